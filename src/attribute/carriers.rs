@@ -1,0 +1,102 @@
+//! Carriers: whom a line's tags name, by where the tags come from.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::owner::{KEYS, OwnerTexts, Vocabulary};
+use crate::text::{Text, Texts};
+
+/// Owners by carrier of one set of tags.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Carriers {
+    /// Tags on the line's own resource.
+    pub resource: OwnerTexts,
+    /// Tags on the calling principal or its session.
+    pub principal: OwnerTexts,
+    /// Tags on the account.
+    pub account: OwnerTexts,
+}
+
+/// Reads tags, each distinct set once.
+#[derive(Debug)]
+pub struct TagReader<'a> {
+    vocabulary: &'a Vocabulary,
+    known: HashMap<Text, Carriers>,
+}
+
+impl<'a> TagReader<'a> {
+    /// A reader with the config's vocabulary.
+    pub fn new(vocabulary: &'a Vocabulary) -> Self {
+        Self { vocabulary, known: HashMap::new() }
+    }
+
+    /// Whom a set of tags names.
+    pub fn read(&mut self, tags: Text, texts: &mut Texts) -> Carriers {
+        if let Some(known) = self.known.get(&tags) {
+            return *known;
+        }
+        let parsed = parse(texts.str(tags));
+        let mut carriers = Carriers::default();
+        // A user attribute speaks for the principal where the principal has no tag of its own.
+        let sources = [
+            (&["resourceTags/"][..], &mut carriers.resource),
+            (&["iamPrincipal/", "userAttribute/"][..], &mut carriers.principal),
+            (&["accountTag/"][..], &mut carriers.account),
+        ];
+        for (prefixes, owner) in sources {
+            *owner = self.owner(&parsed, prefixes, texts);
+        }
+        self.known.insert(tags, carriers);
+        carriers
+    }
+
+    /// Of several keys that mean one owner key the preferred spelling with a value wins.
+    fn owner(&self, tags: &BTreeMap<String, String>, prefixes: &[&str], texts: &mut Texts) -> OwnerTexts {
+        let mut best: [Option<((usize, usize, &str), String)>; KEYS] = Default::default();
+        for (carrier, prefix) in prefixes.iter().enumerate() {
+            for (full, value) in tags {
+                let Some(tag) = full.strip_prefix(prefix) else { continue };
+                let Some((key, order)) = self.vocabulary.key(tag) else { continue };
+                let Some(value) = self.vocabulary.value(key, value) else { continue };
+                let rank = (carrier, order, tag);
+                if best[key].as_ref().is_none_or(|(held, _)| rank < *held) {
+                    best[key] = Some((rank, value));
+                }
+            }
+        }
+        best.map(|found| texts.intern_opt(found.as_ref().map(|(_, value)| value.as_str())))
+    }
+}
+
+/// Tags JSON as a map; what is no JSON object has no tags.
+pub fn parse(json: &str) -> BTreeMap<String, String> {
+    serde_json::from_str(json).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn each_carrier_names_its_own_owner() {
+        let vocabulary = Vocabulary::new(&Config::default());
+        let mut texts = Texts::default();
+        let tags = texts.intern(
+            r#"{"accountTag/Team":"acc","iamPrincipal/Workload":" Bot ","resourceTags/user_team":"A Team","userAttribute/Team":"people"}"#,
+        );
+        let carriers = TagReader::new(&vocabulary).read(tags, &mut texts);
+        let named = |owner: OwnerTexts| owner.map(|text| texts.str(text).to_string());
+        assert_eq!(named(carriers.resource), ["", "a-team", "", "", ""]);
+        assert_eq!(named(carriers.principal), ["bot", "people", "", "", ""]);
+        assert_eq!(named(carriers.account), ["", "acc", "", "", ""]);
+    }
+
+    #[test]
+    fn an_empty_tag_gives_way_to_another_spelling_of_its_key() {
+        let vocabulary = Vocabulary::new(&Config::default());
+        let mut texts = Texts::default();
+        let tags = texts.intern(r#"{"resourceTags/Workload":" ","resourceTags/workload":"x"}"#);
+        let carriers = TagReader::new(&vocabulary).read(tags, &mut texts);
+        assert_eq!(texts.str(carriers.resource[0]), "x");
+    }
+}

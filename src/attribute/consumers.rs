@@ -1,0 +1,116 @@
+//! Rung 3: the caller's session name is a resource that has tagged rows of its own.
+//!
+//! A Lambda function's session is its name, an EC2 instance's its id, an ECS task's its task id. Only
+//! a match with a real tagged resource in the same account's bill counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::carriers::TagReader;
+use super::owner::{KEYS, OwnerTexts};
+use crate::clock;
+use crate::text::{Text, Texts};
+
+/// Session names without an owner, by account.
+pub type Wanted = BTreeSet<(String, String)>;
+
+/// The name under which a resource would appear as a session.
+pub fn session_name(resource: &str) -> Option<&str> {
+    if resource.starts_with("i-") {
+        return Some(resource);
+    }
+    let mut parts = resource.strip_prefix("arn:")?.splitn(5, ':');
+    let service = parts.nth(1)?;
+    let rest = parts.nth(2)?;
+    match service {
+        // A qualifier may follow the function's name.
+        "lambda" => rest.strip_prefix("function:")?.split(':').next(),
+        "ec2" => rest.strip_prefix("instance/"),
+        "ecs" => rest.strip_prefix("task/")?.rsplit('/').next(),
+        _ => None,
+    }
+}
+
+/// Tagged consumers of one billing period.
+#[derive(Debug, Default)]
+pub struct Consumers {
+    /// By account and session name: by resource, by day, the owner that its tags name.
+    found: BTreeMap<(String, String), BTreeMap<String, BTreeMap<i32, OwnerTexts>>>,
+}
+
+/// What a look-up said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Match {
+    /// No tagged resource has this name.
+    None,
+    /// Several do, and they disagree.
+    Ambiguous,
+    /// This resource, with this owner.
+    Owner(String, OwnerTexts),
+}
+
+impl Consumers {
+    /// Notes a tagged row of a possible consumer.
+    pub fn add(
+        &mut self,
+        account: &str,
+        resource: &str,
+        time: i64,
+        tags: Text,
+        reader: &mut TagReader<'_>,
+        texts: &mut Texts,
+    ) {
+        let Some(name) = session_name(resource) else { return };
+        let owner = reader.read(tags, texts).resource;
+        if owner == [Text::NULL; KEYS] {
+            return;
+        }
+        let days = self.found.entry((account.to_string(), name.to_string())).or_default();
+        let held = days.entry(resource.to_string()).or_default().entry(clock::day_of(time)).or_insert(owner);
+        // Of tags that changed within a day the alphabetically last is kept, whatever the order of lines.
+        let order = |owner: &OwnerTexts| owner.map(|text| texts.str(text).to_string());
+        if order(&owner) > order(held) {
+            *held = owner;
+        }
+    }
+
+    /// The owner of a session on a day: the tags in effect then, else the first that came later. A
+    /// resource in the caller's own region comes first.
+    pub fn find(&self, account: &str, session: &str, region: &str, day: i32) -> Match {
+        let Some(resources) = self.found.get(&(account.to_string(), session.to_string())) else {
+            return Match::None;
+        };
+        let in_region = |resource: &&String| {
+            !region.is_empty() && resource.split(':').nth(3).is_some_and(|found| found == region)
+        };
+        let near: Vec<&String> = resources.keys().filter(in_region).collect();
+        let considered = if near.is_empty() { resources.keys().collect() } else { near };
+        let owners = considered.iter().filter_map(|resource| {
+            let days = &resources[*resource];
+            let then = days.range(..=day).next_back().or_else(|| days.range(day..).next());
+            then.map(|(_, owner)| ((*resource).clone(), *owner))
+        });
+        let owners: Vec<(String, OwnerTexts)> = owners.collect();
+        match owners.first() {
+            None => Match::None,
+            Some((_, first)) if owners.iter().any(|(_, owner)| owner != first) => Match::Ambiguous,
+            Some((resource, owner)) => Match::Owner(resource.clone(), *owner),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resources_are_known_by_their_session_names() {
+        let name = session_name;
+        assert_eq!(name("arn:aws:lambda:us-east-1:1:function:chat"), Some("chat"));
+        assert_eq!(name("arn:aws:lambda:us-east-1:1:function:chat:live"), Some("chat"));
+        assert_eq!(name("i-0abc"), Some("i-0abc"));
+        assert_eq!(name("arn:aws:ec2:eu-west-1:1:instance/i-0abc"), Some("i-0abc"));
+        assert_eq!(name("arn:aws:ecs:eu-west-1:1:task/cluster/0123"), Some("0123"));
+        assert_eq!(name("arn:aws:s3:::chat"), None);
+        assert_eq!(name("chat"), None);
+    }
+}

@@ -1,0 +1,188 @@
+//! Demand: what owners were measured to have used, in the bill's own words.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::owner::{KEYS, OwnerTexts, Vocabulary};
+use crate::classify;
+use crate::config::OWNER_NAMES;
+use crate::normalise::trust::Trust;
+use crate::normalise::{Charge, Charges};
+use crate::schema::ChargeText;
+use crate::sources::cloudwatch::{HourSample, Scope};
+use crate::text::{Text, Texts};
+
+/// Which models a measurement speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ModelMatch {
+    /// One model.
+    Model(Text),
+    /// Any model of a tier.
+    Tier(Text),
+    /// Any model.
+    Any,
+}
+
+/// One owner's measured tokens of one hour (or day).
+#[derive(Debug, Clone)]
+pub struct Demand {
+    /// Who.
+    pub owner: OwnerTexts,
+    /// Start of the hour, or of the day.
+    pub start: i64,
+    /// Whether it speaks of a whole day.
+    pub daily: bool,
+    /// Where.
+    pub account: Text,
+    /// Where.
+    pub region: Text,
+    /// Of what.
+    pub model: ModelMatch,
+    /// By which routing, where the model's id says so.
+    pub routing: Text,
+    /// The measuring namespace.
+    pub namespace: Text,
+    /// Tokens by [`TOKEN_KINDS`]; `None` where no series exists.
+    pub tokens: [Option<i64>; 4],
+}
+
+/// The usage kinds that metrics see, in the order of [`Demand::tokens`].
+pub const TOKEN_KINDS: [&str; 4] = ["input", "output", "cache_read", "cache_write"];
+
+/// What a model text of a metric means.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MeasuredModel {
+    /// Publisher, name and tier of one model.
+    pub model: [Text; 3],
+    /// A bare tier.
+    pub tier: Text,
+    /// Routing where the id says so.
+    pub routing: Text,
+    /// Owner of the application inference profile, where the id is one.
+    pub profile_owner: OwnerTexts,
+}
+
+/// Application inference profiles of the bill, by account and short id.
+#[derive(Debug, Default)]
+pub struct Profiles {
+    known: HashMap<(Text, String), (MeasuredModel, i128)>,
+}
+
+impl Profiles {
+    /// Learns model and owner of every profile from the bill's own lines; of several owners the one
+    /// with the highest cost counts.
+    pub fn learn<'a>(charges: impl Iterator<Item = (&'a Charge, OwnerTexts)>, texts: &Texts) -> Self {
+        let mut costs: BTreeMap<(Text, String, [Text; 3], OwnerTexts), i128> = BTreeMap::new();
+        for (charge, owner) in charges {
+            let resource = texts.str(charge.text(ChargeText::ResourceId));
+            let Some(short) = profile_id(resource) else { continue };
+            let model = [ChargeText::PublisherName, ChargeText::ModelName, ChargeText::ModelTier];
+            let key = (
+                charge.text(ChargeText::SubAccountId),
+                short.to_string(),
+                model.map(|column| charge.text(column)),
+                owner,
+            );
+            let cost = charge.amounts[crate::normalise::UNBLENDED].unwrap_or(0);
+            let sum = costs.entry(key).or_default();
+            *sum = sum.saturating_add(cost);
+        }
+        let spelled = |model: [Text; 3], owner: OwnerTexts| {
+            (model.map(|text| texts.str(text).to_string()), owner.map(|text| texts.str(text).to_string()))
+        };
+        let mut known: HashMap<(Text, String), (MeasuredModel, i128)> = HashMap::new();
+        let mut costs: Vec<_> = costs.into_iter().collect();
+        // Texts are numbered by arrival, which is not deterministic; their spelling is.
+        costs.sort_by_cached_key(|((account, short, model, owner), cost)| {
+            (texts.str(*account).to_string(), short.clone(), std::cmp::Reverse(*cost), spelled(*model, *owner))
+        });
+        for ((account, short, model, profile_owner), cost) in costs {
+            let measured = MeasuredModel { model, profile_owner, ..MeasuredModel::default() };
+            known.entry((account, short)).or_insert((measured, cost));
+        }
+        Self { known }
+    }
+
+    /// What a metric's model text means; `None` where it means nothing known.
+    pub fn resolve(&self, account: Text, id: &str, texts: &mut Texts) -> Option<MeasuredModel> {
+        let short = profile_id(id).unwrap_or(id);
+        if let Some((measured, _)) = self.known.get(&(account, short.to_string())) {
+            return Some(*measured);
+        }
+        if let Some(tier) = classify::tier_word(id) {
+            return Some(MeasuredModel { tier: texts.intern(tier), ..MeasuredModel::default() });
+        }
+        let model = classify::recognise_model(id)?;
+        Some(MeasuredModel {
+            model: [
+                texts.intern(&model.publisher),
+                texts.intern(&model.name),
+                texts.intern_opt(model.tier.as_deref()),
+            ],
+            routing: texts.intern_opt(classify::routing_of_model_id(id)),
+            ..MeasuredModel::default()
+        })
+    }
+}
+
+/// The short id of an application inference profile's ARN.
+fn profile_id(resource: &str) -> Option<&str> {
+    let (_, id) = resource.split_once(":application-inference-profile/")?;
+    (!id.is_empty()).then_some(id)
+}
+
+/// The owners of a custom series, canonical.
+pub fn owner_of(sample: &HourSample, vocabulary: &Vocabulary, texts: &mut Texts) -> OwnerTexts {
+    let mut owner = [Text::NULL; KEYS];
+    // The model dimension says what was called, it is no owner.
+    for (key, name) in OWNER_NAMES.iter().enumerate().take(KEYS - 1) {
+        owner[key] = vocabulary.text(key, sample.owner.get(*name).map(String::as_str), texts);
+    }
+    owner
+}
+
+/// The owner series of a period as demands. Model texts without a meaning are counted.
+pub fn demands(
+    samples: &[HourSample],
+    profiles: &Profiles,
+    vocabulary: &Vocabulary,
+    charges: &mut Charges,
+    trust: &mut Trust,
+) -> Vec<Demand> {
+    let texts = &mut charges.texts;
+    let mut demands = Vec::new();
+    for sample in samples.iter().filter(|sample| sample.scope == Scope::Owner) {
+        let owner = owner_of(sample, vocabulary, texts);
+        let tokens =
+            [sample.input_tokens, sample.output_tokens, sample.cache_read_tokens, sample.cache_write_tokens];
+        if owner[super::owner::WORKLOAD].is_null() || tokens.iter().all(Option::is_none) {
+            continue;
+        }
+        let account = texts.intern(&sample.account_id);
+        let measured = match sample.model_id.as_deref() {
+            None => Some(MeasuredModel::default()),
+            Some(id) => profiles.resolve(account, id, texts),
+        };
+        let Some(measured) = measured else {
+            let name = sample.model_id.clone().unwrap_or_default();
+            *trust.unknown_metric_models.entry(name).or_default() += tokens.iter().flatten().sum::<i64>();
+            continue;
+        };
+        let model = match (measured.model[1], measured.tier) {
+            (model, _) if !model.is_null() => ModelMatch::Model(model),
+            (_, tier) if !tier.is_null() => ModelMatch::Tier(tier),
+            _ => ModelMatch::Any,
+        };
+        demands.push(Demand {
+            owner,
+            start: sample.hour,
+            daily: sample.daily,
+            account,
+            region: texts.intern(&sample.region),
+            model,
+            routing: measured.routing,
+            namespace: texts.intern(&sample.namespace),
+            tokens,
+        });
+    }
+    demands
+}

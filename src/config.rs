@@ -1,0 +1,411 @@
+//! The configuration: one TOML file, every key optional but the bill.
+//!
+//! Unknown keys are errors, since a typo that is ignored costs more than one that is refused.
+//! Relative paths start at the config file's folder.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::money;
+
+/// Everything the user can say.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The clock, RFC 3339; `now` where absent. It never restores an old bill.
+    #[serde(default, deserialize_with = "instant")]
+    pub as_of: Option<i64>,
+    /// One per export. Format and layout are detected.
+    #[serde(default)]
+    pub bill: Vec<Bill>,
+    /// CloudWatch token metrics.
+    #[serde(default)]
+    pub metrics: Vec<Metrics>,
+    /// How tags are read and judged.
+    #[serde(default)]
+    pub tags: Tags,
+    /// Owner rules, rung 4, first match by key wins.
+    #[serde(default)]
+    pub owner: Vec<OwnerRule>,
+    /// Owners of whole accounts, rung 6, by account id.
+    #[serde(default)]
+    pub accounts: BTreeMap<String, Owner>,
+    /// What happens to charges without an owner of their own.
+    #[serde(default)]
+    pub shared: Shared,
+    /// Where facts are kept.
+    #[serde(default)]
+    pub store: Store,
+    /// What counts as a jump, and what wakes somebody.
+    #[serde(default)]
+    pub anomaly: Anomaly,
+    /// Cache figures.
+    #[serde(default)]
+    pub cache: Cache,
+    /// What is hidden.
+    #[serde(default)]
+    pub privacy: Privacy,
+    /// Traffic that decides between models, left out of tier shares.
+    #[serde(default)]
+    pub router: Router,
+    /// The user's own queries.
+    #[serde(default)]
+    pub queries: Queries,
+    /// The config file's folder, from which relative paths start.
+    #[serde(skip)]
+    pub folder: PathBuf,
+}
+
+/// One bill export.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bill {
+    /// Folder of Parquet files: CUR 2.0, legacy CUR or plain.
+    pub path: String,
+}
+
+/// One source of metrics.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// Folder of Metric Stream files or saved `get-metric-data` replies.
+    pub path: String,
+    /// Namespace of custom metrics that carry owners; `AWS/Bedrock` is always read.
+    pub namespace: Option<String>,
+    /// Owner key to dimension name; only series with exactly these dimensions are read.
+    #[serde(default)]
+    pub dimensions: BTreeMap<String, String>,
+    /// Measure to metric name, where a metric has a name of its own.
+    #[serde(default)]
+    pub names: BTreeMap<String, String>,
+    /// Account of replies that do not say theirs.
+    pub account: Option<String>,
+    /// Region of replies that do not say theirs.
+    pub region: Option<String>,
+}
+
+/// How tags are read and judged.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tags {
+    /// Keys that the audit wants on everything that costs money.
+    pub required: Vec<String>,
+    /// Owner key to the tag keys that mean it; the first is the proper spelling.
+    pub aliases: BTreeMap<String, Vec<String>>,
+    /// Owner key to the only values that are right.
+    pub allowed: BTreeMap<String, Vec<String>>,
+    /// Owner key to value to the other spellings that mean it.
+    pub values: BTreeMap<String, BTreeMap<String, Vec<String>>>,
+}
+
+impl Default for Tags {
+    fn default() -> Self {
+        Self {
+            required: OWNER_NAMES.map(String::from).to_vec(),
+            aliases: BTreeMap::new(),
+            allowed: BTreeMap::new(),
+            values: BTreeMap::new(),
+        }
+    }
+}
+
+/// Names of the owner keys in the config; `model` is the `Model` tag, never the billed model.
+pub const OWNER_NAMES: [&str; 5] = ["workload", "team", "environment", "cost_center", "model"];
+
+/// One owner.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Owner {
+    /// Workload.
+    pub workload: Option<String>,
+    /// Team.
+    pub team: Option<String>,
+    /// Environment.
+    pub environment: Option<String>,
+    /// Cost center.
+    pub cost_center: Option<String>,
+}
+
+/// An owner rule: every condition that is given must match.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwnerRule {
+    /// Glob over the principal's ARN, with or without its session.
+    pub principal: Option<String>,
+    /// Glob over the resource id.
+    pub resource: Option<String>,
+    /// Glob over the account id.
+    pub account: Option<String>,
+    /// `Category=glob` over the line's cost categories, or a glob over any category's value.
+    pub cost_category: Option<String>,
+    /// First day on which the rule holds.
+    #[serde(default, deserialize_with = "instant")]
+    pub from: Option<i64>,
+    /// First day on which it no longer holds.
+    #[serde(default, deserialize_with = "instant")]
+    pub until: Option<i64>,
+    /// Workload given.
+    pub workload: Option<String>,
+    /// Team given.
+    pub team: Option<String>,
+    /// Environment given.
+    pub environment: Option<String>,
+    /// Cost center given.
+    pub cost_center: Option<String>,
+}
+
+/// Policy for tax, credits, refunds and discounts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SharedPolicy {
+    /// They stay rows of their own, `not_allocable`.
+    #[default]
+    Keep,
+    /// They are spread over the usage of the same account, else payer, and period.
+    ProRata,
+}
+
+/// What happens to charges without an owner of their own.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shared {
+    /// `keep` or `pro_rata`.
+    #[serde(default)]
+    pub policy: SharedPolicy,
+}
+
+/// Where facts are kept.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Store {
+    /// Folder.
+    pub path: String,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { path: ".billtag".into() }
+    }
+}
+
+/// What counts as a jump.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Anomaly {
+    /// A day at or above this many times the day before is a finding. Units of 1e-10.
+    #[serde(deserialize_with = "amount")]
+    pub ratio: i128,
+    /// Increase above which a finding may page, in the billing currency. Units of 1e-10.
+    #[serde(deserialize_with = "amount")]
+    pub page_above: i128,
+}
+
+impl Default for Anomaly {
+    fn default() -> Self {
+        Self { ratio: 3 * money::ONE, page_above: 50 * money::ONE }
+    }
+}
+
+/// Cache figures.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cache {
+    /// Hit rate below which a workload is flagged. Units of 1e-10.
+    #[serde(deserialize_with = "amount")]
+    pub hit_floor: i128,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self { hit_floor: money::ONE * 6 / 10 }
+    }
+}
+
+/// What is hidden.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Privacy {
+    /// Keep session names of assumed roles, which may be people's e-mail addresses.
+    pub sessions: bool,
+}
+
+/// Traffic that decides between models.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Router {
+    /// Globs over principals.
+    pub principals: Vec<String>,
+    /// Globs over inference profiles' ARNs or ids.
+    pub profiles: Vec<String>,
+}
+
+/// The user's own queries.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Queries {
+    /// Folder of `.sql` files, which come before the built-in ones by name.
+    pub path: Option<String>,
+}
+
+impl Config {
+    /// Reads and checks a file.
+    pub fn load(file: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(file).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Error::config(
+                file.display().to_string(),
+                "there is no such config file",
+                "name one with -c FILE, or write `[[bill]]` with `path = \"…\"` into billtag.toml",
+            ),
+            _ => Error::Io { path: file.to_path_buf(), doing: "read", source: error },
+        })?;
+        let mut config: Self = toml::from_str(&text).map_err(|error| {
+            Error::config(
+                file.display().to_string(),
+                error.to_string().trim_end().to_string(),
+                "correct the key or value; `fixtures/billtag.toml` shows every key in use",
+            )
+        })?;
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        config.folder = folder.unwrap_or(Path::new(".")).to_path_buf();
+        config.check(file)?;
+        Ok(config)
+    }
+
+    /// A path of the config, from the config's folder.
+    pub fn resolve(&self, path: &str) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    /// The store's folder.
+    pub fn store(&self) -> PathBuf {
+        self.resolve(&self.store.path)
+    }
+
+    fn check(&self, file: &Path) -> Result<()> {
+        let wrong = |key: String, what: String, hint: &str| {
+            Err(Error::config(format!("{}: {key}", file.display()), what, hint))
+        };
+        if self.bill.is_empty() {
+            return wrong(
+                "[[bill]]".into(),
+                "no bill is configured".into(),
+                "add `[[bill]]` with `path = \"folder of the export\"`",
+            );
+        }
+        let paths = self.bill.iter().map(|bill| ("[[bill]] path", &bill.path));
+        let paths = paths.chain(self.metrics.iter().map(|metrics| ("[[metrics]] path", &metrics.path)));
+        for (key, path) in paths {
+            if path.trim().is_empty() {
+                return wrong(key.into(), "the path is empty".into(), "name the export's folder");
+            }
+            if path.starts_with("s3://") {
+                return wrong(
+                    key.into(),
+                    format!("{path} lies in S3, which this version does not read"),
+                    "copy it with `aws s3 sync` and name the local folder",
+                );
+            }
+        }
+        self.check_keys(&wrong)?;
+        for (number, rule) in self.owner.iter().enumerate() {
+            check_rule(rule).or_else(|what| {
+                wrong(format!("[[owner]] number {}", number + 1), what, "see the rules in the README")
+            })?;
+        }
+        for account in self.accounts.keys() {
+            if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+                return wrong(
+                    format!("[accounts.{account}]"),
+                    "an account id has twelve digits".into(),
+                    "write it as `[accounts.123456789012]`",
+                );
+            }
+        }
+        if self.anomaly.ratio <= money::ONE {
+            return wrong(
+                "[anomaly] ratio".into(),
+                "a jump must be more than 1 times the day before".into(),
+                "3 is the usual ratio",
+            );
+        }
+        Ok(())
+    }
+
+    fn check_keys(&self, wrong: &dyn Fn(String, String, &str) -> Result<()>) -> Result<()> {
+        let tags = &self.tags;
+        let named = tags.required.iter().map(|key| ("[tags] required", key));
+        let named = named.chain(tags.aliases.keys().map(|key| ("[tags.aliases]", key)));
+        let named = named.chain(tags.allowed.keys().map(|key| ("[tags.allowed]", key)));
+        let named = named.chain(tags.values.keys().map(|key| ("[tags.values]", key)));
+        let dimensions = self.metrics.iter().flat_map(|metrics| metrics.dimensions.keys());
+        let named = named.chain(dimensions.map(|key| ("[[metrics]] dimensions", key)));
+        for (place, key) in named {
+            if !OWNER_NAMES.contains(&key.as_str()) {
+                return wrong(
+                    place.into(),
+                    format!("`{key}` is not an owner key"),
+                    "the owner keys are workload, team, environment, cost_center and model",
+                );
+            }
+        }
+        for metrics in &self.metrics {
+            if metrics.namespace.is_some() && !metrics.dimensions.contains_key("workload") {
+                return wrong(
+                    "[[metrics]] dimensions".into(),
+                    "a namespace without a `workload` dimension names no owner".into(),
+                    "say which dimension holds the workload: `dimensions = { workload = \"Workload\" }`",
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_rule(rule: &OwnerRule) -> Result<(), String> {
+    let conditions = [&rule.principal, &rule.resource, &rule.account, &rule.cost_category];
+    let gives = [&rule.workload, &rule.team, &rule.environment, &rule.cost_center];
+    if conditions.iter().all(|condition| condition.is_none()) {
+        return Err("it has no condition (principal, resource, account or cost_category)".into());
+    }
+    if gives.iter().all(|given| given.is_none()) {
+        return Err("it gives nothing (workload, team, environment or cost_center)".into());
+    }
+    if let (Some(from), Some(until)) = (rule.from, rule.until)
+        && from >= until
+    {
+        return Err("`from` is not before `until`, so it never holds".into());
+    }
+    Ok(())
+}
+
+/// A date or instant, as TOML datetime or text, in epoch seconds UTC.
+fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let text = match toml::Value::deserialize(deserializer)? {
+        toml::Value::String(text) => text,
+        toml::Value::Datetime(datetime) => datetime.to_string(),
+        other => {
+            return Err(serde::de::Error::custom(format!(
+                "expected a date such as \"2026-11-22\" or a time such as \"2026-11-22T12:00:00Z\", not {}", other.type_str()
+            )));
+        }
+    };
+    clock::parse(&text).map(Some).map_err(serde::de::Error::custom)
+}
+
+/// A decimal number, as TOML number or text, in units of 1e-10.
+fn amount<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i128, D::Error> {
+    let text = match toml::Value::deserialize(deserializer)? {
+        toml::Value::String(text) => text,
+        toml::Value::Integer(number) => number.to_string(),
+        toml::Value::Float(number) => format!("{number:e}"),
+        other => {
+            return Err(serde::de::Error::custom(format!("expected a number, not {}", other.type_str())));
+        }
+    };
+    money::from_decimal_text(&text)
+        .map_err(|error| serde::de::Error::custom(format!("`{text}` {error}")))
+}

@@ -1,0 +1,188 @@
+//! Rows to Parquet: portable files that any engine reads as they are.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
+};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+
+use super::Daily;
+use crate::attribute::Fact;
+use crate::error::{Error, Result};
+use crate::money::{PRECISION, SCALE};
+use crate::normalise::{AMOUNT_COUNT, Amounts, Charge};
+use crate::schema::{CHARGE_TEXT_COUNT, DAILY_TEXTS, MEASURES, Table, USAGE_TEXTS};
+use crate::text::{Text, Texts};
+
+/// Rows turned into arrays at once, so that memory does not follow the table.
+const CHUNK: usize = 65_536;
+/// Rows of a row group.
+const ROW_GROUP: usize = 262_144;
+
+/// A row of `usage`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Usage {
+    /// Start of the hour, or of the day where the source has no hours; epoch seconds.
+    pub start: i64,
+    /// Text columns, in table order.
+    pub texts: [Option<String>; USAGE_TEXTS.len()],
+    /// Measures, in table order.
+    pub measures: [Option<i64>; MEASURES.len()],
+}
+
+/// Writes charges.
+pub fn charges(path: &Path, rows: &[Charge], texts: &Texts) -> Result<String> {
+    write(path, Table::Charges, rows, &|rows| {
+        let mut columns = vec![timestamps(rows.iter().map(|row| row.start))];
+        for at in 0..CHARGE_TEXT_COUNT {
+            columns.push(text_column(rows.iter().map(|row| row.texts[at]), texts));
+        }
+        columns.extend(amounts(rows, |row| &row.amounts));
+        columns
+    })
+}
+
+/// Writes facts.
+pub fn facts(path: &Path, rows: &[Fact], texts: &Texts) -> Result<String> {
+    write(path, Table::CostFacts, rows, &|rows| {
+        let mut columns = vec![timestamps(rows.iter().map(|row| row.charge.start))];
+        for at in 0..CHARGE_TEXT_COUNT {
+            columns.push(text_column(rows.iter().map(|row| row.charge.texts[at]), texts));
+        }
+        columns.extend(amounts(rows, |row| &row.charge.amounts));
+        for key in 0..crate::attribute::owner::KEYS {
+            columns.push(text_column(rows.iter().map(|row| row.owner[key]), texts));
+        }
+        columns.push(names(rows.iter().map(|row| Some(row.method.name()))));
+        columns.push(text_column(rows.iter().map(|row| row.evidence), texts));
+        columns.push(Arc::new(rows.iter().map(|row| Some(row.is_router)).collect::<BooleanArray>()));
+        columns
+    })
+}
+
+/// Writes days.
+pub fn daily(path: &Path, rows: &[Daily], texts: &Texts) -> Result<String> {
+    write(path, Table::CostDaily, rows, &|rows| {
+        let mut columns: Vec<ArrayRef> =
+            vec![Arc::new(rows.iter().map(|row| Some(row.day)).collect::<Date32Array>())];
+        for key in 0..crate::attribute::owner::KEYS {
+            columns.push(text_column(rows.iter().map(|row| row.owner[key]), texts));
+        }
+        columns.push(names(rows.iter().map(|row| Some(row.method.name()))));
+        columns.push(Arc::new(rows.iter().map(|row| Some(row.is_router)).collect::<BooleanArray>()));
+        for at in 0..DAILY_TEXTS.len() {
+            columns.push(text_column(rows.iter().map(|row| row.texts[at]), texts));
+        }
+        columns.extend(amounts(rows, |row| &row.amounts));
+        columns
+    })
+}
+
+/// Writes usage.
+pub fn usage(path: &Path, rows: &[Usage]) -> Result<String> {
+    write(path, Table::Usage, rows, &|rows| {
+        let mut columns = vec![timestamps(rows.iter().map(|row| row.start))];
+        for at in 0..USAGE_TEXTS.len() {
+            columns.push(names(rows.iter().map(|row| row.texts[at].as_deref())));
+        }
+        for at in 0..MEASURES.len() {
+            columns.push(Arc::new(rows.iter().map(|row| row.measures[at]).collect::<Int64Array>()));
+        }
+        columns
+    })
+}
+
+fn timestamps(seconds: impl Iterator<Item = i64>) -> ArrayRef {
+    let micros = TimestampMicrosecondArray::from_iter_values(seconds.map(|second| second * 1_000_000));
+    Arc::new(micros.with_timezone("UTC"))
+}
+
+fn text_column(column: impl Iterator<Item = Text>, texts: &Texts) -> ArrayRef {
+    names(column.map(|text| texts.get(text)))
+}
+
+fn names<'a>(column: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
+    Arc::new(column.collect::<StringArray>())
+}
+
+fn amounts<Row>(rows: &[Row], of: impl Fn(&Row) -> &Amounts) -> Vec<ArrayRef> {
+    (0..AMOUNT_COUNT)
+        .map(|at| {
+            let column: Decimal128Array = rows.iter().map(|row| of(row)[at]).collect();
+            let column = column.with_precision_and_scale(PRECISION, SCALE);
+            Arc::new(column.expect("38 digits with 10 places are a lawful decimal")) as ArrayRef
+        })
+        .collect()
+}
+
+/// Writes a table's file, makes it durable and returns the hash of its bytes.
+fn write<Row>(
+    path: &Path,
+    table: Table,
+    rows: &[Row],
+    columns: &dyn Fn(&[Row]) -> Vec<ArrayRef>,
+) -> Result<String> {
+    let file = File::create(path).map_err(Error::io(path, "create"))?;
+    let failed = |error: ::parquet::errors::ParquetError| Error::Io {
+        path: path.to_path_buf(),
+        doing: "write",
+        source: io_error(error),
+    };
+    let level = ZstdLevel::try_new(3).map_err(failed)?;
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(level))
+        .set_max_row_group_row_count(Some(ROW_GROUP))
+        .set_created_by(format!("billtag {}", env!("CARGO_PKG_VERSION")))
+        .build();
+    let hashing = Hashing { inner: std::io::BufWriter::new(file), hash: blake3::Hasher::new() };
+    let mut writer = ArrowWriter::try_new(hashing, table.schema(), Some(properties)).map_err(failed)?;
+    for chunk in rows.chunks(CHUNK) {
+        let batch = RecordBatch::try_new(table.schema(), columns(chunk));
+        let batch = batch.map_err(|error| failed(error.into()))?;
+        writer.write(&batch).map_err(failed)?;
+    }
+    let hashing = writer.into_inner().map_err(failed)?;
+    let hash = hashing.hash.finalize().to_hex()[..32].to_string();
+    let file = hashing.inner.into_inner().map_err(|error| Error::Io {
+        path: path.to_path_buf(),
+        doing: "write",
+        source: error.into_error(),
+    })?;
+    file.sync_all().map_err(Error::io(path, "sync"))?;
+    Ok(hash)
+}
+
+/// The system's error inside Parquet's, so that a full disk is called a full disk.
+fn io_error(error: ::parquet::errors::ParquetError) -> std::io::Error {
+    if let ::parquet::errors::ParquetError::External(inner) = error {
+        return match inner.downcast::<std::io::Error>() {
+            Ok(io) => *io,
+            Err(other) => std::io::Error::other(other),
+        };
+    }
+    std::io::Error::other(error)
+}
+
+struct Hashing<W> {
+    inner: W,
+    hash: blake3::Hasher,
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.inner.flush()
+    }
+}

@@ -1,0 +1,25 @@
+//! billtag
+
+pub mod error;
+
+pub mod clock;
+
+pub mod money;
+
+pub mod text;
+
+pub mod schema;
+
+pub mod config;
+
+pub mod sources;
+
+pub mod classify;
+
+pub mod normalise;
+
+pub mod attribute;
+
+pub mod facts;
+
+pub mod ingest;

@@ -1,0 +1,353 @@
+//! From lines to charges: the state of one export's part of one billing period.
+
+use std::collections::HashMap;
+
+use super::costs::{self, BadCost, LineCosts};
+use super::select::{self, Selection};
+use super::tags;
+use super::trust::Trust;
+use super::{Amounts, Charge, add};
+use crate::classify::{self, Meter};
+use crate::clock::{self, DAY, HOUR};
+use crate::error::{Error, Result};
+use crate::money;
+use crate::schema::{CHARGE_TEXT_COUNT, ChargeText};
+use crate::sources::bill::columns::{AmountColumn, Lines, TextColumn, TimeColumn};
+use crate::sources::bill::scan::{BillFile, interval};
+use crate::text::{Text, Texts};
+
+/// Collects the charges of one export's part of one period.
+#[derive(Debug)]
+pub struct Collector {
+    period: String,
+    /// Whether lines of other periods may come and must be passed over.
+    mixed: bool,
+    texts: Texts,
+    sums: HashMap<(i64, [Text; CHARGE_TEXT_COUNT]), Sum>,
+    meters: HashMap<Text, Option<Meter>>,
+    models: HashMap<[Text; 4], [Text; 3]>,
+    carries_net: bool,
+    /// What the reader must know.
+    pub trust: Trust,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Sum {
+    quantity: Option<i128>,
+    costs: LineCosts,
+    seen: bool,
+}
+
+impl Collector {
+    /// An empty collector.
+    pub fn new(period: &str, mixed: bool, texts: Texts) -> Self {
+        Self {
+            period: period.to_string(),
+            mixed,
+            texts,
+            sums: HashMap::new(),
+            meters: HashMap::new(),
+            models: HashMap::new(),
+            carries_net: false,
+            trust: Trust::default(),
+        }
+    }
+
+    /// Takes a batch of candidates.
+    pub fn take(&mut self, file: &BillFile, lines: &Lines) -> Result<()> {
+        self.trust.principal_column |= file.positions.text(TextColumn::Principal).is_some();
+        for row in 0..lines.len {
+            if self.mixed && self.other_period(lines, row) {
+                continue;
+            }
+            match select::select(lines, row) {
+                Selection::Bedrock => self.line(file, lines, row)?,
+                Selection::Adjacent(name) => {
+                    let cost = lines.amount(AmountColumn::UnblendedCost, row);
+                    let currency = lines.text(TextColumn::Currency, row).unwrap_or("");
+                    if let Some(Ok(cost)) = cost {
+                        self.trust.adjacent.entry(name).or_default().add(currency, cost);
+                    }
+                }
+                Selection::Other => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn other_period(&self, lines: &Lines, row: usize) -> bool {
+        let time = lines.time(TimeColumn::PeriodStart, row);
+        let time = time.or_else(|| lines.time(TimeColumn::UsageStart, row));
+        let time = time.or_else(|| interval(lines.text(TextColumn::TimeInterval, row)?).map(|(start, _)| start));
+        time.is_some_and(|time| clock::month_of(clock::day_of(time)) != self.period)
+    }
+
+    fn line(&mut self, file: &BillFile, lines: &Lines, row: usize) -> Result<()> {
+        let line_type = lines.text(TextColumn::LineItemType, row).unwrap_or("Usage");
+        let marketplace = lines.text(TextColumn::BillingEntity, row).is_some_and(select::is_marketplace);
+        let line_costs = costs::read(lines, row, line_type, marketplace)
+            .map_err(|bad| bad_cost(file, lines, row, bad))?;
+        let currency = lines.text(TextColumn::Currency, row).unwrap_or("");
+        self.count(lines, row, line_type, currency, line_costs.unblended);
+        let (start, grain) = when(lines, row, line_type, &self.period);
+        let mut texts = self.plain_texts(lines, row, line_type, grain);
+        let quantity = self.meter(lines, row, line_type, marketplace, line_costs.unblended, &mut texts)
+            .map_err(|error| bad_cost(file, lines, row, BadCost::NotAnAmount("line_item_usage_amount", error)))?;
+        self.carries_net |= line_costs.carries_net;
+        let sum = self.sums.entry((start, texts)).or_default();
+        sum.add(quantity, &line_costs)
+            .ok_or_else(|| bad_cost(file, lines, row, BadCost::NotAnAmount("sum of the hour", money::NotAnAmount::TooLarge)))
+    }
+
+    fn count(&mut self, lines: &Lines, row: usize, line_type: &str, currency: &str, cost: i128) {
+        self.trust.lines_selected += 1;
+        self.trust.lines_without_invoice += u64::from(lines.text(TextColumn::InvoiceId, row).is_none());
+        if !costs::is_known_line_type(line_type) {
+            self.trust.unknown_line_types.entry(line_type.to_string()).or_default().add(currency, cost);
+        }
+        if let Some(code) = lines.text(TextColumn::ProductCode, row)
+            && select::is_bedrock_code(code)
+            && !select::is_known_code(code)
+        {
+            self.trust.unknown_codes.entry(code.to_string()).or_default().add(currency, cost);
+        }
+    }
+
+    /// The columns that are copied, and those that follow from the line's type and time.
+    fn plain_texts(
+        &mut self,
+        lines: &Lines,
+        row: usize,
+        line_type: &str,
+        grain: &str,
+    ) -> [Text; CHARGE_TEXT_COUNT] {
+        const COPIED: [(ChargeText, TextColumn); 12] = [
+            (ChargeText::BillingAccountId, TextColumn::PayerAccount),
+            (ChargeText::SubAccountId, TextColumn::UsageAccount),
+            (ChargeText::SubAccountName, TextColumn::UsageAccountName),
+            (ChargeText::BillingEntity, TextColumn::BillingEntity),
+            (ChargeText::InvoiceId, TextColumn::InvoiceId),
+            (ChargeText::InvoiceIssuerName, TextColumn::InvoicingEntity),
+            (ChargeText::ServiceCode, TextColumn::ProductCode),
+            (ChargeText::UsageType, TextColumn::UsageType),
+            (ChargeText::Operation, TextColumn::Operation),
+            (ChargeText::ResourceId, TextColumn::ResourceId),
+            (ChargeText::PrincipalArn, TextColumn::Principal),
+            (ChargeText::BillingCurrency, TextColumn::Currency),
+        ];
+        let mut texts = [Text::NULL; CHARGE_TEXT_COUNT];
+        for (to, from) in COPIED {
+            texts[to as usize] = self.texts.intern_opt(lines.text(from, row));
+        }
+        texts[ChargeText::Grain as usize] = self.texts.intern(grain);
+        texts[ChargeText::LineItemType as usize] = self.texts.intern(line_type);
+        texts[ChargeText::ChargeCategory as usize] = self.texts.intern(costs::category(line_type));
+        texts[ChargeText::Tags as usize] = self.texts.intern_opt(tags::json(lines, row).as_deref());
+        let categories = tags::cost_categories(lines, row);
+        texts[ChargeText::CostCategories as usize] = self.texts.intern_opt(categories.as_deref());
+        texts
+    }
+
+    /// What the usage type, the model and the unit say; returns the quantity in base units.
+    fn meter(
+        &mut self,
+        lines: &Lines,
+        row: usize,
+        line_type: &str,
+        marketplace: bool,
+        cost: i128,
+        texts: &mut [Text; CHARGE_TEXT_COUNT],
+    ) -> Result<Option<i128>, money::NotAnAmount> {
+        let usage_type = texts[ChargeText::UsageType as usize];
+        let meter = self.meter_of(usage_type);
+        let metered = matches!(costs::category(line_type), "Usage" | "Purchase");
+        let currency = lines.text(TextColumn::Currency, row).unwrap_or("");
+        if let Some(meter) = &meter {
+            texts[ChargeText::UsageKind as usize] = self.texts.intern(&meter.kind);
+            texts[ChargeText::CacheTtl as usize] = self.texts.intern_opt(meter.cache_ttl);
+            texts[ChargeText::PricingModel as usize] = self.texts.intern(meter.pricing_model);
+            texts[ChargeText::Routing as usize] = self.texts.intern(meter.routing);
+            texts[ChargeText::Context as usize] = self.texts.intern(meter.context);
+            texts[ChargeText::Endpoint as usize] = self.texts.intern(meter.endpoint);
+        } else if metered {
+            let name = self.texts.get(usage_type).unwrap_or("(no usage type)").to_string();
+            self.trust.unknown_usage_types.entry(name).or_default().add(currency, cost);
+        }
+        self.model(lines, row, meter.as_ref(), metered.then_some((currency, cost)), texts);
+        let region = region(lines, row, meter.as_ref());
+        texts[ChargeText::RegionId as usize] = self.texts.intern_opt(region.as_deref());
+        if !select::is_usage_type_of_line(line_type) {
+            return Ok(None);
+        }
+        let Some(amount) = lines.amount(AmountColumn::UsageAmount, row).transpose()? else {
+            return Ok(None);
+        };
+        let unit = classify::base_unit(
+            lines.text(TextColumn::PricingUnit, row),
+            lines.text(TextColumn::Description, row),
+            meter.as_ref(),
+            marketplace,
+        );
+        texts[ChargeText::ConsumedUnit as usize] = self.texts.intern(&unit.unit);
+        let quantity = amount.checked_mul(i128::from(unit.multiplier)).ok_or(money::NotAnAmount::TooLarge)?;
+        if let Some(meter) = &meter
+            && unit.unit == "tokens"
+            && implausible(&meter.kind, cost, quantity)
+        {
+            let name = self.texts.str(usage_type).to_string();
+            self.trust.unit_doubts.entry(name).or_default().add(currency, cost);
+        }
+        Ok(Some(quantity))
+    }
+
+    fn meter_of(&mut self, usage_type: Text) -> Option<Meter> {
+        if let Some(known) = self.meters.get(&usage_type) {
+            return known.clone();
+        }
+        let meter = self.texts.get(usage_type).and_then(classify::parse_usage_type);
+        self.meters.insert(usage_type, meter.clone());
+        meter
+    }
+
+    /// The first recognised of product model, product name, resource and usage type names the model.
+    fn model(
+        &mut self,
+        lines: &Lines,
+        row: usize,
+        meter: Option<&Meter>,
+        counted: Option<(&str, i128)>,
+        texts: &mut [Text; CHARGE_TEXT_COUNT],
+    ) {
+        let flat = |column, key| lines.text(column, row).map(String::from).or_else(|| lines.product(key, row));
+        let model = flat(TextColumn::ProductModel, "model");
+        let name = flat(TextColumn::ProductName, "product_name");
+        let key = [
+            self.texts.intern_opt(model.as_deref()),
+            self.texts.intern_opt(name.as_deref()),
+            texts[ChargeText::ResourceId as usize],
+            texts[ChargeText::UsageType as usize],
+        ];
+        let known = match self.models.get(&key) {
+            Some(known) => *known,
+            None => {
+                let spelled = meter.and_then(|meter| meter.model.as_deref());
+                let candidates = [self.texts.get(key[0]), self.texts.get(key[1]), self.texts.get(key[2]), spelled];
+                let found = candidates.into_iter().flatten().find_map(classify::recognise_model);
+                let provider = flat(TextColumn::ProductProvider, "provider");
+                let known = match found {
+                    Some(found) => [
+                        self.texts.intern(&found.publisher),
+                        self.texts.intern(&found.name),
+                        self.texts.intern_opt(found.tier.as_deref()),
+                    ],
+                    None => [self.texts.intern_opt(provider.as_deref()), Text::NULL, Text::NULL],
+                };
+                self.models.insert(key, known);
+                known
+            }
+        };
+        texts[ChargeText::PublisherName as usize] = known[0];
+        texts[ChargeText::ModelName as usize] = known[1];
+        texts[ChargeText::ModelTier as usize] = known[2];
+        let spelled = meter.and_then(|meter| meter.model.clone());
+        if let (true, Some(spelled), Some((currency, cost))) =
+            (known[1].is_null(), model.or(spelled).or_else(|| name.filter(|name| select::is_bedrock_edition(name))), counted)
+        {
+            self.trust.unknown_models.entry(spelled).or_default().add(currency, cost);
+        }
+    }
+
+    /// The charges, once all lines are in.
+    pub fn finish(self) -> (Texts, Vec<Charge>, Trust) {
+        let net = self.carries_net;
+        let rows = self.sums.into_iter();
+        let rows = rows.map(|((start, texts), sum)| Charge { start, texts, amounts: sum.amounts(net) });
+        (self.texts, rows.collect(), self.trust)
+    }
+}
+
+impl Sum {
+    fn add(&mut self, quantity: Option<i128>, costs: &LineCosts) -> Option<()> {
+        let sum = |a: i128, b: i128| a.checked_add(b);
+        let option = |a: Option<i128>, b: Option<i128>| match (a, b) {
+            (Some(a), Some(b)) => a.checked_add(b).map(Some),
+            (a, b) => Some(a.or(b)),
+        };
+        self.quantity = option(self.quantity, quantity)?;
+        self.costs.unblended = sum(self.costs.unblended, costs.unblended)?;
+        self.costs.net = sum(self.costs.net, costs.net)?;
+        self.costs.effective = sum(self.costs.effective, costs.effective)?;
+        self.costs.effective_net = sum(self.costs.effective_net, costs.effective_net)?;
+        self.costs.list = option(self.costs.list, costs.list)?;
+        self.seen = true;
+        let mut check: Amounts = [None; super::AMOUNT_COUNT];
+        add(&mut check, &self.amounts(true)).then_some(())
+    }
+
+    fn amounts(&self, net: bool) -> Amounts {
+        let costs = &self.costs;
+        let (billed, effective) =
+            if net { (costs.net, costs.effective_net) } else { (costs.unblended, costs.effective) };
+        [self.quantity, Some(billed), Some(costs.unblended), Some(effective), costs.list]
+    }
+}
+
+/// Start and grain of a line.
+fn when(lines: &Lines, row: usize, line_type: &str, period: &str) -> (i64, &'static str) {
+    let spelled = lines.text(TextColumn::TimeInterval, row).and_then(interval);
+    let start = lines.time(TimeColumn::UsageStart, row).or(spelled.map(|(start, _)| start));
+    let end = lines.time(TimeColumn::UsageEnd, row).or(spelled.map(|(_, end)| end));
+    let Some(start) = start.or_else(|| lines.time(TimeColumn::PeriodStart, row)) else {
+        // A line without any time belongs to its period and to no day.
+        let first = clock::month_range(period).map_or(0, |(first, _)| i64::from(first) * DAY);
+        return (first, "month");
+    };
+    let length = end.map_or(HOUR, |end| end - start);
+    let grain = match length {
+        1..=HOUR => "hour",
+        0 if select::is_usage_type_of_line(line_type) => "hour",
+        _ if length > HOUR && length <= DAY => "day",
+        _ => "month",
+    };
+    let start = if grain == "hour" { start.div_euclid(HOUR) * HOUR } else { start };
+    (start, grain)
+}
+
+fn region(lines: &Lines, row: usize, meter: Option<&Meter>) -> Option<String> {
+    let looks_right = |text: &String| text.contains('-') && text.ends_with(|c: char| c.is_ascii_digit());
+    lines
+        .text(TextColumn::RegionCode, row)
+        .or_else(|| lines.text(TextColumn::ProductRegion, row))
+        .map(String::from)
+        .filter(looks_right)
+        .or_else(|| lines.product("region_code", row).filter(looks_right))
+        .or_else(|| lines.product("region", row).filter(looks_right))
+        .or_else(|| meter.and_then(|meter| meter.region.clone()))
+        .or_else(|| classify::bedrock_arn(lines.text(TextColumn::ResourceId, row)?)?.region)
+}
+
+/// Whether cost per million tokens is beyond belief. Amounts are integers of one scale, so their
+/// quotient is the rate.
+fn implausible(kind: &str, cost: i128, quantity: i128) -> bool {
+    if cost == 0 || quantity <= 0 {
+        return false;
+    }
+    let rate = cost as f64 / quantity as f64 * 1e6;
+    !classify::plausible_token_rate(kind, rate.abs())
+}
+
+fn bad_cost(file: &BillFile, lines: &Lines, row: usize, bad: BadCost) -> Error {
+    let place = match lines.row_number(row) {
+        Some(number) => format!("{}: row {number}", file.path.display()),
+        None => file.path.display().to_string(),
+    };
+    let what = match bad {
+        BadCost::Missing => "line_item_unblended_cost is null on a Bedrock line".to_string(),
+        BadCost::NotAnAmount(column, error) => format!("{column} {error}"),
+    };
+    Error::input(
+        place,
+        what,
+        "the period is refused, stored facts stay as they were; export the period again, or ask AWS support about the row",
+    )
+}

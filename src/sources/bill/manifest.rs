@@ -1,0 +1,219 @@
+//! Manifests: which files make up a billing period.
+//!
+//! No real CUR 2.0 manifest is public, so the reader is lenient: it takes the list of files under any
+//! of the keys seen in the wild, as texts or as objects, and the period from the content or the path.
+
+use std::path::{Component, Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::clock;
+use crate::error::{Error, Result};
+
+/// A manifest's content, as far as billtag needs it.
+#[derive(Debug)]
+pub struct Manifest {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Billing period, `YYYY-MM`.
+    pub period: Option<String>,
+    /// Entries as written, usually `s3://` addresses.
+    pub entries: Vec<String>,
+    /// When the export was made, where the manifest says so; epoch seconds.
+    pub time: Option<i64>,
+}
+
+/// Keys under which file lists were seen.
+const FILE_KEYS: [&str; 6] = ["dataFiles", "reportKeys", "data_files", "report_keys", "files", "keys"];
+/// Keys of an entry object.
+const ENTRY_KEYS: [&str; 7] = ["s3Uri", "s3uri", "uri", "key", "path", "name", "file"];
+/// Keys that hold the time of the export.
+const TIME_KEYS: [&str; 6] =
+    ["createdAt", "creationTime", "lastUpdated", "timestamp", "executionTime", "executionId"];
+
+/// Whether a file is a manifest, by its name: `*Manifest.json`, in any case.
+pub fn is_manifest(path: &Path) -> bool {
+    path.file_name()
+        .and_then(|name| name.to_str())
+        .is_some_and(|name| name.to_ascii_lowercase().ends_with("manifest.json"))
+}
+
+/// Reads a manifest.
+pub fn read(path: &Path) -> Result<Manifest> {
+    let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
+    let unusable = |what: String| {
+        Error::input(
+            path.display().to_string(),
+            what,
+            "wait for the export's next delivery, or copy the manifest again",
+        )
+    };
+    let json: Value = serde_json::from_slice(&bytes)
+        .map_err(|error| unusable(format!("the manifest is not JSON ({error})")))?;
+    let entries = FILE_KEYS
+        .iter()
+        .find_map(|key| json.get(key)?.as_array())
+        .ok_or_else(|| unusable("the manifest lists no files (no `dataFiles` or `reportKeys`)".into()))?;
+    let entries = entries
+        .iter()
+        .map(|entry| {
+            entry
+                .as_str()
+                .or_else(|| ENTRY_KEYS.iter().find_map(|key| entry.get(key)?.as_str()))
+                .map(String::from)
+                .ok_or_else(|| unusable(format!("the manifest has an entry without an address: {entry}")))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let period = period_of_content(&json).or_else(|| period_of_path(path));
+    let time = TIME_KEYS.iter().find_map(|key| time_of(json.get(key)?));
+    Ok(Manifest { path: path.to_path_buf(), period, entries, time })
+}
+
+fn period_of_content(json: &Value) -> Option<String> {
+    let period = json.get("billingPeriod").or_else(|| json.get("billing_period"))?;
+    let text = period.as_str().or_else(|| period.get("start")?.as_str())?;
+    let digits: String = text.chars().filter(char::is_ascii_digit).take(6).collect();
+    if digits.len() < 6 {
+        return None;
+    }
+    month(&digits[..4], &digits[4..6])
+}
+
+fn time_of(value: &Value) -> Option<i64> {
+    if let Some(number) = value.as_i64() {
+        // Milliseconds where the number is too large to be seconds of this century.
+        return Some(if number > 100_000_000_000 { number / 1_000 } else { number });
+    }
+    let text = value.as_str()?;
+    if let Ok(time) = clock::parse(text) {
+        return Some(time);
+    }
+    execution_time(text)
+}
+
+/// The time in an execution id: `2024-04-02T13:14:43.337Z-6b62…` or `20260702T120000Z-a1b2…`.
+pub fn execution_time(text: &str) -> Option<i64> {
+    let stamp = &text[..=text.find('Z')?];
+    if let Ok(time) = clock::parse(stamp) {
+        return Some(time);
+    }
+    chrono::NaiveDateTime::parse_from_str(stamp, "%Y%m%dT%H%M%SZ")
+        .ok()
+        .map(|time| time.and_utc().timestamp())
+}
+
+/// The billing period that a path names: `BILLING_PERIOD=2026-11`, `year=2026/month=11` or
+/// `20261101-20261201`.
+pub fn period_of_path(path: &Path) -> Option<String> {
+    let mut year = None;
+    for component in path.components() {
+        let Component::Normal(name) = component else { continue };
+        let name = name.to_str()?.to_ascii_lowercase();
+        if let Some(value) = name.strip_prefix("billing_period=") {
+            let (year, rest) = value.split_once('-')?;
+            return month(year, rest);
+        }
+        if let Some(value) = name.strip_prefix("year=") {
+            year = Some(value.to_string());
+        } else if let (Some(value), Some(year)) = (name.strip_prefix("month="), &year) {
+            return month(year, value);
+        } else if is_date_range(&name) {
+            return month(&name[..4], &name[4..6]);
+        }
+    }
+    None
+}
+
+/// Whether a folder name is the legacy layout's `yyyymmdd-yyyymmdd`.
+fn is_date_range(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    bytes.len() == 17
+        && bytes[8] == b'-'
+        && bytes.iter().enumerate().all(|(at, byte)| at == 8 || byte.is_ascii_digit())
+}
+
+fn month(year: &str, month: &str) -> Option<String> {
+    let year: u16 = year.parse().ok()?;
+    let month: u8 = month.get(..2).unwrap_or(month).parse().ok()?;
+    ((1..=12).contains(&month) && year >= 1970).then(|| format!("{year:04}-{month:02}"))
+}
+
+/// Finds the local file of a manifest entry: the one whose path shares the longest tail with it.
+///
+/// `files` are relative to the export's folder. A file whose own path speaks of another period or
+/// execution is no match, however alike its name.
+pub fn find_entry<'a>(entry: &str, files: &'a [PathBuf]) -> Option<&'a PathBuf> {
+    let wanted: Vec<&str> = entry.split('/').filter(|part| !part.is_empty()).collect();
+    let mut best: Option<(usize, &PathBuf)> = None;
+    let mut tied = false;
+    for file in files {
+        let parts: Vec<&str> = file.iter().filter_map(|part| part.to_str()).collect();
+        let shared = parts.iter().rev().zip(wanted.iter().rev()).take_while(|(a, b)| a == b).count();
+        let differs = parts.len().checked_sub(shared + 1).map(|at| parts[at]);
+        if shared == 0 || (shared < wanted.len() && differs.is_some_and(is_structural)) {
+            continue;
+        }
+        match best {
+            Some((length, _)) if length > shared => {}
+            Some((length, _)) if length == shared => tied = true,
+            _ => {
+                best = Some((shared, file));
+                tied = false;
+            }
+        }
+    }
+    best.filter(|_| !tied).map(|(_, file)| file)
+}
+
+/// Whether a folder name carries meaning in a layout: a partition, a date range or an execution.
+fn is_structural(name: &str) -> bool {
+    let dashes_and_digits = name.bytes().filter(|byte| byte.is_ascii_digit() || *byte == b'-').count();
+    name.contains('=') || is_date_range(name) || execution_time(name).is_some() || (name.len() >= 20 && dashes_and_digits >= 8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_period_is_read_from_every_layout() {
+        let of = |path: &str| period_of_path(Path::new(path));
+        assert_eq!(of("x/data/BILLING_PERIOD=2026-11/a.parquet").as_deref(), Some("2026-11"));
+        assert_eq!(of("r/r/year=2026/month=8/a.parquet").as_deref(), Some("2026-08"));
+        assert_eq!(of("r/20261101-20261201/a.parquet").as_deref(), Some("2026-11"));
+        assert_eq!(of("r/year=2026/month=13/a.parquet"), None);
+        assert_eq!(of("plain/a.parquet"), None);
+    }
+
+    #[test]
+    fn an_entry_finds_its_file_by_the_longest_tail() {
+        let files: Vec<PathBuf> = [
+            "data/BILLING_PERIOD=2026-10/e-00001.snappy.parquet",
+            "data/BILLING_PERIOD=2026-11/e-00001.snappy.parquet",
+        ]
+        .map(PathBuf::from)
+        .to_vec();
+        let entry = "s3://bucket/prefix/e/data/BILLING_PERIOD=2026-11/e-00001.snappy.parquet";
+        assert_eq!(find_entry(entry, &files), Some(&files[1]));
+        let missing = "s3://bucket/prefix/e/data/BILLING_PERIOD=2026-12/e-00001.snappy.parquet";
+        assert_eq!(find_entry(missing, &files), None);
+        let flat = vec![PathBuf::from("november/e-00001.snappy.parquet")];
+        assert_eq!(find_entry(entry, &flat), Some(&flat[0]));
+    }
+
+    #[test]
+    fn an_entry_of_another_execution_is_no_match() {
+        let files = vec![PathBuf::from(
+            "data/BILLING_PERIOD=2026-10/20261005T060000Z-aaaaaaaa/e-00001.snappy.parquet",
+        )];
+        let entry = "s3://b/data/BILLING_PERIOD=2026-10/20261009T060000Z-bbbbbbbb/e-00001.snappy.parquet";
+        assert_eq!(find_entry(entry, &files), None);
+    }
+
+    #[test]
+    fn the_time_of_an_execution_is_read_in_both_spellings() {
+        assert!(execution_time("2024-04-02T13:14:43.337Z-6b622448").is_some());
+        assert_eq!(execution_time("20260702T120000Z-a1b2c3d4"), clock::parse("2026-07-02T12:00:00Z").ok());
+        assert_eq!(execution_time("6b622448-daaa"), None);
+    }
+}

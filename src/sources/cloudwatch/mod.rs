@@ -1,0 +1,262 @@
+//! Measured tokens out of CloudWatch: files of metric streams and saved replies → one sample an hour.
+//!
+//! ```text
+//! folder ─► objects ─► metric_stream ───────────► series ─► hours ─► HourSample
+//!                  └─► metric_data ─► replies ─────┘
+//! ```
+//!
+//! | step | in → out | holds afterwards |
+//! |---|---|---|
+//! | folder | a path → text | formats are told by content, gzip by its first bytes |
+//! | objects | text → JSON objects | a damaged object costs only itself, and is told with its line |
+//! | levels | metric → verdict | exactly one level of dimensions is read in each namespace |
+//! | replies | reply + request → points | a reply without its request, account or region is not read |
+//! | series | points → series | a redelivered point counts once, in whatever order files come |
+//! | hours | series → samples | of all that measured one thing in one hour, one is taken; nothing is added twice |
+//!
+//! A quantity that no series measured is `None`, and a measured zero is `Some(0)`.
+//! Only `folder` touches the disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::PathBuf;
+
+mod folder;
+mod hours;
+mod levels;
+mod metric_data;
+mod metric_stream;
+mod notes;
+mod number;
+mod objects;
+mod pairing;
+mod reading;
+mod replies;
+mod series;
+mod whereabouts;
+
+#[cfg(test)]
+mod tests;
+
+use reading::Reading;
+use replies::Saved;
+
+/// Where metrics are saved and which custom ones carry owners.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MetricSource {
+    /// A folder, or a single file.
+    pub path: PathBuf,
+    /// The custom namespace whose metrics carry owners; `AWS/Bedrock` is always read.
+    pub namespace: Option<String>,
+    /// Owner key → dimension name of the custom metrics, such as `workload` → `Workload`.
+    pub dimensions: BTreeMap<String, String>,
+    /// Measure → name of the custom metric, where it is none of the natural spellings.
+    pub names: BTreeMap<String, String>,
+    /// The account of replies that do not tell theirs.
+    pub account: Option<String>,
+    /// The region of replies that do not tell theirs.
+    pub region: Option<String>,
+}
+
+/// Everything that was read from a source.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Read {
+    /// What was measured, sorted.
+    pub samples: Vec<HourSample>,
+    /// Where something was left out of what was read.
+    pub warnings: Vec<Warning>,
+    /// Files, or parts of them, that could not be used, each in a sentence that says what to do.
+    pub failures: Vec<String>,
+    /// The files that were looked at, sorted.
+    pub files: Vec<PathBuf>,
+    /// Levels of the read metrics that were seen and not read.
+    pub ignored_levels: Vec<IgnoredLevel>,
+}
+
+/// Something that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Warning {
+    /// The file, or the source's path where it concerns several.
+    pub file: PathBuf,
+    /// The line, from 1, where it concerns one.
+    pub line: Option<u64>,
+    /// What was left out and why.
+    pub text: String,
+}
+
+/// A set of dimension names under which a read metric was published and not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IgnoredLevel {
+    /// The namespace.
+    pub namespace: String,
+    /// The names of the dimensions.
+    pub dimensions: BTreeSet<String>,
+    /// How many distinct series it has.
+    pub series: u64,
+}
+
+/// Who measured: AWS itself, or the team's own metrics with owner dimensions.
+///
+/// Both measure the same calls and are never added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// A namespace of AWS.
+    Native,
+    /// The configured custom namespace.
+    Owner,
+}
+
+/// How the measurement reached us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// A metric stream's files.
+    MetricStream,
+    /// A saved reply of GetMetricData.
+    GetMetricData,
+}
+
+/// The endpoint whose calls a native series counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Endpoint {
+    /// bedrock-runtime.
+    Runtime,
+    /// bedrock-mantle.
+    Mantle,
+}
+
+impl Scope {
+    /// The word of the `usage` table.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Owner => "owner",
+        }
+    }
+}
+
+impl Source {
+    /// The word of the `usage` table.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MetricStream => "metric_stream",
+            Self::GetMetricData => "get_metric_data",
+        }
+    }
+}
+
+impl Endpoint {
+    /// The word of the `usage` table.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Runtime => "runtime",
+            Self::Mantle => "mantle",
+        }
+    }
+}
+
+/// What was measured in one hour for one account, region, namespace, model and owner.
+///
+/// Input tokens stay as the model's family reports them: without cached tokens for Claude and Nova,
+/// including them for GPT-5.x.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HourSample {
+    /// The start of the hour in epoch seconds; of the UTC day where `daily`.
+    pub hour: i64,
+    /// Whether it was measured in periods longer than an hour, and stands for the day.
+    pub daily: bool,
+    /// The account that made the calls.
+    pub account_id: String,
+    /// The region in which they were made.
+    pub region: String,
+    /// The metrics' namespace.
+    pub namespace: String,
+    /// Who measured.
+    pub scope: Scope,
+    /// The way that most of the measures came.
+    pub source: Source,
+    /// The model as the dimension has it: an id, a profile's id, an ARN, a name or a tier.
+    pub model_id: Option<String>,
+    /// Owner key → raw value; empty for native samples.
+    pub owner: BTreeMap<String, String>,
+    /// The endpoint, where the namespace tells it.
+    pub endpoint: Option<Endpoint>,
+    /// Calls.
+    pub invocations: Option<i64>,
+    /// Input tokens.
+    pub input_tokens: Option<i64>,
+    /// Output tokens.
+    pub output_tokens: Option<i64>,
+    /// Tokens read from the cache.
+    pub cache_read_tokens: Option<i64>,
+    /// Tokens written to the cache, whatever their lifetime.
+    pub cache_write_tokens: Option<i64>,
+    /// Units of the business metric that the configuration names.
+    pub business_units: Option<i64>,
+}
+
+/// Why a source could not be read at all.
+#[derive(Debug, thiserror::Error)]
+pub enum CloudWatchError {
+    /// The path is missing or may not be read.
+    #[error("cannot read the metrics under {}", path.display())]
+    Path {
+        /// The configured path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The configuration names a measure that does not exist.
+    #[error("`{name}` is no measure; the measures are {known}")]
+    UnknownMeasure {
+        /// The unknown key.
+        name: String,
+        /// All keys.
+        known: String,
+    },
+}
+
+impl CloudWatchError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Path { .. } => {
+                "check `path` of this [[metrics]] source: a folder of metric-stream files or saved replies"
+            }
+            Self::UnknownMeasure { .. } => "check the keys of `names` of this [[metrics]] source",
+        }
+    }
+}
+
+/// Reads all metrics of a source.
+///
+/// # Errors
+/// When the path cannot be read or the configuration names an unknown measure. A single file that
+/// cannot be used is no error but one of [`Read::failures`].
+pub fn read(source: &MetricSource) -> Result<Read, CloudWatchError> {
+    let mut reading = Reading::of(source)?;
+    let path_error = |error| CloudWatchError::Path {
+        path: source.path.clone(),
+        source: error,
+    };
+    let mut files = folder::files(&source.path, &mut reading.notes).map_err(path_error)?;
+    let mut saved = Saved::default();
+    for file in &files {
+        reading.read_file(file, &mut saved);
+    }
+    if source.path.is_file()
+        && saved.replies.iter().any(|reply| reply.own.is_none())
+        && saved.requests.is_empty()
+    {
+        let found = reading.requests_beside(&source.path);
+        files.extend(found.requests.iter().map(|saved| saved.file.clone()));
+        saved.requests = found.requests;
+        files.sort();
+        files.dedup();
+    }
+    replies::read(&saved, &mut reading);
+    Ok(reading.finish(files))
+}
