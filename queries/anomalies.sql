@@ -236,18 +236,8 @@ fact_lines as (
         workload,
         sub_account_id,
         billing_currency,
-        case
-            when resource_id like '%:foundation-model/%' then null
-            when resource_id like '%:inference-profile/%' then null
-            else resource_id
-        end as resource,
-        case
-            when principal_arn like '%:assumed-role/%'
-                then concat(
-                    split_part(principal_arn, '/', 1), '/', split_part(principal_arn, '/', 2)
-                )
-            else principal_arn
-        end as principal,
+        resource_id,
+        principal_arn,
         unblended_cost
     from cost_facts
     where
@@ -259,50 +249,58 @@ fact_lines as (
 
 fact_sums as (
     select
-        fact_lines.charge_day,
-        coalesce(fact_lines.workload, 'unattributed') as workload,
-        case when fact_lines.workload is null then 'unattributed' else 'allocated' end
-            as allocation,
-        coalesce(fact_lines.sub_account_id, '') as carrier_account,
-        coalesce(fact_lines.billing_currency, '') as currency_key,
-        fact_lines.resource,
-        fact_lines.principal,
-        sum(fact_lines.unblended_cost) as cost
+        charge_day,
+        workload,
+        sub_account_id,
+        billing_currency,
+        resource_id,
+        principal_arn,
+        sum(unblended_cost) as cost
     from fact_lines
-    inner join charge_days on fact_lines.charge_day = charge_days.charge_day
+    where charge_day in (select charge_day from charge_days)
     group by
-        fact_lines.charge_day,
-        fact_lines.workload,
-        fact_lines.sub_account_id,
-        fact_lines.billing_currency,
-        fact_lines.resource,
-        fact_lines.principal
+        charge_day,
+        workload,
+        sub_account_id,
+        billing_currency,
+        resource_id,
+        principal_arn
+),
+
+carrier_kinds as (
+    select 'resource' as carrier_kind
+    union all
+    select 'principal' as carrier_kind
 ),
 
 carrier_sums as (
     select
-        charge_day,
-        workload,
-        allocation,
-        carrier_account,
-        currency_key,
-        'resource' as carrier_kind,
-        resource as carrier,
-        cost
+        fact_sums.charge_day,
+        coalesce(fact_sums.workload, 'unattributed') as workload,
+        case when fact_sums.workload is null then 'unattributed' else 'allocated' end
+            as allocation,
+        coalesce(fact_sums.sub_account_id, '') as carrier_account,
+        coalesce(fact_sums.billing_currency, '') as currency_key,
+        carrier_kinds.carrier_kind,
+        case
+            when carrier_kinds.carrier_kind = 'principal'
+                then
+                    case
+                        when fact_sums.principal_arn like '%:assumed-role/%'
+                            then concat(
+                                split_part(fact_sums.principal_arn, '/', 1),
+                                '/',
+                                split_part(fact_sums.principal_arn, '/', 2)
+                            )
+                        else fact_sums.principal_arn
+                    end
+            when fact_sums.resource_id like '%:foundation-model/%' then null
+            when fact_sums.resource_id like '%:inference-profile/%' then null
+            else fact_sums.resource_id
+        end as carrier,
+        fact_sums.cost
     from fact_sums
-    where resource is not null
-    union all
-    select
-        charge_day,
-        workload,
-        allocation,
-        carrier_account,
-        currency_key,
-        'principal' as carrier_kind,
-        principal as carrier,
-        cost
-    from fact_sums
-    where principal is not null
+    cross join carrier_kinds
 ),
 
 carrier_changes as (
@@ -322,6 +320,7 @@ carrier_changes as (
         sum(case when wanted_days.is_today = 0 then carrier_sums.cost else 0 end) as cost_before
     from carrier_sums
     inner join wanted_days on carrier_sums.charge_day = wanted_days.charge_day
+    where carrier_sums.carrier is not null
     group by
         wanted_days.day,
         carrier_sums.workload,

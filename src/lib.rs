@@ -23,3 +23,15 @@ pub mod attribute;
 pub mod facts;
 
 pub mod ingest;
+
+pub mod metrics;
+
+pub mod report;
+
+pub mod alert;
+
+pub mod audit;
+
+pub mod explain;
+
+pub mod cli;

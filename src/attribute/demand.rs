@@ -39,6 +39,9 @@ pub struct Demand {
     pub model: ModelMatch,
     /// By which routing, where the model's id says so.
     pub routing: Text,
+    /// Whether the id is a model's own, without a profile's prefix: regional, unless the day's bill
+    /// has no regional tokens of the model, and the id was only a name.
+    pub is_bare_id: bool,
     /// The measuring namespace.
     pub namespace: Text,
     /// Tokens by [`TOKEN_KINDS`]; `None` where no series exists.
@@ -57,6 +60,8 @@ pub struct MeasuredModel {
     pub tier: Text,
     /// Routing where the id says so.
     pub routing: Text,
+    /// Whether the text is a model's own id, without a profile's prefix.
+    pub is_bare_id: bool,
     /// Owner of the application inference profile, where the id is one.
     pub profile_owner: OwnerTexts,
 }
@@ -112,16 +117,30 @@ impl Profiles {
             return Some(MeasuredModel { tier: texts.intern(tier), ..MeasuredModel::default() });
         }
         let model = classify::recognise_model(id)?;
+        let profile = classify::routing_of_model_id(id);
+        let is_bare_id = profile.is_none() && is_model_id(id);
+        let routing = profile.or(is_bare_id.then_some("regional"));
         Some(MeasuredModel {
             model: [
                 texts.intern(&model.publisher),
                 texts.intern(&model.name),
                 texts.intern_opt(model.tier.as_deref()),
             ],
-            routing: texts.intern_opt(classify::routing_of_model_id(id)),
+            routing: texts.intern_opt(routing),
+            is_bare_id,
             ..MeasuredModel::default()
         })
     }
+}
+
+/// Whether a text that names a model is its id (`vendor.model…`, or the model's ARN) and no display name.
+fn is_model_id(text: &str) -> bool {
+    let id = text.rsplit('/').next().unwrap_or(text);
+    id.split_once('.').is_some_and(|(vendor, model)| {
+        vendor.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+            && model.starts_with(|c: char| c.is_ascii_lowercase())
+            && !model.contains(char::is_whitespace)
+    })
 }
 
 /// The short id of an application inference profile's ARN.
@@ -180,6 +199,7 @@ pub fn demands(
             region: texts.intern(&sample.region),
             model,
             routing: measured.routing,
+            is_bare_id: measured.is_bare_id,
             namespace: texts.intern(&sample.namespace),
             tokens,
         });

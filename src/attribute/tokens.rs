@@ -171,13 +171,20 @@ fn solve(
 ) {
     let mut levels: BTreeMap<u8, BTreeMap<([u32; KEYS], u32, u32), Series<'_>>> = BTreeMap::new();
     for demand in demands {
-        let (ModelMatch::Model(named) | ModelMatch::Tier(named)) = demand.model else {
-            let key = (demand.owner.map(|text| ranks.of(text)), 0, ranks.of(demand.routing));
-            push(levels.entry(coarseness(demand.model, demand.routing)).or_default(), key, demand);
-            continue;
+        let named = match demand.model {
+            ModelMatch::Model(named) | ModelMatch::Tier(named) => named,
+            ModelMatch::Any => Text::NULL,
         };
-        let key = (demand.owner.map(|text| ranks.of(text)), ranks.of(named), ranks.of(demand.routing));
-        push(levels.entry(coarseness(demand.model, demand.routing)).or_default(), key, demand);
+        let routing = routing_here(cells, demand);
+        let key = (demand.owner.map(|text| ranks.of(text)), ranks.of(named), ranks.of(routing));
+        let level = levels.entry(coarseness(demand.model, routing)).or_default();
+        let series = level.entry(key).or_insert_with(|| Series {
+            demands: Vec::new(),
+            owner: demand.owner,
+            model: demand.model,
+            routing,
+        });
+        series.demands.push(demand);
     }
     for series in levels.into_values() {
         let mut wants: Vec<BTreeMap<([u32; KEYS], u32), Claim>> = cells.iter().map(|_| BTreeMap::new()).collect();
@@ -199,21 +206,12 @@ fn solve(
     }
 }
 
-fn push<'a>(
-    series: &mut BTreeMap<([u32; KEYS], u32, u32), Series<'a>>,
-    key: ([u32; KEYS], u32, u32),
-    demand: &'a Demand,
-) {
-    series
-        .entry(key)
-        .or_insert_with(|| Series {
-            demands: Vec::new(),
-            owner: demand.owner,
-            model: demand.model,
-            routing: demand.routing,
-        })
-        .demands
-        .push(demand);
+/// The routing that a demand speaks of. A model's own id means regional calls, unless the day has
+/// none of that model: then it was only a name for it.
+fn routing_here(cells: &[Cell], demand: &Demand) -> Text {
+    let ModelMatch::Model(model) = demand.model else { return demand.routing };
+    let is_billed = || cells.iter().any(|cell| cell.model == model && cell.routing == demand.routing);
+    if demand.is_bare_id && !is_billed() { Text::NULL } else { demand.routing }
 }
 
 impl Series<'_> {
@@ -371,6 +369,7 @@ mod tests {
                 region: self.texts.intern("r"),
                 model,
                 routing: self.texts.intern(routing),
+                is_bare_id: false,
                 namespace: self.texts.intern("n"),
                 tokens: [Some(tokens), None, None, None],
             }
@@ -446,6 +445,18 @@ mod tests {
         assert_eq!(w.claimed(&claims, 0), [("t".into(), 41)]);
         assert_eq!(w.claimed(&claims, 1), [("g".into(), 80), ("t".into(), 8)]);
         assert_eq!(w.claimed(&claims, 2), [("t".into(), 21)]);
+    }
+
+    #[test]
+    fn a_bare_id_means_regional_calls_unless_the_day_has_none() {
+        let mut w = world();
+        let m = ModelMatch::Model(w.texts.intern("m"));
+        let bare = Demand { is_bare_id: true, ..w.demand(1, "a", m, "regional", 60) };
+        let both = [w.row(1, "m", "regional", 100, None), w.row(1, "m", "global", 100, None)];
+        let claims = claim(&both, std::slice::from_ref(&bare), &w.texts.ranks());
+        assert_eq!(w.claimed(&claims, 0), [("a".into(), 60)]);
+        let claims = claim(&both[1..], &[bare], &w.texts.ranks());
+        assert_eq!(w.claimed(&claims, 0), [("a".into(), 60)]);
     }
 
     #[test]

@@ -1,0 +1,214 @@
+//! Audit: what spends without a name, ranked by money, with the fix.
+//!
+//! Each dollar of Usage and Purchase is judged once, on the best carrier it has: its own resource if
+//! that can be tagged, else its principal, else its account. The last seven complete days are judged,
+//! so that a fix shows at once; the month stands beside them, and what was fixed since is listed.
+
+mod fix;
+mod judge;
+mod show;
+
+use std::collections::BTreeMap;
+
+pub use judge::{Judge, State};
+pub use show::{document, faults, grid};
+
+use crate::clock;
+use crate::config::{Config, OWNER_NAMES};
+use crate::error::Result;
+use crate::metrics::queries::Query;
+use crate::metrics::{Cell, Engine, Grid};
+
+/// Days that are judged.
+const WINDOW: i32 = 7;
+
+/// What can carry tags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Carrier {
+    /// The line's own resource.
+    Resource,
+    /// The calling principal.
+    Principal,
+    /// The account.
+    Account,
+}
+
+impl Carrier {
+    /// Its name in the output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Resource => "resource",
+            Self::Principal => "principal",
+            Self::Account => "account",
+        }
+    }
+}
+
+/// One thing that pays, and how it is tagged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item {
+    /// What it is.
+    pub carrier: Carrier,
+    /// ARN or account id.
+    pub id: String,
+    /// Account.
+    pub account: String,
+    /// Currency of the amounts.
+    pub currency: String,
+    /// Billed cost of the judged days, units of 1e-10.
+    pub cost: i128,
+    /// Of that, with every required tag right.
+    pub compliant: i128,
+    /// Billed cost of the month so far.
+    pub month_cost: i128,
+    /// Of that, with every required tag right.
+    pub month_compliant: i128,
+    /// State of each owner key on its last day, in the order of [`OWNER_NAMES`].
+    pub states: [State; OWNER_NAMES.len()],
+    /// Models billed, by name.
+    pub models: Vec<String>,
+    /// Whom the facts name as its owner, by whatever evidence.
+    pub owner: [String; 4],
+    /// The command that mends it.
+    pub fix: String,
+}
+
+impl Item {
+    /// Whether its last day had every required tag right.
+    pub fn is_compliant(&self) -> bool {
+        self.states.iter().all(State::is_right)
+    }
+
+    /// Whether it was wrong in the month and is right now.
+    pub fn is_fixed(&self) -> bool {
+        self.is_compliant() && self.month_compliant < self.month_cost
+    }
+}
+
+/// The audit of a store.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Audit {
+    /// First and last judged day.
+    pub window: Option<(i32, i32)>,
+    /// Everything that pays, the most uncompliant money first.
+    pub items: Vec<Item>,
+}
+
+impl Audit {
+    /// Whether anything that pays now lacks a required tag.
+    pub fn has_findings(&self) -> bool {
+        self.items.iter().any(|item| item.cost > 0 && !item.is_compliant())
+    }
+
+    /// Cost and compliant cost of the judged days, by currency.
+    pub fn totals(&self) -> BTreeMap<&str, (i128, i128)> {
+        let mut totals: BTreeMap<&str, (i128, i128)> = BTreeMap::new();
+        for item in &self.items {
+            let total = totals.entry(&item.currency).or_default();
+            total.0 += item.cost;
+            total.1 += item.compliant;
+        }
+        totals
+    }
+}
+
+/// A line of facts, as far as the audit goes.
+struct Line {
+    day: i32,
+    carrier: Carrier,
+    id: String,
+    account: String,
+    currency: String,
+    model: String,
+    owner: [String; 4],
+    states: [State; OWNER_NAMES.len()],
+    cost: i128,
+}
+
+/// Judges the store.
+pub fn audit(engine: &Engine, config: &Config) -> Result<Audit> {
+    let Some(last) = engine.last_complete_day() else { return Ok(Audit::default()) };
+    let first = last - WINDOW + 1;
+    let month = clock::month_range(&clock::month_of(last)).map_or(first, |(first, _)| first);
+    let answer = engine.run(&Query { name: "audit".into(), sql: sql(first.min(month), last) })?;
+    let judge = Judge::new(config, &answer);
+    let mut groups: BTreeMap<(Carrier, String, String, String), Vec<Line>> = BTreeMap::new();
+    for row in &answer.rows {
+        let line = line(&answer, row, &judge);
+        let key = (line.carrier, line.id.clone(), line.account.clone(), line.currency.clone());
+        groups.entry(key).or_default().push(line);
+    }
+    let mut items: Vec<Item> = groups.into_values().map(|lines| item(lines, first, month, &judge)).collect();
+    items.sort_by(|a, b| {
+        let debt = |item: &Item| item.cost - item.compliant;
+        (debt(b), b.cost, &a.id, &a.currency).cmp(&(debt(a), a.cost, &b.id, &b.currency))
+    });
+    Ok(Audit { window: Some((first, last)), items })
+}
+
+fn sql(first: i32, last: i32) -> String {
+    format!(
+        "select cast(charge_period_start as date) as day, sub_account_id, resource_id, principal_arn, tags, \
+         attribution_evidence, workload, team, environment, cost_center, model_name, billing_currency, \
+         sum(billed_cost) as cost from cost_facts \
+         where charge_category in ('Usage', 'Purchase') \
+         and cast(charge_period_start as date) between date '{}' and date '{}' \
+         group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12",
+        clock::day_text(first),
+        clock::day_text(last)
+    )
+}
+
+fn line(answer: &Grid, row: &[Cell], judge: &Judge) -> Line {
+    let text = |name: &str| answer.text(row, name);
+    let (resource, principal, account) = (text("resource_id"), text("principal_arn"), text("sub_account_id"));
+    let (carrier, id) = if judge::is_taggable(&resource) {
+        (Carrier::Resource, resource.clone())
+    } else if !principal.is_empty() {
+        (Carrier::Principal, principal)
+    } else {
+        (Carrier::Account, account.clone())
+    };
+    let model = text("model_name");
+    Line {
+        day: answer.day(row, "day").unwrap_or(0),
+        carrier,
+        id,
+        account,
+        currency: text("billing_currency"),
+        states: judge.states(&text("tags"), &text("attribution_evidence"), &resource, &model),
+        model,
+        owner: ["workload", "team", "environment", "cost_center"].map(|name| text(name)),
+        cost: answer.amount(row, "cost").unwrap_or(0),
+    }
+}
+
+fn item(lines: Vec<Line>, first: i32, month: i32, judge: &Judge) -> Item {
+    let latest = lines.iter().map(|line| line.day).max().unwrap_or(0);
+    // What the dearest line of the last day shows stands for the item.
+    let shown = lines
+        .iter()
+        .filter(|line| line.day == latest)
+        .max_by(|a, b| (a.cost, &b.owner).cmp(&(b.cost, &a.owner)));
+    let sum = |keep: &dyn Fn(&&Line) -> bool| lines.iter().filter(keep).map(|line| line.cost).sum::<i128>();
+    let right = |line: &Line| line.states.iter().all(State::is_right);
+    let mut models: Vec<String> = lines.iter().map(|line| line.model.clone()).filter(|model| !model.is_empty()).collect();
+    models.sort();
+    models.dedup();
+    let mut item = Item {
+        carrier: lines[0].carrier,
+        id: lines[0].id.clone(),
+        account: lines[0].account.clone(),
+        currency: lines[0].currency.clone(),
+        cost: sum(&|line| line.day >= first),
+        compliant: sum(&|line| line.day >= first && right(line)),
+        month_cost: sum(&|line| line.day >= month),
+        month_compliant: sum(&|line| line.day >= month && right(line)),
+        states: shown.map(|line| line.states.clone()).unwrap_or_default(),
+        models,
+        owner: shown.map(|line| line.owner.clone()).unwrap_or_default(),
+        fix: String::new(),
+    };
+    item.fix = fix::command(&item, judge);
+    item
+}

@@ -1,0 +1,162 @@
+//! The command line: what was typed, and the calls that follow from it.
+
+mod commands;
+mod output;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use commands::execute;
+
+/// Puts names on the Amazon Bedrock bill: who spent what, true to the cent.
+#[derive(Debug, Parser)]
+#[command(name = "billtag", version, arg_required_else_help = true, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Options of every command.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Config file [default: billtag.toml, then the one in the user's config folder]
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// First day, UTC
+    #[arg(long, global = true, value_name = "DATE", value_parser = parse_day)]
+    pub from: Option<i32>,
+    /// Last day, UTC, included
+    #[arg(long, global = true, value_name = "DATE", value_parser = parse_day)]
+    pub to: Option<i32>,
+    /// The clock: what counts as now; it never restores an old bill
+    #[arg(long, global = true, value_name = "TIME", value_parser = parse_time)]
+    pub as_of: Option<i64>,
+    /// Output format [default: by the extension of -o, else table]
+    #[arg(long, global = true, value_enum, ignore_case = true)]
+    pub format: Option<Format>,
+    /// Write the output to a file
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// What spend is grouped by in the report
+    #[arg(long, global = true, value_enum)]
+    pub by: Option<By>,
+    /// Cost basis to read in place of each figure's own
+    #[arg(long, global = true, value_enum, value_name = "BASIS")]
+    pub cost: Option<Basis>,
+    /// Exit with 3 when there are findings
+    #[arg(long, global = true)]
+    pub fail_on_findings: bool,
+    /// Say only what failed
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more: every warning in full
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// No colour, as with NO_COLOR
+    #[arg(long, global = true)]
+    pub no_color: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The daily job: ingest, attribute, report, alert, audit
+    Run,
+    /// Bring facts up to date
+    Ingest,
+    /// The daily report
+    Report,
+    /// Anomalies of every complete day since the last run
+    Alert {
+        /// Keep no note of this run, so that the next one looks at the same days
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// The tagging audit: what spends without a name, by money, with the fix
+    Audit,
+    /// A named query, a .sql file, or -e SQL, over the facts
+    Query {
+        /// Name of a query or path of a .sql file; without one, the names are listed
+        name: Option<String>,
+        /// SQL text
+        #[arg(short, long, value_name = "SQL", conflicts_with = "name")]
+        execute: Option<String>,
+    },
+    /// Why does this workload cost this
+    Explain {
+        /// The workload, or `unattributed`, or `not_allocable`
+        workload: String,
+        /// One day, UTC
+        #[arg(long, value_name = "DATE", value_parser = parse_day)]
+        day: Option<i32>,
+    },
+}
+
+/// Output formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Aligned columns for a terminal.
+    Table,
+    /// Markdown.
+    Md,
+    /// JSON; decimals are strings.
+    Json,
+    /// Comma-separated values.
+    Csv,
+}
+
+/// What spend is grouped by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the column of that name")]
+pub enum By {
+    Workload,
+    Team,
+    CostCenter,
+    Environment,
+    Account,
+    Region,
+    Model,
+}
+
+/// Cost bases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Basis {
+    /// Net of private discounts.
+    #[value(alias = "billed_cost")]
+    Billed,
+    /// Before private discounts.
+    #[value(alias = "unblended_cost")]
+    Unblended,
+    /// Amortised.
+    #[value(alias = "effective_cost")]
+    Effective,
+    /// At public prices.
+    #[value(alias = "list_cost")]
+    List,
+}
+
+impl Basis {
+    /// The column.
+    pub fn column(self) -> &'static str {
+        match self {
+            Self::Billed => "billed_cost",
+            Self::Unblended => "unblended_cost",
+            Self::Effective => "effective_cost",
+            Self::List => "list_cost",
+        }
+    }
+}
+
+fn parse_day(text: &str) -> Result<i32, String> {
+    crate::clock::parse(text).map(crate::clock::day_of)
+}
+
+fn parse_time(text: &str) -> Result<i64, String> {
+    crate::clock::parse(text)
+}

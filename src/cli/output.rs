@@ -1,0 +1,63 @@
+//! Where output goes: data to standard output or a file, everything else to standard error.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+use super::{Common, Format};
+use crate::error::{Error, Result};
+use crate::facts::store::write_atomically;
+
+/// The format of a command's data: as asked, else by the file's extension, else a table.
+pub fn format(common: &Common) -> Result<Format> {
+    let Some(path) = &common.output else { return Ok(common.format.unwrap_or(Format::Table)) };
+    let by_extension = path.extension().and_then(|extension| extension.to_str()).and_then(named);
+    if common.format.is_none() && by_extension.is_none() {
+        let name = path.display().to_string();
+        let hint = if named(&name).is_some() {
+            format!("`-o` names a file; did you mean `--format {name}`?")
+        } else {
+            "end the file's name in .md, .json, .csv or .txt, or add --format".into()
+        };
+        return Err(Error::config(format!("-o {name}"), "the file's name does not say which format to write", hint));
+    }
+    Ok(common.format.or(by_extension).unwrap_or(Format::Table))
+}
+
+fn named(text: &str) -> Option<Format> {
+    match text.to_ascii_lowercase().as_str() {
+        "md" | "markdown" => Some(Format::Md),
+        "json" => Some(Format::Json),
+        "csv" => Some(Format::Csv),
+        "txt" | "table" => Some(Format::Table),
+        _ => None,
+    }
+}
+
+/// Writes a command's data.
+pub fn write(common: &Common, text: &str) -> Result<()> {
+    match &common.output {
+        Some(path) => write_atomically(path, text.as_bytes()),
+        None => to_stdout(text),
+    }
+}
+
+fn to_stdout(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // A reader that has seen enough, such as `head`, is no failure.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.map_err(Error::io(Path::new("standard output"), "write")),
+    }
+}
+
+/// Whether a command's data may hold colour.
+pub fn colour(common: &Common) -> bool {
+    let forbidden = common.no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !forbidden && common.output.is_none() && std::io::stdout().is_terminal()
+}
+
+/// Says a line on standard error.
+pub fn say(text: &str) {
+    // Nobody is left to hear that standard error is closed.
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}

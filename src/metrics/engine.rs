@@ -1,0 +1,270 @@
+//! The engine: stored tables registered with Polars SQL, with the clock and the range as tables.
+
+use std::collections::BTreeMap;
+
+use polars::prelude::*;
+use polars::sql::SQLContext;
+
+use super::days::{self, Day};
+use super::grid::{Cell, Grid};
+use super::queries::Query;
+use crate::clock;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::facts::store::{Record, Store};
+use crate::money::{self, PRECISION, SCALE};
+use crate::schema::{AMOUNTS, Kind, Table};
+
+/// Which days a query looks at; the whole store where open.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Range {
+    /// First day.
+    pub from: Option<i32>,
+    /// Last day.
+    pub to: Option<i32>,
+}
+
+/// Runs queries over a store.
+pub struct Engine {
+    tables: BTreeMap<&'static str, LazyFrame>,
+    /// The stored days.
+    pub days: Vec<Day>,
+    /// The records of the stored periods.
+    pub records: Vec<Record>,
+    /// The clock, epoch seconds.
+    pub as_of: i64,
+    /// Another money column to read in place of the one a query's header names.
+    pub cost: Option<String>,
+}
+
+impl Engine {
+    /// Opens the store's tables and asserts the law on what is stored.
+    pub fn open(store: &Store, config: &Config, as_of: i64, range: Range) -> Result<Self> {
+        let records = store.records()?;
+        let mut tables = BTreeMap::new();
+        for table in Table::ALL {
+            tables.insert(table.name(), open_table(store, table, &records)?);
+        }
+        let days = days::days(&records, as_of);
+        tables.insert("days", days_frame(&days)?.lazy());
+        tables.insert("params", params_frame(config, &records, as_of, range)?.lazy());
+        let engine = Self { tables, days, records, as_of, cost: None };
+        engine.assert_law()?;
+        Ok(engine)
+    }
+
+    /// The last complete day.
+    pub fn last_complete_day(&self) -> Option<i32> {
+        self.days.iter().rev().find(|day| day.is_complete).map(|day| day.day)
+    }
+
+    /// Runs a query.
+    pub fn run(&self, query: &Query) -> Result<Grid> {
+        let mut context = SQLContext::new();
+        for (name, frame) in &self.tables {
+            context.register(name, self.with_cost(name, frame, query)?);
+        }
+        let failed = |error: &dyn std::fmt::Display| {
+            Error::input(
+                format!("query `{}`", query.name),
+                error.to_string(),
+                format!("the tables are {}", self.tables.keys().copied().collect::<Vec<_>>().join(", ")),
+            )
+        };
+        // Polars panics on some SQL that it does not support; a user's query must not end the program so.
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            context.execute(&query.sql).and_then(LazyFrame::collect)
+        }));
+        match result {
+            Ok(Ok(frame)) => to_grid(&frame),
+            Ok(Err(error)) => Err(failed(&error)),
+            Err(_) => Err(failed(&"the SQL engine cannot run this statement")),
+        }
+    }
+
+    /// Runs a built-in query, or the user's own of that name.
+    pub fn run_named(&self, name: &str, config: &Config) -> Result<Grid> {
+        let own = config.queries.path.as_ref().map(|path| config.resolve(path));
+        self.run(&Query::find(name, own.as_deref())?)
+    }
+
+    /// A cost basis other than the query's own replaces the column under its name.
+    fn with_cost(&self, name: &str, frame: &LazyFrame, query: &Query) -> Result<LazyFrame> {
+        let (Some(wanted), Some(read)) = (&self.cost, query.cost_column()) else { return Ok(frame.clone()) };
+        let has_money = matches!(name, "charges" | "cost_facts" | "cost_daily");
+        if !has_money || wanted == read || !AMOUNTS.contains(&read) {
+            return Ok(frame.clone());
+        }
+        Ok(frame.clone().with_column(col(wanted.as_str()).alias(read)))
+    }
+
+    /// The law, asserted where facts are read: the sums of all tables are those of the record.
+    fn assert_law(&self) -> Result<()> {
+        let columns = ["billed_cost", "unblended_cost", "effective_cost"];
+        let mut recorded: BTreeMap<(String, String), [i128; 3]> = BTreeMap::new();
+        for record in &self.records {
+            for (at, column) in [1, 2, 3].into_iter().enumerate() {
+                for (currency, sum) in record.totals.by_currency(column) {
+                    recorded.entry((record.period.clone(), currency)).or_default()[at] += sum;
+                }
+            }
+        }
+        for table in [Table::Charges, Table::CostFacts, Table::CostDaily] {
+            let sql = format!(
+                "select billing_period, coalesce(billing_currency, '') as currency, sum(billed_cost) as billed_cost, \
+                 sum(unblended_cost) as unblended_cost, sum(effective_cost) as effective_cost from {} group by 1, 2",
+                table.name()
+            );
+            let grid = self.run(&Query { name: table.name().into(), sql })?;
+            let mut found = BTreeMap::new();
+            for row in &grid.rows {
+                let key = (grid.text(row, "billing_period"), grid.text(row, "currency"));
+                found.insert(key, columns.map(|column| grid.amount(row, column).unwrap_or(0)));
+            }
+            for key in recorded.keys().chain(found.keys()) {
+                let (before, after) = (recorded.get(key), found.get(key));
+                let (before, after) = (before.copied().unwrap_or_default(), after.copied().unwrap_or_default());
+                for (at, column) in columns.into_iter().enumerate() {
+                    if before[at] != after[at] {
+                        return Err(Error::Conservation {
+                            period: format!("{}, currency {}", key.0, key.1),
+                            column,
+                            from: "the stored record",
+                            to: table.name(),
+                            expected: money::to_text(before[at]),
+                            found: money::to_text(after[at]),
+                            difference: money::to_text(after[at] - before[at]),
+                        });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn polars_type(kind: Kind) -> DataType {
+    match kind {
+        Kind::Text => DataType::String,
+        Kind::Amount => DataType::Decimal(PRECISION as usize, SCALE as usize),
+        Kind::Timestamp => DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)),
+        Kind::Day => DataType::Date,
+        Kind::Count => DataType::Int64,
+        Kind::Flag => DataType::Boolean,
+    }
+}
+
+fn engine_error(what: &dyn std::fmt::Display) -> Error {
+    Error::input("store", what.to_string(), "run `billtag ingest` to make the facts again")
+}
+
+fn open_table(store: &Store, table: Table, records: &[Record]) -> Result<LazyFrame> {
+    let fields = table.columns().into_iter().map(|(name, kind)| Field::new(name.into(), polars_type(kind)));
+    let schema = Schema::from_iter(fields);
+    let empty = DataFrame::empty_with_schema(&schema).lazy().with_column(lit("").alias("billing_period"));
+    let mut frames = vec![empty];
+    for record in records {
+        let path = store.file(table, record)?;
+        let path = path.to_string_lossy().to_string();
+        let options = ScanArgsParquet { glob: false, hive_options: HiveOptions::new_disabled(), ..Default::default() };
+        let frame = LazyFrame::scan_parquet(PlRefPath::new(&path), options).map_err(|error| engine_error(&error))?;
+        frames.push(frame.with_column(lit(record.period.clone()).alias("billing_period")));
+    }
+    concat(frames, UnionArgs::default()).map_err(|error| engine_error(&error))
+}
+
+fn days_frame(days: &[Day]) -> Result<DataFrame> {
+    let dates = |values: Vec<Option<i32>>, name: &str| {
+        Series::new(name.into(), values).cast(&DataType::Date).map(Column::from)
+    };
+    let build = || {
+        let day = dates(days.iter().map(|day| Some(day.day)).collect(), "day")?;
+        let previous = days.iter().map(|day| day.follows.then_some(day.day - 1)).collect();
+        let previous = dates(previous, "previous_day")?;
+        let month: Vec<String> = days.iter().map(|day| clock::month_of(day.day)).collect();
+        let day_of_month: Vec<i64> = days.iter().map(|day| clock::day_of_month(day.day)).collect();
+        let weekday: Vec<i64> = days.iter().map(|day| clock::weekday(day.day)).collect();
+        let complete: Vec<bool> = days.iter().map(|day| day.is_complete).collect();
+        DataFrame::new(
+            days.len(),
+            vec![
+                day,
+                previous,
+                Column::new("month".into(), month),
+                Column::new("day_of_month".into(), day_of_month),
+                Column::new("weekday".into(), weekday),
+                Column::new("is_complete".into(), complete),
+            ],
+        )
+    };
+    build().map_err(|error| engine_error(&error))
+}
+
+fn params_frame(config: &Config, records: &[Record], as_of: i64, range: Range) -> Result<DataFrame> {
+    let first = records.first().and_then(|record| clock::month_range(&record.period)).map(|(first, _)| first);
+    let last = records.last().and_then(|record| clock::month_range(&record.period)).map(|(_, next)| next - 1);
+    let today = clock::day_of(as_of);
+    let from = range.from.or(first).unwrap_or(today);
+    let to = range.to.or(last).unwrap_or(today);
+    let build = || {
+        let date = |name: &str, day: i32| Series::new(name.into(), [day]).cast(&DataType::Date).map(Column::from);
+        let decimal = |name: &str, units: i128| {
+            Int128Chunked::from_slice(name.into(), &[units])
+                .into_decimal(PRECISION as usize, SCALE as usize)
+                .map(|column| Column::from(column.into_series()))
+        };
+        let time = Series::new("as_of".into(), [as_of * 1_000_000])
+            .cast(&DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)))?;
+        DataFrame::new(
+            1,
+            vec![
+                Column::from(time),
+                date("from", from)?,
+                date("to", to)?,
+                decimal("ratio", config.anomaly.ratio)?,
+                decimal("page_above", config.anomaly.page_above)?,
+                decimal("cache_hit_floor", config.cache.hit_floor)?,
+            ],
+        )
+    };
+    build().map_err(|error| engine_error(&error))
+}
+
+fn to_grid(frame: &DataFrame) -> Result<Grid> {
+    let columns: Vec<String> = frame.get_column_names().iter().map(|name| name.to_string()).collect();
+    let mut rows = vec![Vec::with_capacity(columns.len()); frame.height()];
+    for column in frame.columns() {
+        let series = column.as_materialized_series().rechunk();
+        for (row, value) in rows.iter_mut().zip(series.iter()) {
+            row.push(to_cell(&value));
+        }
+    }
+    Ok(Grid { columns, rows })
+}
+
+fn to_cell(value: &AnyValue<'_>) -> Cell {
+    match value {
+        AnyValue::Null => Cell::Null,
+        AnyValue::String(text) => Cell::Text((*text).to_string()),
+        AnyValue::StringOwned(text) => Cell::Text(text.to_string()),
+        AnyValue::Boolean(flag) => Cell::Flag(*flag),
+        AnyValue::Date(day) => Cell::Day(*day),
+        AnyValue::Decimal(value, _, scale) => Cell::Decimal(*value, *scale as i8),
+        AnyValue::Float64(value) => Cell::Float(*value),
+        AnyValue::Float32(value) => Cell::Float(f64::from(*value)),
+        AnyValue::Datetime(value, unit, _) => Cell::Time(micros(*value, *unit)),
+        AnyValue::DatetimeOwned(value, unit, _) => Cell::Time(micros(*value, *unit)),
+        other => match other.extract::<i128>() {
+            Some(count) => Cell::Count(count),
+            None => Cell::Text(other.to_string()),
+        },
+    }
+}
+
+fn micros(value: i64, unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Nanoseconds => value.div_euclid(1_000),
+        TimeUnit::Microseconds => value,
+        TimeUnit::Milliseconds => value.saturating_mul(1_000),
+    }
+}

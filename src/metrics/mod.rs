@@ -1,0 +1,9 @@
+//! Metrics: facts in, small tables out. Every figure is one SQL file that an analyst can read and change.
+
+pub mod days;
+pub mod engine;
+pub mod grid;
+pub mod queries;
+
+pub use engine::{Engine, Range};
+pub use grid::{Cell, Grid};

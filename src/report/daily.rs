@@ -1,0 +1,281 @@
+//! The daily report, in the order in which FinOps reads: is the day complete, what was spent against
+//! what was expected, who moved, how much has no name, what does a unit cost, what is left to tag.
+
+use std::collections::BTreeMap;
+
+use super::document::{column, money, text};
+use super::{Document, Look, Table, trust, words};
+use crate::alert::Alerts;
+use crate::audit::{self, Audit};
+use crate::cli::By;
+use crate::clock;
+use crate::config::Config;
+use crate::error::Result;
+use crate::metrics::{Cell, Engine, Grid};
+use crate::money;
+
+mod figures;
+mod spend;
+
+/// Movers shown.
+const MOVERS: usize = 5;
+/// Findings and debts shown; the commands of their own show all.
+const SHOWN: usize = 10;
+
+/// Everything that the sections read.
+pub struct Facts<'a> {
+    engine: &'a Engine,
+    config: &'a Config,
+    /// The last complete day, where there is one.
+    day: Option<i32>,
+    /// The month that the report is about.
+    month: String,
+    daily: Grid,
+}
+
+/// The report.
+pub fn report(engine: &Engine, config: &Config, alerts: &Alerts, audit: &Audit, by: Option<By>) -> Result<Document> {
+    let facts = Facts::read(engine, config)?;
+    let mut document = Document { title: title(&facts, alerts), ..Document::default() };
+    document.say(trust::completeness(engine));
+    document.table(day_table(&facts));
+    for line in identity(&facts)? {
+        document.say(line);
+    }
+    document.table(trust::strip(engine, config, &facts.month)?);
+    document.table(movers(&facts));
+    document.table(findings(alerts));
+    document.table(spend::table(&facts, by.unwrap_or(By::Workload))?);
+    for table in figures::tables(&facts)? {
+        document.table(table);
+    }
+    document.table(debt(audit));
+    document.table(trust::methods(engine, config, &facts.month)?);
+    document.table(trust::inputs(engine));
+    Ok(document)
+}
+
+impl<'a> Facts<'a> {
+    fn read(engine: &'a Engine, config: &'a Config) -> Result<Self> {
+        let day = engine.last_complete_day();
+        let last = engine.records.last().map(|record| record.period.clone());
+        let month = day.map(clock::month_of).or(last).unwrap_or_default();
+        Ok(Self { engine, config, day, month, daily: engine.run_named("daily_spend", config)? })
+    }
+
+    /// Sum of a column of `daily_spend` over some days, by currency.
+    fn sum(&self, name: &str, wanted: impl Fn(i32) -> bool) -> BTreeMap<String, i128> {
+        let mut sums = BTreeMap::new();
+        for row in &self.daily.rows {
+            if self.daily.day(row, "day").is_some_and(&wanted) {
+                let currency = self.daily.text(row, "billing_currency");
+                *sums.entry(currency).or_default() += self.daily.amount(row, name).unwrap_or(0);
+            }
+        }
+        sums
+    }
+
+    /// Whether a day is stored.
+    fn is_stored(&self, day: i32) -> bool {
+        self.engine.days.iter().any(|stored| stored.day == day)
+    }
+}
+
+fn title(facts: &Facts<'_>, alerts: &Alerts) -> String {
+    let recent = alerts.findings.iter().filter(|finding| facts.day.is_some_and(|day| finding.day >= day));
+    let severities: Vec<&str> = recent.map(|finding| finding.severity.as_str()).collect();
+    let status = match () {
+        () if facts.day.is_none() => "NO COMPLETE DAY",
+        () if severities.contains(&"page") => "PAGE",
+        () if severities.contains(&"warn") => "WARN",
+        () => "OK",
+    };
+    let day = facts.day.map_or_else(|| "no complete day".into(), clock::day_text);
+    format!("{status}: Amazon Bedrock spend, {day} UTC (as of {})", clock::instant_text(facts.engine.as_of))
+}
+
+/// The last complete day against the day before and the same weekday; the month against the same days before.
+fn day_table(facts: &Facts<'_>) -> Table {
+    let columns = vec![
+        column("billing_currency", "", Look::Plain),
+        column("day", "Day", Look::Plain),
+        column("usage_cost", "Usage", Look::Money),
+        column("change", "To day before", Look::Change),
+        column("weekday_mean", "Same weekday, mean of 4", Look::Money),
+        column("month_cost", "Month to date", Look::Money),
+        column("previous_same_days", "Same days before", Look::Money),
+    ];
+    let note = "Usage is unblended cost of Usage; the month is billed cost of all daily lines up to that day";
+    let mut table = Table::new("day", "The day", note, columns);
+    let Some(day) = facts.day else { return table };
+    let today = facts.sum("usage_cost", |known| known == day);
+    let before = facts.is_stored(day - 1).then(|| facts.sum("usage_cost", |known| known == day - 1));
+    let weeks: Vec<i32> = (1..=4).map(|week| day - 7 * week).filter(|day| facts.is_stored(*day)).collect();
+    let weekdays = facts.sum("usage_cost", |known| weeks.contains(&known));
+    let (first, _) = clock::month_range(&facts.month).unwrap_or((day, day));
+    let month = facts.sum("cost", |known| (first..=day).contains(&known));
+    let (previous_first, _) = clock::month_range(&clock::month_of(first - 1)).unwrap_or((first, first));
+    let same_days = previous_first..=(previous_first + (day - first)).min(first - 1);
+    let previous = facts.is_stored(*same_days.start()).then(|| facts.sum("cost", |known| same_days.contains(&known)));
+    for currency in facts.sum("cost", |_| true).into_keys() {
+        let of = |sums: &BTreeMap<String, i128>| sums.get(&currency).copied().unwrap_or(0);
+        let optional = |sums: &Option<BTreeMap<String, i128>>| sums.as_ref().map_or(Cell::Null, |sums| money(of(sums)));
+        table.rows.push(vec![
+            text(&currency),
+            Cell::Day(day),
+            money(of(&today)),
+            before.as_ref().map_or(Cell::Null, |before| money(of(&today) - of(before))),
+            if weeks.len() == 4 { money(of(&weekdays) / 4) } else { Cell::Null },
+            money(of(&month)),
+            optional(&previous),
+        ]);
+    }
+    table
+}
+
+/// One line for each currency that adds up: the categories are the bill.
+fn identity(facts: &Facts<'_>) -> Result<Vec<String>> {
+    let bill = facts.engine.run_named("bill_identity", facts.config)?;
+    let names = ["usage_cost", "purchase_cost", "tax_cost", "credit_cost", "adjustment_cost", "other_cost"];
+    let mut lines = Vec::new();
+    for row in bill.rows.iter().filter(|row| bill.text(row, "month") == facts.month) {
+        let parts = names.map(|name| bill.amount(row, name).unwrap_or(0));
+        let total = bill.amount(row, "cost").unwrap_or(0);
+        let shown = cents_that_add_up(&parts, total);
+        let mut words: Vec<String> = ["Usage", "Purchase", "Tax", "Credit", "Adjustment"]
+            .iter()
+            .zip(&shown)
+            .map(|(name, amount)| format!("{name} {}", words::amount(*amount)))
+            .collect();
+        if parts[5] != 0 {
+            words.push(format!("Other {}", words::amount(shown[5])));
+        }
+        let currency = bill.text(row, "billing_currency");
+        lines.push(format!(
+            "{}: {} = {} {}, the bill (billed cost).",
+            facts.month,
+            words.join(" + "),
+            words::amount(total),
+            words::currency(&currency)
+        ));
+    }
+    Ok(lines)
+}
+
+/// Amounts in whole cents that sum to the rounded total: what rounding leaves goes to the largest remainders.
+fn cents_that_add_up(parts: &[i128], total: i128) -> Vec<i128> {
+    let cent = money::ONE / 100;
+    let rounded = |amount: i128| money::to_whole(amount.saturating_mul(100));
+    let mut cents: Vec<i128> = parts.iter().map(|part| part.div_euclid(cent)).collect();
+    let left = rounded(total) - cents.iter().sum::<i128>();
+    let mut order: Vec<usize> = (0..parts.len()).filter(|at| parts[*at].rem_euclid(cent) > 0).collect();
+    order.sort_by_key(|at| std::cmp::Reverse(parts[*at].rem_euclid(cent)));
+    for at in order.into_iter().take(left.max(0) as usize) {
+        cents[at] += 1;
+    }
+    cents.into_iter().map(|cents| cents * cent).collect()
+}
+
+/// The workloads whose usage moved most against the day before.
+fn movers(facts: &Facts<'_>) -> Table {
+    let columns = vec![
+        column("change", "Change", Look::Change),
+        column("cost", "Day", Look::Money),
+        column("previous_cost", "Day before", Look::Money),
+        column("billing_currency", "", Look::Plain),
+        column("workload", "Workload", Look::Plain),
+    ];
+    let mut table = Table::new("movers", "Movers", "unblended cost of Usage, against the day before", columns);
+    let Some(day) = facts.day.filter(|day| facts.is_stored(day - 1)) else { return table };
+    let mut moved: BTreeMap<(String, String, String), (i128, i128)> = BTreeMap::new();
+    for row in &facts.daily.rows {
+        let key = ["billing_currency", "allocation", "workload"].map(|name| facts.daily.text(row, name));
+        let [currency, allocation, workload] = key;
+        let cost = facts.daily.amount(row, "usage_cost").unwrap_or(0);
+        match facts.daily.day(row, "day") {
+            Some(known) if known == day => moved.entry((currency, allocation, workload)).or_default().0 += cost,
+            Some(known) if known == day - 1 => moved.entry((currency, allocation, workload)).or_default().1 += cost,
+            _ => {}
+        }
+    }
+    let mut moved: Vec<_> = moved.into_iter().filter(|(_, (cost, before))| cost != before).collect();
+    moved.sort_by_key(|((currency, ..), (cost, before))| (currency.clone(), std::cmp::Reverse((cost - before).abs())));
+    let mut shown: BTreeMap<String, usize> = BTreeMap::new();
+    for ((currency, _, workload), (cost, before)) in moved {
+        let count = shown.entry(currency.clone()).or_default();
+        *count += 1;
+        if *count <= MOVERS {
+            table.rows.push(vec![money(cost - before), money(cost), money(before), text(currency), text(workload)]);
+        }
+    }
+    table
+}
+
+fn findings(alerts: &Alerts) -> Table {
+    let columns = vec![
+        column("severity", "", Look::Plain),
+        column("day", "Day", Look::Plain),
+        column("workload", "Workload", Look::Plain),
+        column("owner", "Owner", Look::Plain),
+        column("rule", "Rule", Look::Plain),
+        column("increase", "Increase", Look::Change),
+        column("billing_currency", "", Look::Plain),
+        column("what", "What", Look::Plain),
+    ];
+    let hidden = alerts.findings.len().saturating_sub(SHOWN);
+    let note = if hidden > 0 { format!("{hidden} more in `billtag alert`") } else { String::new() };
+    let mut table = Table::new("anomalies", "Anomalies", note, columns);
+    for finding in alerts.findings.iter().take(SHOWN) {
+        table.rows.push(vec![
+            text(&finding.severity),
+            Cell::Day(finding.day),
+            text(&finding.workload),
+            text(finding.owner_text()),
+            text(&finding.rule),
+            money(finding.increase),
+            text(&finding.currency),
+            text(finding.sentence()),
+        ]);
+    }
+    table
+}
+
+fn debt(audit: &Audit) -> Table {
+    let columns = vec![
+        column("cost", "Not compliant", Look::Money),
+        column("billing_currency", "", Look::Plain),
+        column("carrier", "What", Look::Plain),
+        column("id", "Id", Look::Plain),
+        column("faults", "Fault", Look::Plain),
+    ];
+    let window = audit.window.map(|(from, to)| format!("{} to {}, `billtag audit` has the fixes", clock::day_text(from), clock::day_text(to)));
+    let mut table = Table::new("tag_debt", "Tag debt", window.unwrap_or_default(), columns);
+    let wrong = audit.items.iter().filter(|item| !item.is_compliant() && item.cost > item.compliant);
+    for item in wrong.take(SHOWN) {
+        table.rows.push(vec![
+            money(item.cost - item.compliant),
+            text(&item.currency),
+            text(item.carrier.name()),
+            text(&item.id),
+            text(audit::faults(item)),
+        ]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shown_cents_add_up_to_the_shown_total() {
+        let cent = money::ONE / 100;
+        let parts = [cent / 3, cent / 3, cent / 3 + 1, -cent / 2, 10 * cent];
+        let total: i128 = parts.iter().sum();
+        let shown = cents_that_add_up(&parts, total);
+        assert_eq!(shown.iter().sum::<i128>(), money::to_whole(total * 100) * cent);
+        for (shown, part) in shown.iter().zip(parts) {
+            assert!((shown - part).abs() < cent, "{shown} {part}");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The six figures, month to date: totals are ratios of sums, never means of ratios.
+
+use std::collections::BTreeMap;
+
+use super::Facts;
+use crate::clock;
+use crate::error::Result;
+use crate::metrics::{Cell, Grid};
+use crate::report::document::{column, money, text};
+use crate::report::{Look, Table, words};
+
+/// Rows of each figure.
+const SHOWN: usize = 10;
+
+/// All figures.
+pub fn tables(facts: &Facts<'_>) -> Result<Vec<Table>> {
+    Ok(vec![tiers(facts)?, haiku_to_sonnet(facts)?, cache(facts)?, unit_cost(facts)?, tokens(facts)?])
+}
+
+/// Sums of columns by text columns, over the month's days up to the last complete one. A sum is
+/// unknown where every value is.
+fn sums<const K: usize, const S: usize>(
+    facts: &Facts<'_>,
+    grid: &Grid,
+    keys: [&str; K],
+    columns: [&str; S],
+) -> BTreeMap<[String; K], [Option<i128>; S]> {
+    let mut sums: BTreeMap<[String; K], [Option<i128>; S]> = BTreeMap::new();
+    for row in &grid.rows {
+        let Some(day) = grid.day(row, "day") else { continue };
+        if clock::month_of(day) != facts.month || facts.day.is_none_or(|last| day > last) {
+            continue;
+        }
+        let held = sums.entry(keys.map(|key| grid.text(row, key))).or_insert([None; S]);
+        for (held, column) in held.iter_mut().zip(columns) {
+            if let Some(amount) = grid.amount(row, column) {
+                *held = Some(held.unwrap_or(0) + amount);
+            }
+        }
+    }
+    sums
+}
+
+fn ratio(part: Option<i128>, whole: Option<i128>) -> Cell {
+    match (part, whole) {
+        (Some(part), Some(whole)) if whole != 0 => Cell::Float(part as f64 / whole as f64),
+        _ => Cell::Null,
+    }
+}
+
+fn amount(amount: Option<i128>) -> Cell {
+    amount.map_or(Cell::Null, money)
+}
+
+fn note(facts: &Facts<'_>, rest: &str) -> String {
+    format!("{} to date; {rest}", facts.month)
+}
+
+fn tiers(facts: &Facts<'_>) -> Result<Table> {
+    let grid = facts.engine.run_named("spend_by_model_tier", facts.config)?;
+    let sums = sums(facts, &grid, ["billing_currency", "model_tier"], ["cost", "tokens", "invocations"]);
+    let columns = vec![
+        column("billing_currency", "", Look::Plain),
+        column("model_tier", "Tier", Look::Plain),
+        column("cost", "Cost", Look::Money),
+        column("share_of_cost", "of cost", Look::Percent),
+        column("tokens", "Tokens", Look::Count),
+        column("share_of_tokens", "of tokens", Look::Percent),
+        column("invocations", "Invocations", Look::Count),
+    ];
+    let mut table = Table::new("tiers", "Model tiers", note(facts, "billed cost of Usage, without routers"), columns);
+    let mut totals: BTreeMap<&str, [i128; 2]> = BTreeMap::new();
+    for ([currency, _], [cost, tokens, _]) in &sums {
+        let total = totals.entry(currency).or_default();
+        total[0] += cost.unwrap_or(0);
+        total[1] += tokens.unwrap_or(0);
+    }
+    let mut rows: Vec<_> = sums.iter().collect();
+    rows.sort_by(|a, b| (&a.0[0], b.1[0], &a.0[1]).cmp(&(&b.0[0], a.1[0], &b.0[1])));
+    for ([currency, tier], [cost, tokens, invocations]) in rows {
+        let total = totals.get(currency.as_str()).copied().unwrap_or_default();
+        table.rows.push(vec![
+            text(words::currency(currency)),
+            text(tier),
+            amount(*cost),
+            ratio(*cost, Some(total[0])),
+            amount(*tokens),
+            ratio(*tokens, Some(total[1])),
+            amount(*invocations),
+        ]);
+    }
+    Ok(table)
+}
+
+fn haiku_to_sonnet(facts: &Facts<'_>) -> Result<Table> {
+    let grid = facts.engine.run_named("haiku_sonnet_ratio", facts.config)?;
+    let names = ["haiku_cost", "sonnet_cost", "haiku_tokens", "sonnet_tokens", "haiku_invocations", "sonnet_invocations"];
+    let sums = sums(facts, &grid, ["billing_currency", "workload"], names);
+    let columns = vec![
+        column("billing_currency", "", Look::Plain),
+        column("workload", "Workload", Look::Plain),
+        column("haiku_cost", "Haiku", Look::Money),
+        column("sonnet_cost", "Sonnet", Look::Money),
+        column("ratio_by_cost", "by cost", Look::Ratio),
+        column("ratio_by_tokens", "by tokens", Look::Ratio),
+        column("ratio_by_invocations", "by calls", Look::Ratio),
+    ];
+    let what = note(facts, "billed cost of Usage, without routers; no ratio where there is no Sonnet");
+    let mut table = Table::new("haiku_to_sonnet", "Haiku to Sonnet", what, columns);
+    let mut rows: Vec<_> = sums.iter().collect();
+    let both = |sums: &[Option<i128>; 6]| sums[0].unwrap_or(0) + sums[1].unwrap_or(0);
+    rows.retain(|(_, sums)| both(sums) != 0);
+    rows.sort_by(|a, b| (&a.0[0], both(b.1), &a.0[1]).cmp(&(&b.0[0], both(a.1), &b.0[1])));
+    for ([currency, workload], sums) in rows.into_iter().take(SHOWN) {
+        table.rows.push(vec![
+            text(words::currency(currency)),
+            text(workload),
+            amount(sums[0]),
+            amount(sums[1]),
+            ratio(sums[0], sums[1]),
+            ratio(sums[2], sums[3]),
+            ratio(sums[4], sums[5]),
+        ]);
+    }
+    Ok(table)
+}
+
+fn cache(facts: &Facts<'_>) -> Result<Table> {
+    let mut grid = facts.engine.run_named("cache_hit_rate", facts.config)?;
+    // Where a model cannot cache there is no rate to judge.
+    let at = grid.column("hit_rate");
+    grid.rows.retain(|row| at.is_some_and(|at| row[at] != Cell::Null));
+    let names = ["cache_read_tokens", "cache_write_tokens", "input_tokens", "net_saving"];
+    let sums = sums(facts, &grid, ["billing_currency", "workload", "model_name"], names);
+    let columns = vec![
+        column("flag", "", Look::Plain),
+        column("billing_currency", "", Look::Plain),
+        column("workload", "Workload", Look::Plain),
+        column("model_name", "Model", Look::Plain),
+        column("hit_rate", "Hit rate", Look::Percent),
+        column("net_saving", "Net saving", Look::Change),
+        column("prompt_tokens", "Prompt tokens", Look::Count),
+    ];
+    let what = note(facts, "reads ÷ (reads + writes + input), real-time; net saving at this bill's own rates; LOW is below the floor");
+    let mut table = Table::new("cache", "Prompt cache", what, columns);
+    let floor = facts.config.cache.hit_floor;
+    let mut rows: Vec<_> = sums.iter().collect();
+    let prompt = |sums: &[Option<i128>; 4]| sums[..3].iter().flatten().sum::<i128>();
+    rows.retain(|(_, sums)| prompt(sums) > 0);
+    let is_low = |sums: &[Option<i128>; 4]| {
+        // Compared in whole tokens: reads ÷ prompt < floor.
+        let reads = crate::money::to_whole(sums[0].unwrap_or(0));
+        reads.saturating_mul(crate::money::ONE) < crate::money::to_whole(prompt(sums)).saturating_mul(floor)
+    };
+    rows.sort_by(|a, b| (!is_low(a.1), a.1[3], a.0).cmp(&(!is_low(b.1), b.1[3], b.0)));
+    for ([currency, workload, model], sums) in rows.into_iter().take(SHOWN) {
+        table.rows.push(vec![
+            text(if is_low(sums) { "LOW" } else { "" }),
+            text(words::currency(currency)),
+            text(workload),
+            text(model),
+            ratio(Some(sums[0].unwrap_or(0)), Some(prompt(sums))),
+            amount(sums[3]),
+            money(prompt(sums)),
+        ]);
+    }
+    Ok(table)
+}
+
+fn unit_cost(facts: &Facts<'_>) -> Result<Table> {
+    let grid = facts.engine.run_named("cost_per_query", facts.config)?;
+    let names = ["cost_counted", "invocations", "cost_total", "business_units"];
+    let sums = sums(facts, &grid, ["billing_currency", "workload"], names);
+    let columns = vec![
+        column("billing_currency", "", Look::Plain),
+        column("workload", "Workload", Look::Plain),
+        column("cost_per_invocation", "Per invocation", Look::UnitCost),
+        column("invocations", "Invocations", Look::Count),
+        column("covered_share", "of its cost", Look::Percent),
+        column("cost_per_business_unit", "Per business unit", Look::UnitCost),
+    ];
+    let what = note(facts, "unblended cost of Usage in cells with counted calls ÷ those calls; beside it the share of cost that is so covered");
+    let mut table = Table::new("unit_cost", "Cost per invocation", what, columns);
+    let mut rows: Vec<_> = sums.iter().filter(|(_, sums)| sums[1].is_some() || sums[3].is_some()).collect();
+    rows.sort_by(|a, b| (&a.0[0], b.1[2], &a.0[1]).cmp(&(&b.0[0], a.1[2], &b.0[1])));
+    for ([currency, workload], [counted, invocations, total, units]) in rows.into_iter().take(SHOWN) {
+        table.rows.push(vec![
+            text(words::currency(currency)),
+            text(workload),
+            ratio(*counted, *invocations),
+            amount(*invocations),
+            ratio(*counted, *total),
+            ratio(*total, *units),
+        ]);
+    }
+    Ok(table)
+}
+
+fn tokens(facts: &Facts<'_>) -> Result<Table> {
+    let grid = facts.engine.run_named("token_volume", facts.config)?;
+    let sums = sums(facts, &grid, ["usage_kind"], ["tokens"]);
+    let columns = vec![column("usage_kind", "Kind", Look::Plain), column("tokens", "Tokens", Look::Count)];
+    let mut table = Table::new("tokens", "Tokens", note(facts, "Usage lines billed by the token"), columns);
+    let mut rows: Vec<_> = sums.iter().collect();
+    rows.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
+    for ([kind], [tokens]) in rows {
+        table.rows.push(vec![text(if kind.is_empty() { "(unknown)" } else { kind }), amount(*tokens)]);
+    }
+    Ok(table)
+}

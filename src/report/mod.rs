@@ -1,0 +1,11 @@
+//! Report: small tables in, text for people out. Together with alert and audit the only place that
+//! rounds or formats.
+
+pub mod daily;
+pub mod document;
+pub mod render;
+pub mod safe;
+pub mod trust;
+pub mod words;
+
+pub use document::{Block, Column, Document, Look, Table};

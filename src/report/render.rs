@@ -1,0 +1,225 @@
+//! Documents to text: a terminal's table, Markdown, JSON, CSV.
+
+use comfy_table::{CellAlignment, ContentArrangement, Table as Grid, presets};
+use serde_json::{Map, Value, json};
+
+use super::document::{Block, Document, Look, Table};
+use super::{safe, words};
+use crate::cli::Format;
+use crate::error::{Error, Result};
+use crate::metrics::{Cell, Grid as Answer};
+
+/// A document in a format.
+pub fn document(document: &Document, format: Format) -> Result<String> {
+    match format {
+        Format::Table => Ok(terminal(document)),
+        Format::Md => Ok(markdown(document)),
+        Format::Json => to_text(&document_json(document)),
+        Format::Csv => long_csv(document),
+    }
+}
+
+/// A query's answer in a format: all columns as they are.
+pub fn answer(answer: &Answer, format: Format) -> Result<String> {
+    match format {
+        Format::Table => Ok(lines(&answer_table(answer, false), false)),
+        Format::Md => Ok(lines(&answer_table(answer, true), true)),
+        Format::Json => {
+            let rows = answer.rows.iter().map(|row| object(answer.columns.iter().map(String::as_str), row));
+            to_text(&Value::Array(rows.collect()))
+        }
+        Format::Csv => {
+            let mut writer = csv::Writer::from_writer(Vec::new());
+            let mut records = vec![answer.columns.clone()];
+            records.extend(answer.rows.iter().map(|row| row.iter().map(csv_cell).collect()));
+            for record in records {
+                writer.write_record(&record).map_err(|error| unwritable(&error))?;
+            }
+            finish_csv(writer)
+        }
+    }
+}
+
+fn to_text(value: &Value) -> Result<String> {
+    let mut text = serde_json::to_string_pretty(value).map_err(|error| unwritable(&error))?;
+    text.push('\n');
+    Ok(text)
+}
+
+fn unwritable(error: &dyn std::fmt::Display) -> Error {
+    Error::input("output", error.to_string(), "please report this")
+}
+
+fn object<'a>(columns: impl Iterator<Item = &'a str>, row: &[Cell]) -> Value {
+    Value::Object(columns.zip(row).map(|(name, cell)| (name.to_string(), json_cell(cell))).collect::<Map<_, _>>())
+}
+
+/// A cell in JSON: decimals, days and times as strings.
+pub fn json_cell(cell: &Cell) -> Value {
+    match cell {
+        Cell::Null => Value::Null,
+        Cell::Flag(flag) => json!(flag),
+        Cell::Float(value) => json!(value),
+        Cell::Count(count) => i64::try_from(*count).map_or_else(|_| json!(count.to_string()), |count| json!(count)),
+        Cell::Text(_) | Cell::Decimal(..) | Cell::Day(_) | Cell::Time(_) => json!(cell.text()),
+    }
+}
+
+fn csv_cell(cell: &Cell) -> String {
+    match cell {
+        Cell::Text(text) => safe::csv(text),
+        other => other.text(),
+    }
+}
+
+fn document_json(document: &Document) -> Value {
+    let mut notes = Vec::new();
+    let mut root = Map::new();
+    root.insert("title".into(), json!(document.title));
+    for block in &document.blocks {
+        match block {
+            Block::Text(text) => notes.push(json!(text)),
+            Block::Table(table) => {
+                let names = || table.columns.iter().map(|column| column.name);
+                let rows: Vec<Value> = table.rows.iter().map(|row| object(names(), row)).collect();
+                root.insert(table.name.into(), Value::Array(rows));
+            }
+        }
+    }
+    root.insert("notes".into(), Value::Array(notes));
+    Value::Object(root)
+}
+
+/// All tables of a document as one: section, row, column, value.
+fn long_csv(document: &Document) -> Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(["section", "row", "column", "value"]).map_err(|error| unwritable(&error))?;
+    for block in &document.blocks {
+        let Block::Table(table) = block else { continue };
+        for (number, row) in table.rows.iter().enumerate() {
+            for (column, cell) in table.columns.iter().zip(row) {
+                let record = [table.name, &(number + 1).to_string(), column.name, &csv_cell(cell)];
+                writer.write_record(record).map_err(|error| unwritable(&error))?;
+            }
+        }
+    }
+    finish_csv(writer)
+}
+
+fn finish_csv(writer: csv::Writer<Vec<u8>>) -> Result<String> {
+    let bytes = writer.into_inner().map_err(|error| unwritable(&error))?;
+    String::from_utf8(bytes).map_err(|error| unwritable(&error))
+}
+
+fn terminal(document: &Document) -> String {
+    let mut out = format!("{}\n", safe::plain(&document.title));
+    for block in &document.blocks {
+        out.push('\n');
+        match block {
+            Block::Text(text) => {
+                for line in text.lines() {
+                    out.push_str(&safe::plain(line));
+                    out.push('\n');
+                }
+            }
+            Block::Table(table) => {
+                out.push_str(&safe::plain(&table.heading));
+                out.push('\n');
+                if !table.note.is_empty() {
+                    out.push_str(&format!("({})\n", safe::plain(&table.note)));
+                }
+                out.push_str(&lines(&people_table(table, false), false));
+            }
+        }
+    }
+    out
+}
+
+fn markdown(document: &Document) -> String {
+    let mut out = format!("# {}\n", safe::markdown(&document.title));
+    for block in &document.blocks {
+        out.push('\n');
+        match block {
+            Block::Text(text) => {
+                for line in text.lines() {
+                    out.push_str(&format!("{}  \n", safe::markdown(line)));
+                }
+            }
+            Block::Table(table) => {
+                out.push_str(&format!("## {}\n\n", safe::markdown(&table.heading)));
+                if !table.note.is_empty() {
+                    out.push_str(&format!("{}\n\n", safe::markdown(&table.note)));
+                }
+                out.push_str(&lines(&people_table(table, true), true));
+            }
+        }
+    }
+    out
+}
+
+/// Headings, alignments and texts of a table.
+struct Texts {
+    headings: Vec<String>,
+    right: Vec<bool>,
+    rows: Vec<Vec<String>>,
+}
+
+fn people_table(table: &Table, is_markdown: bool) -> Texts {
+    let safe = |text: String| if is_markdown { safe::markdown(&text) } else { text };
+    Texts {
+        headings: table.columns.iter().map(|column| safe(column.heading.clone())).collect(),
+        right: table.columns.iter().map(|column| column.look != Look::Plain).collect(),
+        rows: table
+            .rows
+            .iter()
+            .map(|row| row.iter().zip(&table.columns).map(|(cell, column)| safe(words::cell(cell, column.look))).collect())
+            .collect(),
+    }
+}
+
+fn answer_table(answer: &Answer, is_markdown: bool) -> Texts {
+    let safe = |text: &str| if is_markdown { safe::markdown(text) } else { safe::plain(text) };
+    let is_right = |at: usize| answer.rows.iter().any(|row| row[at].is_number());
+    Texts {
+        headings: answer.columns.iter().map(|name| safe(name)).collect(),
+        right: (0..answer.columns.len()).map(is_right).collect(),
+        rows: answer.rows.iter().map(|row| row.iter().map(|cell| safe(&cell.text())).collect()).collect(),
+    }
+}
+
+fn lines(texts: &Texts, is_markdown: bool) -> String {
+    if texts.rows.is_empty() {
+        return "nothing\n".into();
+    }
+    if is_markdown {
+        return markdown_lines(texts);
+    }
+    let mut grid = Grid::new();
+    grid.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    grid.set_header(&texts.headings);
+    for row in &texts.rows {
+        grid.add_row(row);
+    }
+    for (at, right) in texts.right.iter().enumerate() {
+        if let Some(column) = grid.column_mut(at) {
+            column.set_padding((if at == 0 { 2 } else { 1 }, 1));
+            column.set_cell_alignment(if *right { CellAlignment::Right } else { CellAlignment::Left });
+        }
+    }
+    let mut out = String::new();
+    for line in grid.lines() {
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+fn markdown_lines(texts: &Texts) -> String {
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let rule: Vec<String> = texts.right.iter().map(|right| if *right { "---:" } else { "---" }.to_string()).collect();
+    let mut out = line(&texts.headings) + &line(&rule);
+    for row in &texts.rows {
+        out.push_str(&line(row));
+    }
+    out
+}
