@@ -167,6 +167,14 @@ fn finding(answer: &Grid, row: &[Cell], day: i32) -> Finding {
     }
 }
 
+const LINES: &str = "\
+    select cast(charge_period_start as date) as day, workload, attribution_method, team, environment, cost_center, \
+    sub_account_id, region_id, model_name, usage_kind, resource_id, principal_arn, billing_currency, \
+    sum(unblended_cost) as cost from cost_facts \
+    where charge_category = 'Usage' and grain <> 'month' and attribution_method <> 'not_allocable' \
+    and cast(charge_period_start as date) in (select day from asked_days) \
+    group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13";
+
 /// Adds owner and lines to each finding, reading each needed day once.
 fn explain_findings(engine: &Engine, findings: &mut [Finding]) -> Result<()> {
     let mut days: Vec<i32> = findings.iter().flat_map(|finding| [Some(finding.day), finding.compared_day]).flatten().collect();
@@ -175,17 +183,7 @@ fn explain_findings(engine: &Engine, findings: &mut [Finding]) -> Result<()> {
     if days.is_empty() {
         return Ok(());
     }
-    let list: Vec<String> = days.iter().map(|day| format!("date '{}'", clock::day_text(*day))).collect();
-    let sql = format!(
-        "select cast(charge_period_start as date) as day, workload, attribution_method, team, environment, cost_center, \
-         sub_account_id, region_id, model_name, usage_kind, resource_id, principal_arn, billing_currency, \
-         sum(unblended_cost) as cost from cost_facts \
-         where charge_category = 'Usage' and grain <> 'month' and attribution_method <> 'not_allocable' \
-         and cast(charge_period_start as date) in ({}) \
-         group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13",
-        list.join(", ")
-    );
-    let lines = engine.run(&Query { name: "alert lines".into(), sql })?;
+    let lines = engine.run_over(&Query { name: "alert lines".into(), sql: LINES.into() }, &days)?;
     for finding in findings {
         let mut owners: BTreeMap<[String; 3], i128> = BTreeMap::new();
         let mut moved: BTreeMap<[String; 7], (i128, i128)> = BTreeMap::new();

@@ -34,17 +34,15 @@ pub fn explain(engine: &Engine, config: &Config, workload: &str, range: Range) -
         return Err(unknown(workload, &canonical, &known));
     }
     let (from, to) = window(engine, range);
-    let days = format!(
-        "cast(charge_period_start as date) between date '{}' and date '{}'",
-        clock::day_text(from),
-        clock::day_text(to)
-    );
-    let filter = format!("{} and {days}", condition(&canonical, is_known));
+    let days: Vec<i32> = (from..=to).collect();
+    let condition = condition(&canonical, is_known);
+    let filter = format!("{condition} and cast(charge_period_start as date) in (select day from asked_days)");
+    let scope = Scope { engine, filter: &filter, days: &days };
     let mut document = Document {
         title: format!("Why {canonical} costs this, {} to {}, UTC", clock::day_text(from), clock::day_text(to)),
         ..Document::default()
     };
-    total(engine, &filter, &mut document)?;
+    total(&scope, &mut document)?;
     let parts: [(&'static str, &str, &[&'static str]); 4] = [
         ("by_model", "By model and usage kind", &["model_name", "usage_kind", "pricing_model", "routing"]),
         ("by_evidence", "By evidence", &["attribution_method", "attribution_evidence"]),
@@ -52,9 +50,22 @@ pub fn explain(engine: &Engine, config: &Config, workload: &str, range: Range) -
         ("by_line", "By resource and principal of the bill's lines", &["sub_account_id", "region_id", "resource_id", "principal_arn", "usage_type"]),
     ];
     for (name, heading, columns) in parts {
-        document.table(part(engine, &filter, name, heading, columns)?);
+        document.table(part(&scope, name, heading, columns)?);
     }
     Ok(document)
+}
+
+/// Which facts are explained.
+struct Scope<'a> {
+    engine: &'a Engine,
+    filter: &'a str,
+    days: &'a [i32],
+}
+
+impl Scope<'_> {
+    fn run(&self, sql: String) -> Result<Grid> {
+        self.engine.run_over(&Query { name: "explain".into(), sql }, self.days)
+    }
 }
 
 /// The asked range; without one the month of the last complete day, to that day.
@@ -79,12 +90,13 @@ fn unknown(workload: &str, canonical: &str, known: &[String]) -> Error {
     )
 }
 
-fn total(engine: &Engine, filter: &str, document: &mut Document) -> Result<()> {
+fn total(scope: &Scope<'_>, document: &mut Document) -> Result<()> {
     let sql = format!(
         "select billing_currency, sum(billed_cost) as billed_cost, sum(unblended_cost) as unblended_cost, \
-         sum(effective_cost) as effective_cost from cost_facts where {filter} group by billing_currency order by billing_currency"
+         sum(effective_cost) as effective_cost from cost_facts where {} group by billing_currency order by billing_currency",
+        scope.filter
     );
-    let answer = engine.run(&Query { name: "explain".into(), sql })?;
+    let answer = scope.run(sql)?;
     if answer.rows.is_empty() {
         document.say("No spend in these days.");
     }
@@ -102,14 +114,15 @@ fn total(engine: &Engine, filter: &str, document: &mut Document) -> Result<()> {
     Ok(())
 }
 
-fn part(engine: &Engine, filter: &str, name: &'static str, heading: &str, by: &[&'static str]) -> Result<Table> {
+fn part(scope: &Scope<'_>, name: &'static str, heading: &str, by: &[&'static str]) -> Result<Table> {
     let list = by.join(", ");
     let sql = format!(
         "select billing_currency, {list}, consumed_unit, sum(billed_cost) as billed_cost, \
-         sum(consumed_quantity) as consumed_quantity from cost_facts where {filter} \
-         group by billing_currency, {list}, consumed_unit"
+         sum(consumed_quantity) as consumed_quantity from cost_facts where {} \
+         group by billing_currency, {list}, consumed_unit",
+        scope.filter
     );
-    let mut answer: Grid = engine.run(&Query { name: "explain".into(), sql })?;
+    let mut answer = scope.run(sql)?;
     let cost = |row: &Vec<Cell>, answer: &Grid| answer.amount(row, "billed_cost").unwrap_or(0);
     let mut rows = std::mem::take(&mut answer.rows);
     rows.sort_by(|a, b| {

@@ -226,7 +226,6 @@ impl Job<'_> {
             && stored.fingerprint == fingerprint
             && self.store.is_whole(stored)
         {
-            self.refresh_times(stored)?;
             return Ok(Outcome::Unchanged);
         }
         let mut record = self.make(warnings)?;
@@ -262,15 +261,6 @@ impl Job<'_> {
             rules: self.rules.to_string(),
             version: format!("{}/{}", env!("CARGO_PKG_VERSION"), store::REVISION),
         })
-    }
-
-    /// The same bill delivered again reaches further in time, though nothing on it changed.
-    fn refresh_times(&self, stored: &Record) -> Result<()> {
-        let mut record = stored.clone();
-        for (part, export) in record.parts.iter_mut().zip(self.exports) {
-            part.manifest_time = export.period.manifest_time;
-        }
-        if record != *stored { self.store.write_record(&record) } else { Ok(()) }
     }
 
     fn make(&self, warnings: &mut Vec<String>) -> Result<Record> {
@@ -462,7 +452,10 @@ fn part_of(
         bill: export.name.clone(),
         payers,
         watermark,
-        bedrock_only: trust.lines_read == trust.lines_selected && export.period.manifest_time.is_some(),
+        bedrock_only: trust.lines_read == trust.lines_selected,
         manifest_time: export.period.manifest_time,
+        manifest: export.period.manifest.as_ref().map(|path| {
+            path.strip_prefix(&export.root).unwrap_or(path).to_string_lossy().replace('\\', "/")
+        }),
     }
 }

@@ -204,6 +204,8 @@ impl<'a> Ladder<'a> {
                 });
             }
         }
+        // Demand needed the profiles' models; measured calls belong to whom the facts say.
+        let profiles = Profiles::learn(facts.iter().map(|fact| (&fact.charge, fact.owner)), &charges.texts);
         if self.config.shared.policy == SharedPolicy::ProRata {
             facts = shared::spread(facts, &mut charges.texts);
         }

@@ -57,8 +57,10 @@ pub struct Part {
     pub watermark: Option<i64>,
     /// Whether it holds Bedrock lines alone, so that only the manifest's time says how far it reaches.
     pub bedrock_only: bool,
-    /// When the export says it was made.
+    /// When the manifest's own text says that the export was made.
     pub manifest_time: Option<i64>,
+    /// The manifest, relative to the export's folder; its file's time counts where its text has none.
+    pub manifest: Option<String>,
 }
 
 /// What a stored period replaced.

@@ -27,10 +27,10 @@ fn speakers(part: &Part) -> Vec<&str> {
 }
 
 fn reach(part: &Part, as_of: i64) -> Option<i64> {
-    let reach = if part.bedrock_only { part.manifest_time.max(part.watermark) } else { part.watermark };
     // Without any hourly or daily line there are no daily figures to be complete.
-    part.watermark?;
-    reach.map(|reach| reach.min(as_of))
+    let watermark = part.watermark?;
+    let manifest = part.manifest_time.filter(|_| part.bedrock_only);
+    Some(manifest.unwrap_or(watermark).max(watermark).min(as_of))
 }
 
 /// How far each payer's bill reaches; epoch seconds.

@@ -40,7 +40,8 @@ pub struct Engine {
 impl Engine {
     /// Opens the store's tables and asserts the law on what is stored.
     pub fn open(store: &Store, config: &Config, as_of: i64, range: Range) -> Result<Self> {
-        let records = store.records()?;
+        let mut records = store.records()?;
+        date_manifests(&mut records, config);
         let mut tables = BTreeMap::new();
         for table in Table::ALL {
             tables.insert(table.name(), open_table(store, table, &records)?);
@@ -60,7 +61,17 @@ impl Engine {
 
     /// Runs a query.
     pub fn run(&self, query: &Query) -> Result<Grid> {
+        self.run_over(query, &[])
+    }
+
+    /// Runs a query that reads the days of its choice from the table `asked_days(day)`.
+    pub fn run_over(&self, query: &Query, asked: &[i32]) -> Result<Grid> {
         let mut context = SQLContext::new();
+        if !asked.is_empty() {
+            let days = dates(asked.iter().copied().map(Some).collect(), "day");
+            let days = days.and_then(|day| DataFrame::new(asked.len(), vec![day]));
+            context.register("asked_days", days.map_err(|error| engine_error(&error))?.lazy());
+        }
         for (name, frame) in &self.tables {
             context.register(name, self.with_cost(name, frame, query)?);
         }
@@ -143,6 +154,20 @@ impl Engine {
     }
 }
 
+/// How far an export of Bedrock lines alone reaches is the time of its manifest: what its text says,
+/// else the time of its file, which copies from S3 keep.
+fn date_manifests(records: &mut [Record], config: &Config) {
+    for part in records.iter_mut().flat_map(|record| &mut record.parts) {
+        let Some(manifest) = part.manifest.as_ref().filter(|_| part.bedrock_only && part.manifest_time.is_none()) else {
+            continue;
+        };
+        let path = config.resolve(&part.bill).join(manifest);
+        let modified = std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+        let age = modified.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        part.manifest_time = age.and_then(|age| i64::try_from(age.as_secs()).ok());
+    }
+}
+
 fn polars_type(kind: Kind) -> DataType {
     match kind {
         Kind::Text => DataType::String,
@@ -160,23 +185,31 @@ fn engine_error(what: &dyn std::fmt::Display) -> Error {
 
 fn open_table(store: &Store, table: Table, records: &[Record]) -> Result<LazyFrame> {
     let fields = table.columns().into_iter().map(|(name, kind)| Field::new(name.into(), polars_type(kind)));
-    let schema = Schema::from_iter(fields);
-    let empty = DataFrame::empty_with_schema(&schema).lazy().with_column(lit("").alias("billing_period"));
-    let mut frames = vec![empty];
-    for record in records {
-        let path = store.file(table, record)?;
-        let path = path.to_string_lossy().to_string();
-        let options = ScanArgsParquet { glob: false, hive_options: HiveOptions::new_disabled(), ..Default::default() };
-        let frame = LazyFrame::scan_parquet(PlRefPath::new(&path), options).map_err(|error| engine_error(&error))?;
-        frames.push(frame.with_column(lit(record.period.clone()).alias("billing_period")));
+    let mut schema = Schema::from_iter(fields);
+    let partition = Schema::from_iter([Field::new("billing_period".into(), DataType::String)]);
+    if records.is_empty() {
+        schema.merge(partition);
+        return Ok(DataFrame::empty_with_schema(&schema).lazy());
     }
-    concat(frames, UnionArgs::default()).map_err(|error| engine_error(&error))
+    let mut paths = Vec::new();
+    for record in records {
+        paths.push(PlRefPath::new(store.file(table, record)?.to_string_lossy().as_ref()));
+    }
+    let hive_options = HiveOptions {
+        enabled: Some(true),
+        hive_start_idx: store.root().to_string_lossy().len(),
+        schema: Some(partition.into()),
+        try_parse_dates: false,
+    };
+    let options = ScanArgsParquet { glob: false, hive_options, schema: Some(schema.into()), ..Default::default() };
+    LazyFrame::scan_parquet_files(paths.into(), options).map_err(|error| engine_error(&error))
+}
+
+fn dates(values: Vec<Option<i32>>, name: &str) -> PolarsResult<Column> {
+    Series::new(name.into(), values).cast(&DataType::Date).map(Column::from)
 }
 
 fn days_frame(days: &[Day]) -> Result<DataFrame> {
-    let dates = |values: Vec<Option<i32>>, name: &str| {
-        Series::new(name.into(), values).cast(&DataType::Date).map(Column::from)
-    };
     let build = || {
         let day = dates(days.iter().map(|day| Some(day.day)).collect(), "day")?;
         let previous = days.iter().map(|day| day.follows.then_some(day.day - 1)).collect();
@@ -207,7 +240,7 @@ fn params_frame(config: &Config, records: &[Record], as_of: i64, range: Range) -
     let from = range.from.or(first).unwrap_or(today);
     let to = range.to.or(last).unwrap_or(today);
     let build = || {
-        let date = |name: &str, day: i32| Series::new(name.into(), [day]).cast(&DataType::Date).map(Column::from);
+        let date = |name: &str, day: i32| dates(vec![Some(day)], name);
         let decimal = |name: &str, units: i128| {
             Int128Chunked::from_slice(name.into(), &[units])
                 .into_decimal(PRECISION as usize, SCALE as usize)

@@ -47,7 +47,14 @@ pub fn is_bedrock_family(family: &str) -> bool {
 /// Whether a product name is a Bedrock edition of a third party's model.
 pub fn is_bedrock_edition(name: &str) -> bool {
     let squeezed: String = name.to_ascii_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
-    squeezed.contains("(amazon bedrock edition)") || squeezed == "amazon bedrock"
+    squeezed.contains("(amazon bedrock edition)")
+}
+
+/// Whether a product name is Bedrock's own, as exports without product codes show it.
+pub fn is_bedrock_product(name: &str) -> bool {
+    let name = name.trim();
+    name.get(..14).is_some_and(|start| start.eq_ignore_ascii_case("Amazon Bedrock"))
+        && name[14..].chars().all(|c| c.is_alphanumeric() || c == ' ')
 }
 
 /// Whether a product name deserves the exact look: it mentions Bedrock.
@@ -92,6 +99,7 @@ pub fn select(lines: &Lines, row: usize) -> Selection {
     let marketplace = says(TextColumn::BillingEntity, is_marketplace);
     match name {
         Some(name) if is_bedrock_edition(&name) => Selection::Bedrock,
+        Some(name) if !marketplace && is_bedrock_product(&name) => Selection::Bedrock,
         Some(name) if marketplace && (is_interesting_name(&name) || classify::names_ai_publisher(&name)) => {
             Selection::Adjacent(name)
         }

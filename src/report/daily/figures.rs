@@ -152,7 +152,11 @@ fn cache(facts: &Facts<'_>) -> Result<Table> {
         let reads = crate::money::to_whole(sums[0].unwrap_or(0));
         reads.saturating_mul(crate::money::ONE) < crate::money::to_whole(prompt(sums)).saturating_mul(floor)
     };
-    rows.sort_by(|a, b| (!is_low(a.1), a.1[3], a.0).cmp(&(!is_low(b.1), b.1[3], b.0)));
+    // Flags first, the dearest first; of equal savings the largest prompt.
+    let order = |sums: &[Option<i128>; 4]| {
+        (!is_low(sums), sums[3].is_none(), sums[3], std::cmp::Reverse(prompt(sums)))
+    };
+    rows.sort_by(|a, b| order(a.1).cmp(&order(b.1)).then_with(|| a.0.cmp(b.0)));
     for ([currency, workload, model], sums) in rows.into_iter().take(SHOWN) {
         table.rows.push(vec![
             text(if is_low(sums) { "LOW" } else { "" }),

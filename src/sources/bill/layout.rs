@@ -21,7 +21,7 @@ pub struct BillPeriod {
     pub files: Vec<PathBuf>,
     /// The manifest that named them.
     pub manifest: Option<PathBuf>,
-    /// When the export says it was made; epoch seconds.
+    /// When the manifest's own text says that the export was made; epoch seconds.
     pub manifest_time: Option<i64>,
     /// Whether files may hold lines of other periods too, so that each line must be asked.
     pub mixed: bool,
@@ -51,12 +51,11 @@ pub fn detect(root: &Path) -> Result<Layout> {
         match files_of(root, &manifest, &found.parquet) {
             Ok(files) => {
                 taken.insert(period.clone());
-                let time = manifest.time.or_else(|| modified(&manifest.path));
                 layout.periods.push(BillPeriod {
                     period,
                     files,
                     manifest: Some(manifest.path),
-                    manifest_time: time,
+                    manifest_time: manifest.time,
                     mixed: false,
                 });
             }
@@ -302,12 +301,6 @@ fn newest_execution(
         ));
     }
     kept.into_iter().map(|file| root.join(file)).collect()
-}
-
-fn modified(path: &Path) -> Option<i64> {
-    let modified = std::fs::metadata(path).ok()?.modified().ok()?;
-    let age = modified.duration_since(std::time::UNIX_EPOCH).ok()?;
-    i64::try_from(age.as_secs()).ok()
 }
 
 fn nothing_found(root: &Path, found: &Found) -> Error {
