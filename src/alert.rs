@@ -130,9 +130,7 @@ pub fn find(engine: &Engine, config: &Config, store: &Store, from: Option<i32>, 
         "warn" => 1,
         _ => 2,
     };
-    findings.sort_by(|a, b| {
-        (severity(a), b.day, b.increase, &a.key).cmp(&(severity(b), a.day, a.increase, &b.key))
-    });
+    findings.sort_by(|a, b| (severity(a), b.day, b.increase, &a.key).cmp(&(severity(b), a.day, a.increase, &b.key)));
     Ok(Alerts { from: start, to: to.or(last), findings })
 }
 
@@ -177,7 +175,8 @@ const LINES: &str = "\
 
 /// Adds owner and lines to each finding, reading each needed day once.
 fn explain_findings(engine: &Engine, findings: &mut [Finding]) -> Result<()> {
-    let mut days: Vec<i32> = findings.iter().flat_map(|finding| [Some(finding.day), finding.compared_day]).flatten().collect();
+    let mut days: Vec<i32> =
+        findings.iter().flat_map(|finding| [Some(finding.day), finding.compared_day]).flatten().collect();
     days.sort_unstable();
     days.dedup();
     if days.is_empty() {
@@ -359,9 +358,27 @@ pub fn json(alerts: &Alerts) -> Result<String> {
 /// The findings as a plain table.
 pub fn grid(alerts: &Alerts) -> Grid {
     let columns = [
-        "key", "severity", "rule", "day", "workload", "sub_account_id", "team", "environment", "cost_center",
-        "billing_currency", "expected", "actual", "increase", "times", "compared_day", "weekday_low", "weekday_high",
-        "moved_from", "is_complete", "summary", "cause",
+        "key",
+        "severity",
+        "rule",
+        "day",
+        "workload",
+        "sub_account_id",
+        "team",
+        "environment",
+        "cost_center",
+        "billing_currency",
+        "expected",
+        "actual",
+        "increase",
+        "times",
+        "compared_day",
+        "weekday_low",
+        "weekday_high",
+        "moved_from",
+        "is_complete",
+        "summary",
+        "cause",
     ];
     let or_null = |value: &str| if value.is_empty() { Cell::Null } else { text(value) };
     let rows = alerts.findings.iter().map(|finding| {

@@ -174,7 +174,7 @@ fn line(answer: &Grid, row: &[Cell], judge: &Judge) -> Line {
         currency: text("billing_currency"),
         states: judge.states(&text("tags"), &text("attribution_evidence"), &resource, &model),
         model,
-        owner: ["workload", "team", "environment", "cost_center"].map(|name| text(name)),
+        owner: ["workload", "team", "environment", "cost_center"].map(text),
         cost: answer.amount(row, "cost").unwrap_or(0),
     }
 }
@@ -182,13 +182,12 @@ fn line(answer: &Grid, row: &[Cell], judge: &Judge) -> Line {
 fn item(lines: Vec<Line>, first: i32, month: i32, judge: &Judge) -> Item {
     let latest = lines.iter().map(|line| line.day).max().unwrap_or(0);
     // What the dearest line of the last day shows stands for the item.
-    let shown = lines
-        .iter()
-        .filter(|line| line.day == latest)
-        .max_by(|a, b| (a.cost, &b.owner).cmp(&(b.cost, &a.owner)));
+    let shown =
+        lines.iter().filter(|line| line.day == latest).max_by(|a, b| (a.cost, &b.owner).cmp(&(b.cost, &a.owner)));
     let sum = |keep: &dyn Fn(&&Line) -> bool| lines.iter().filter(keep).map(|line| line.cost).sum::<i128>();
     let right = |line: &Line| line.states.iter().all(State::is_right);
-    let mut models: Vec<String> = lines.iter().map(|line| line.model.clone()).filter(|model| !model.is_empty()).collect();
+    let mut models: Vec<String> =
+        lines.iter().map(|line| line.model.clone()).filter(|model| !model.is_empty()).collect();
     models.sort();
     models.dedup();
     let mut item = Item {

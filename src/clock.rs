@@ -40,9 +40,7 @@ fn date_to_day(date: NaiveDate) -> i32 {
 
 /// The calendar date of a day number.
 pub fn date(day: i32) -> NaiveDate {
-    NaiveDate::default()
-        .checked_add_signed(chrono::Duration::days(i64::from(day)))
-        .unwrap_or_default()
+    NaiveDate::default().checked_add_signed(chrono::Duration::days(i64::from(day))).unwrap_or_default()
 }
 
 /// A day as `YYYY-MM-DD`.

@@ -389,7 +389,8 @@ fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D:
         toml::Value::Datetime(datetime) => datetime.to_string(),
         other => {
             return Err(serde::de::Error::custom(format!(
-                "expected a date such as \"2026-11-22\" or a time such as \"2026-11-22T12:00:00Z\", not {}", other.type_str()
+                "expected a date such as \"2026-11-22\" or a time such as \"2026-11-22T12:00:00Z\", not {}",
+                other.type_str()
             )));
         }
     };
@@ -406,6 +407,5 @@ fn amount<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i128, D::Error> 
             return Err(serde::de::Error::custom(format!("expected a number, not {}", other.type_str())));
         }
     };
-    money::from_decimal_text(&text)
-        .map_err(|error| serde::de::Error::custom(format!("`{text}` {error}")))
+    money::from_decimal_text(&text).map_err(|error| serde::de::Error::custom(format!("`{text}` {error}")))
 }

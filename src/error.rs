@@ -39,43 +39,40 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A sum that must be equal is not: a defect of billtag, never of the bill.
-    #[error(
-        "conservation broken in {period}: {column} of {from} is {expected}, of {to} it is {found} (difference {difference})"
-    )]
-    Conservation {
-        /// Billing period.
-        period: String,
-        /// Money column.
-        column: &'static str,
-        /// The table or step before.
-        from: &'static str,
-        /// The table or step after.
-        to: &'static str,
-        /// Sum before, in the billing currency.
-        expected: String,
-        /// Sum after.
-        found: String,
-        /// Found less expected.
-        difference: String,
-    },
+    #[error("{0}")]
+    Conservation(Box<Breach>),
+}
+
+/// Where the law of conservation is broken.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "conservation broken in {period}: {column} of {from} is {expected}, of {to} it is {found} (difference {difference})"
+)]
+pub struct Breach {
+    /// Billing period, account and currency.
+    pub period: String,
+    /// Money column.
+    pub column: &'static str,
+    /// The table or step before.
+    pub from: &'static str,
+    /// The table or step after.
+    pub to: &'static str,
+    /// Sum before, in the billing currency.
+    pub expected: String,
+    /// Sum after.
+    pub found: String,
+    /// Found less expected.
+    pub difference: String,
 }
 
 impl Error {
     /// Configuration or usage error.
-    pub fn config(
-        place: impl Into<String>,
-        what: impl Into<String>,
-        hint: impl Into<String>,
-    ) -> Self {
+    pub fn config(place: impl Into<String>, what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Config { place: place.into(), what: what.into(), hint: hint.into() }
     }
 
     /// Input error about a place in the data.
-    pub fn input(
-        place: impl Into<String>,
-        what: impl Into<String>,
-        hint: impl Into<String>,
-    ) -> Self {
+    pub fn input(place: impl Into<String>, what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Input { place: place.into(), what: what.into(), hint: hint.into() }
     }
 
@@ -91,19 +88,16 @@ impl Error {
             Self::Config { hint, .. } | Self::Input { hint, .. } => hint.clone(),
             Self::Io { source, .. } => match source.kind() {
                 std::io::ErrorKind::NotFound => {
-                    "check the path in the config; relative paths start at the config file's folder"
-                        .into()
+                    "check the path in the config; relative paths start at the config file's folder".into()
                 }
-                std::io::ErrorKind::PermissionDenied => {
-                    "give the user that runs billtag the right to this path".into()
-                }
+                std::io::ErrorKind::PermissionDenied => "give the user that runs billtag the right to this path".into(),
                 std::io::ErrorKind::StorageFull => {
                     "free some disk space and run again; what was stored before is untouched".into()
                 }
                 _ => "run again; what was stored before is untouched".into(),
             },
             Self::Conservation { .. } => {
-                "nothing was stored; please report this with `billtag doctor` output".into()
+                "nothing was stored; please report this with the period's name and the three figures".into()
             }
         }
     }
@@ -112,7 +106,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config { .. } => 2,
-            Self::Input { .. } | Self::Io { .. } | Self::Conservation { .. } => 1,
+            Self::Input { .. } | Self::Io { .. } | Self::Conservation(_) => 1,
         }
     }
 }

@@ -47,7 +47,11 @@ pub fn explain(engine: &Engine, config: &Config, workload: &str, range: Range) -
         ("by_model", "By model and usage kind", &["model_name", "usage_kind", "pricing_model", "routing"]),
         ("by_evidence", "By evidence", &["attribution_method", "attribution_evidence"]),
         ("by_owner", "By owner", &["team", "environment", "cost_center"]),
-        ("by_line", "By resource and principal of the bill's lines", &["sub_account_id", "region_id", "resource_id", "principal_arn", "usage_type"]),
+        (
+            "by_line",
+            "By resource and principal of the bill's lines",
+            &["sub_account_id", "region_id", "resource_id", "principal_arn", "usage_type"],
+        ),
     ];
     for (name, heading, columns) in parts {
         document.table(part(&scope, name, heading, columns)?);
@@ -78,7 +82,8 @@ fn window(engine: &Engine, range: Range) -> (i32, i32) {
 }
 
 fn unknown(workload: &str, canonical: &str, known: &[String]) -> Error {
-    let mut near: Vec<&String> = known.iter().filter(|name| name.contains(canonical) || canonical.contains(name.as_str())).collect();
+    let mut near: Vec<&String> =
+        known.iter().filter(|name| name.contains(canonical) || canonical.contains(name.as_str())).collect();
     if near.is_empty() {
         near = known.iter().take(8).collect();
     }
@@ -128,7 +133,10 @@ fn part(scope: &Scope<'_>, name: &'static str, heading: &str, by: &[&'static str
     rows.sort_by(|a, b| {
         let text = |row: &Vec<Cell>| row.iter().map(Cell::text).collect::<Vec<_>>();
         let currency = |row: &Vec<Cell>| answer.text(row, "billing_currency");
-        currency(a).cmp(&currency(b)).then_with(|| cost(b, &answer).cmp(&cost(a, &answer))).then_with(|| text(a).cmp(&text(b)))
+        currency(a)
+            .cmp(&currency(b))
+            .then_with(|| cost(b, &answer).cmp(&cost(a, &answer)))
+            .then_with(|| text(a).cmp(&text(b)))
     });
     let mut columns = vec![column("billing_currency", "", Look::Plain), column("billed_cost", "Billed", Look::Money)];
     columns.extend(by.iter().map(|name| column(name, heading_of(name), Look::Plain)));

@@ -18,9 +18,9 @@ use crate::normalise::trust::Trust;
 use crate::normalise::{Charge, Charges};
 use crate::schema::{ChargeText, Table};
 use crate::sources::bill::columns::{TextColumn, TimeColumn};
+use crate::sources::bill::fingerprint;
 use crate::sources::bill::layout::{self, BillPeriod};
 use crate::sources::bill::scan::{self, BillFile};
-use crate::sources::bill::fingerprint;
 use crate::sources::cloudwatch::{self, HourSample, MetricSource, Scope};
 use crate::text::{Text, Texts};
 
@@ -80,16 +80,13 @@ pub fn ingest(config: &Config, store: &Store, say: &dyn Fn(&str)) -> Result<Summ
                 }
                 summary.periods.insert(period.clone(), outcome);
             }
-            Err(error @ (Error::Conservation { .. } | Error::Config { .. })) => return Err(error),
+            Err(error @ (Error::Conservation(_) | Error::Config { .. })) => return Err(error),
             Err(error) => refuse(&mut summary, period, &error),
         }
     }
     for record in store.records()? {
         if !summary.periods.contains_key(&record.period) {
-            let gone = format!(
-                "{} is stored but no longer in any bill; its facts are kept",
-                record.period
-            );
+            let gone = format!("{} is stored but no longer in any bill; its facts are kept", record.period);
             summary.warnings.push(gone);
             summary.periods.insert(record.period, Outcome::Gone);
         }
@@ -157,7 +154,9 @@ fn read_metrics(config: &Config, summary: &mut Summary) -> BTreeMap<String, Vec<
         };
         match cloudwatch::read(&source) {
             Ok(read) => {
-                summary.failures.extend(read.failures.iter().map(|failure| format!("metrics `{}`: {failure}", metrics.path)));
+                summary
+                    .failures
+                    .extend(read.failures.iter().map(|failure| format!("metrics `{}`: {failure}", metrics.path)));
                 for warning in &read.warnings {
                     let line = warning.line.map(|line| format!(", line {line}")).unwrap_or_default();
                     summary.warnings.push(format!("{}{line}: {}", warning.file.display(), warning.text));
@@ -190,14 +189,7 @@ fn series_key(sample: &HourSample) -> SeriesKey {
 
 /// Hash of everything in the config that decides about owners.
 fn rules_fingerprint(config: &Config) -> String {
-    let parts = (
-        &config.tags,
-        &config.owner,
-        &config.accounts,
-        &config.shared,
-        &config.privacy,
-        &config.router,
-    );
+    let parts = (&config.tags, &config.owner, &config.accounts, &config.shared, &config.privacy, &config.router);
     // What serialises here are plain tables of text, which cannot fail.
     let text = serde_json::to_string(&parts).unwrap_or_default();
     blake3::hash(text.as_bytes()).to_hex()[..32].to_string()
@@ -273,10 +265,8 @@ impl Job<'_> {
         let usage = self.usage_rows(&profiles, &mut charges.texts);
         self.write(&mut record, charges, facts, &usage)?;
         if record.trust.lines_selected == 0 {
-            warnings.push(format!(
-                "{}: none of the bill's {} lines are Bedrock's",
-                self.period, record.trust.lines_read
-            ));
+            warnings
+                .push(format!("{}: none of the bill's {} lines are Bedrock's", self.period, record.trust.lines_read));
         }
         Ok(record)
     }
@@ -326,9 +316,8 @@ impl Job<'_> {
             return Ok(consumers);
         }
         let names: BTreeSet<&str> = wanted.iter().map(|(_, session)| session.as_str()).collect();
-        let is_wanted = |resource: &str| {
-            attribute::consumers::session_name(resource).is_some_and(|name| names.contains(name))
-        };
+        let is_wanted =
+            |resource: &str| attribute::consumers::session_name(resource).is_some_and(|name| names.contains(name));
         let mut reader = TagReader::new(self.vocabulary);
         let texts = &mut charges.texts;
         for export in self.exports {
@@ -412,8 +401,10 @@ impl Job<'_> {
         let check = |totals: &Totals, from, to| record.totals.must_equal(totals, self.period, from, to);
         check(&totals_of(&rows, texts), "the bill's lines", "charges")?;
         check(&totals_of(facts.iter().map(|fact| &fact.charge), texts), "charges", "cost_facts")?;
-        let (account, currency) = (daily_position(ChargeText::SubAccountId), daily_position(ChargeText::BillingCurrency));
-        let days = daily.iter().map(|row| (texts.str(row.texts[account]), texts.str(row.texts[currency]), &row.amounts));
+        let (account, currency) =
+            (daily_position(ChargeText::SubAccountId), daily_position(ChargeText::BillingCurrency));
+        let days =
+            daily.iter().map(|row| (texts.str(row.texts[account]), texts.str(row.texts[currency]), &row.amounts));
         check(&Totals::of(days), "cost_facts", "cost_daily")?;
         let file = |table| self.store.new_file(table, self.period);
         let files = [
@@ -439,13 +430,7 @@ fn daily_position(column: ChargeText) -> usize {
     position.expect("account and currency are columns of cost_daily")
 }
 
-fn part_of(
-    export: &Export,
-    payers: &BTreeSet<Text>,
-    trust: &Trust,
-    watermark: Option<i64>,
-    texts: &Texts,
-) -> Part {
+fn part_of(export: &Export, payers: &BTreeSet<Text>, trust: &Trust, watermark: Option<i64>, texts: &Texts) -> Part {
     let mut payers: Vec<String> = payers.iter().filter_map(|payer| texts.get(*payer)).map(String::from).collect();
     payers.sort();
     Part {
@@ -454,8 +439,10 @@ fn part_of(
         watermark,
         bedrock_only: trust.lines_read == trust.lines_selected,
         manifest_time: export.period.manifest_time,
-        manifest: export.period.manifest.as_ref().map(|path| {
-            path.strip_prefix(&export.root).unwrap_or(path).to_string_lossy().replace('\\', "/")
-        }),
+        manifest: export
+            .period
+            .manifest
+            .as_ref()
+            .map(|path| path.strip_prefix(&export.root).unwrap_or(path).to_string_lossy().replace('\\', "/")),
     }
 }

@@ -1,4 +1,53 @@
-//! billtag
+//! `billtag` puts names on the Amazon Bedrock bill: it joins the Cost and Usage Report with CloudWatch
+//! token metrics and says who spent what, by which evidence, what one call costs, whether the cache
+//! pays, what jumped, and which resources spend without a name.
+//!
+//! ```text
+//!  sources ──► normalise ──► attribute ──► facts ──► metrics ──► report
+//!   bill        charges       cost_facts    parquet   queries/     alert
+//!   metrics     usage         cost_daily    by period   *.sql      audit, explain
+//! ```
+//!
+//! | stage | in → out | holds afterwards |
+//! |---|---|---|
+//! | [`sources`] | files → raw columns, streamed | only files the manifest names, where there is one; a period is whole or absent |
+//! | [`classify`] | texts of a line → meter, unit, model | exact grammars, never likeness; what is not known is `None` |
+//! | [`normalise`] | raw → `charges` | one vocabulary (FOCUS terms), base units, `Decimal(38,10)`, UTC |
+//! | [`attribute`] | charges × demand × rules → `cost_facts` | each part says which evidence named its owner |
+//! | [`facts`] | `cost_facts` ↔ Parquet by billing period | the law; a period is replaced whole and atomically |
+//! | [`metrics`] | facts → small tables | every figure is one SQL file that an analyst can read and change |
+//! | [`report`], [`alert`], [`audit`], [`explain`] | tables → people | the only places that round or format |
+//!
+//! [`ingest`] calls the stages up to the facts, [`cli`] the rest. [`config`], [`schema`], [`money`],
+//! [`text`] and [`clock`] are the words that all share.
+//!
+//! # The law
+//!
+//! For each billing period, account and currency, and for each amount column, the sum of `cost_facts`
+//! equals the sum of `charges` equals the sum of the selected bill lines, exactly. [`facts::law`]
+//! asserts it where facts are made, [`metrics::Engine`] again where they are read; a breach is an error.
+//!
+//! # What is true throughout
+//!
+//! * Money is an integer of 1e-10 from the moment a line is read ([`money`]); a float never holds it in
+//!   a stored table, and no unit rate is ever stored.
+//! * Unknown is null and is counted ([`normalise::trust`]), never zero and never skipped.
+//! * Currencies are never added.
+//! * Same input, same bytes: rows are sorted by their texts, the clock is an argument, and no stored
+//!   file holds a path or time of the machine.
+//! * Only [`sources`], [`facts`], [`ingest`] and [`cli`] touch the world; [`normalise`], [`attribute`]
+//!   and [`classify`] are functions of their arguments.
+//! * Whoever adds a figure adds one file to `queries/`; whoever adds a source adds one module to
+//!   [`sources`]; nothing else should need to know.
+//!
+//! # How one run goes
+//!
+//! [`ingest::ingest`] takes the store's lock and finishes what a killed run left; reads every metric
+//! source; finds each export's periods ([`sources::bill::layout`]); and for each period compares the
+//! fingerprint with the stored one. If anything differs, the files are scanned on all cores
+//! ([`sources::bill::scan`]), lines become charges ([`normalise::lines`]), charges are attributed
+//! ([`attribute::Ladder`]), the law is checked, and four Parquet files replace the old ones
+//! ([`facts::store`]). [`metrics::Engine`] then registers the tables for SQL.
 
 pub mod error;
 

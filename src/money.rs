@@ -36,7 +36,9 @@ pub fn from_f64(value: f64) -> Result<i128, NotAnAmount> {
     }
     // `{:e}` is the shortest form that reads back as the same double.
     let mut text = StackText::default();
-    write!(text, "{value:e}").map_err(|_| NotAnAmount::NotANumber)?;
+    if write!(text, "{value:e}").is_err() {
+        return Err(NotAnAmount::NotANumber);
+    }
     from_decimal_text(text.as_str())
 }
 
@@ -50,8 +52,7 @@ pub fn from_decimal_text(text: &str) -> Result<i128, NotAnAmount> {
     };
     let (mantissa, exponent) = match digits.find(['e', 'E']) {
         Some(at) => {
-            let exponent =
-                digits[at + 1..].parse::<i32>().map_err(|_| NotAnAmount::NotANumber)?;
+            let exponent = digits[at + 1..].parse::<i32>().ok().ok_or(NotAnAmount::NotANumber)?;
             (&digits[..at], exponent)
         }
         None => (digits, 0),
@@ -140,8 +141,7 @@ pub fn split<K: Ord>(amount: i128, shares: &[(K, i128)]) -> Option<Vec<i128>> {
     let mut parts = Vec::with_capacity(shares.len());
     let mut remainders = Vec::with_capacity(shares.len());
     for (_, weight) in shares {
-        let (part, remainder) =
-            multiply_divide(magnitude, (*weight).max(0).unsigned_abs(), total.unsigned_abs());
+        let (part, remainder) = multiply_divide(magnitude, (*weight).max(0).unsigned_abs(), total.unsigned_abs());
         parts.push(part as i128);
         remainders.push(remainder);
     }

@@ -114,8 +114,7 @@ pub const CHARGE_TEXTS: [&str; CHARGE_TEXT_COUNT] = [
 ];
 
 /// Amount columns of a charge, in table order. The law of conservation holds for each.
-pub const AMOUNTS: [&str; 5] =
-    ["consumed_quantity", "billed_cost", "unblended_cost", "effective_cost", "list_cost"];
+pub const AMOUNTS: [&str; 5] = ["consumed_quantity", "billed_cost", "unblended_cost", "effective_cost", "list_cost"];
 
 /// Owner columns, in the order in which owners are compared.
 pub const OWNER_KEYS: [&str; 5] = ["workload", "team", "environment", "cost_center", "model_tag"];
@@ -140,14 +139,8 @@ pub const DAILY_TEXTS: [ChargeText; 15] = [
 ];
 
 /// Measures of a usage row, in table order. Null where no series exists.
-pub const MEASURES: [&str; 6] = [
-    "invocations",
-    "input_tokens",
-    "output_tokens",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "business_units",
-];
+pub const MEASURES: [&str; 6] =
+    ["invocations", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "business_units"];
 
 /// Text columns of a usage row.
 pub const USAGE_TEXTS: [&str; 14] = [
@@ -196,9 +189,7 @@ impl Table {
 
     /// Names and kinds of the columns, in order.
     pub fn columns(self) -> Vec<(&'static str, Kind)> {
-        let texts = |names: &[&'static str]| {
-            names.iter().map(|name| (*name, Kind::Text)).collect::<Vec<_>>()
-        };
+        let texts = |names: &[&'static str]| names.iter().map(|name| (*name, Kind::Text)).collect::<Vec<_>>();
         let amounts = AMOUNTS.map(|name| (name, Kind::Amount));
         let owner = || texts(&OWNER_KEYS);
         match self {
@@ -235,11 +226,8 @@ impl Table {
 
     /// The Arrow schema of the stored files. `billing_period` is the partition, not a column.
     pub fn schema(self) -> Arc<Schema> {
-        let fields: Vec<Field> = self
-            .columns()
-            .into_iter()
-            .map(|(name, kind)| Field::new(name, kind.data_type(), true))
-            .collect();
+        let fields: Vec<Field> =
+            self.columns().into_iter().map(|(name, kind)| Field::new(name, kind.data_type(), true)).collect();
         Arc::new(Schema::new(fields))
     }
 }

@@ -69,9 +69,7 @@ impl Texts {
     /// Position of every text in sorted order, so that rows sort by text at the price of integers.
     pub fn ranks(&self) -> Ranks {
         let mut order: Vec<u32> = (0..self.by_number.len() as u32).collect();
-        order.sort_unstable_by(|a, b| {
-            self.by_number[*a as usize].cmp(&self.by_number[*b as usize])
-        });
+        order.sort_unstable_by(|a, b| self.by_number[*a as usize].cmp(&self.by_number[*b as usize]));
         let mut ranks = vec![0; order.len()];
         for (rank, number) in order.into_iter().enumerate() {
             ranks[number as usize] = rank as u32;

@@ -16,6 +16,9 @@ pub struct Carriers {
     pub account: OwnerTexts,
 }
 
+/// Which of several tags for one key counts: order of carrier, order of spelling, key.
+type Preference<'a> = (usize, usize, &'a str);
+
 /// Reads tags, each distinct set once.
 #[derive(Debug)]
 pub struct TagReader<'a> {
@@ -51,7 +54,7 @@ impl<'a> TagReader<'a> {
 
     /// Of several keys that mean one owner key the preferred spelling with a value wins.
     fn owner(&self, tags: &BTreeMap<String, String>, prefixes: &[&str], texts: &mut Texts) -> OwnerTexts {
-        let mut best: [Option<((usize, usize, &str), String)>; KEYS] = Default::default();
+        let mut best: [Option<(Preference<'_>, String)>; KEYS] = Default::default();
         for (carrier, prefix) in prefixes.iter().enumerate() {
             for (full, value) in tags {
                 let Some(tag) = full.strip_prefix(prefix) else { continue };

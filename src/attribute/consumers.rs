@@ -79,9 +79,8 @@ impl Consumers {
         let Some(resources) = self.found.get(&(account.to_string(), session.to_string())) else {
             return Match::None;
         };
-        let in_region = |resource: &&String| {
-            !region.is_empty() && resource.split(':').nth(3).is_some_and(|found| found == region)
-        };
+        let in_region =
+            |resource: &&String| !region.is_empty() && resource.split(':').nth(3).is_some_and(|found| found == region);
         let near: Vec<&String> = resources.keys().filter(in_region).collect();
         let considered = if near.is_empty() { resources.keys().collect() } else { near };
         let owners = considered.iter().filter_map(|resource| {

@@ -121,11 +121,7 @@ impl Profiles {
         let is_bare_id = profile.is_none() && is_model_id(id);
         let routing = profile.or(is_bare_id.then_some("regional"));
         Some(MeasuredModel {
-            model: [
-                texts.intern(&model.publisher),
-                texts.intern(&model.name),
-                texts.intern_opt(model.tier.as_deref()),
-            ],
+            model: [texts.intern(&model.publisher), texts.intern(&model.name), texts.intern_opt(model.tier.as_deref())],
             routing: texts.intern_opt(routing),
             is_bare_id,
             ..MeasuredModel::default()
@@ -171,8 +167,7 @@ pub fn demands(
     let mut demands = Vec::new();
     for sample in samples.iter().filter(|sample| sample.scope == Scope::Owner) {
         let owner = owner_of(sample, vocabulary, texts);
-        let tokens =
-            [sample.input_tokens, sample.output_tokens, sample.cache_read_tokens, sample.cache_write_tokens];
+        let tokens = [sample.input_tokens, sample.output_tokens, sample.cache_read_tokens, sample.cache_write_tokens];
         if owner[super::owner::WORKLOAD].is_null() || tokens.iter().all(Option::is_none) {
             continue;
         }

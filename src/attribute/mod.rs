@@ -149,12 +149,7 @@ pub struct Ladder<'a> {
 
 impl<'a> Ladder<'a> {
     /// Builds the ladder for one period.
-    pub fn new(
-        config: &'a Config,
-        vocabulary: &'a Vocabulary,
-        consumers: &'a Consumers,
-        texts: &mut Texts,
-    ) -> Self {
+    pub fn new(config: &'a Config, vocabulary: &'a Vocabulary, consumers: &'a Consumers, texts: &mut Texts) -> Self {
         let rules = Rules::new(config, vocabulary, texts);
         Self { config, vocabulary, rules, consumers, reader: TagReader::new(vocabulary) }
     }
@@ -325,6 +320,9 @@ fn token_row(charge: &Charge, standing: &Standing, texts: &Texts) -> Option<Toke
     })
 }
 
+/// A share's place in order: what nobody claims comes last, else by owner and namespace.
+type ShareKey = (bool, [u32; KEYS], u32);
+
 /// Splits a row by the claims on its cell; the last part is what nobody claims.
 fn parts(
     charge: &Charge,
@@ -338,16 +336,11 @@ fn parts(
         return vec![(standing, charge.amounts)];
     }
     let order = |owner: &OwnerTexts| owner.map(|text| rank(ranks, text));
-    let mut shares: Vec<((bool, [u32; KEYS], u32), i128)> = held
-        .iter()
-        .map(|claim| ((false, order(&claim.owner), rank(ranks, claim.namespace)), claim.tokens))
-        .collect();
+    let mut shares: Vec<(ShareKey, i128)> =
+        held.iter().map(|claim| ((false, order(&claim.owner), rank(ranks, claim.namespace)), claim.tokens)).collect();
     shares.push(((true, [0; KEYS], 0), claims.unclaimed[cell]));
-    let split: Vec<Option<Vec<i128>>> = charge
-        .amounts
-        .iter()
-        .map(|amount| amount.and_then(|amount| money::split(amount, &shares)))
-        .collect();
+    let split: Vec<Option<Vec<i128>>> =
+        charge.amounts.iter().map(|amount| amount.and_then(|amount| money::split(amount, &shares))).collect();
     let mut parts = Vec::with_capacity(shares.len());
     for at in 0..shares.len() {
         if shares[at].1 <= 0 {
@@ -391,9 +384,8 @@ impl Evidence {
             return *known;
         }
         let keys = standing.by.iter().zip(OWNER_NAMES);
-        let listed = keys.filter_map(|(by, name)| {
-            by.map(|(rung, id)| format!("{name}={}:{}", rung.name(), texts.str(id)))
-        });
+        let listed =
+            keys.filter_map(|(by, name)| by.map(|(rung, id)| format!("{name}={}:{}", rung.name(), texts.str(id))));
         let listed = listed.collect::<Vec<_>>().join("; ");
         let text = texts.intern(&listed);
         self.known.insert(standing.by, text);

@@ -75,9 +75,7 @@ impl Vocabulary {
     /// carrier; `user:` and `user_` are how billing marks keys of users.
     pub fn key(&self, tag_key: &str) -> Option<(usize, usize)> {
         let bare = tag_key.strip_prefix("user:").or_else(|| tag_key.strip_prefix("user_"));
-        bare.and_then(|bare| self.keys.get(&squeezed(bare)))
-            .or_else(|| self.keys.get(&squeezed(tag_key)))
-            .copied()
+        bare.and_then(|bare| self.keys.get(&squeezed(bare))).or_else(|| self.keys.get(&squeezed(tag_key))).copied()
     }
 
     /// The canonical value of an owner key.

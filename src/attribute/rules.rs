@@ -41,8 +41,7 @@ impl Rules {
         let rules = config.owner.iter().enumerate();
         let rules = rules.map(|(at, rule)| Rule::new(at + 1, rule, vocabulary, texts)).collect();
         let accounts = config.accounts.iter();
-        let accounts =
-            accounts.map(|(id, owner)| (id.clone(), vocabulary.owner(owner, texts))).collect();
+        let accounts = accounts.map(|(id, owner)| (id.clone(), vocabulary.owner(owner, texts))).collect();
         let globs = |patterns: &[String]| patterns.iter().map(|pattern| WildMatch::new(pattern)).collect();
         Self {
             rules,
@@ -129,10 +128,7 @@ impl Rule {
         let plain = |glob: &Option<WildMatch>, text: Text| {
             glob.as_ref().is_none_or(|glob| !text.is_null() && glob.matches(texts.str(text)))
         };
-        let principal = self
-            .principal
-            .as_ref()
-            .is_none_or(|glob| any_principal(std::slice::from_ref(glob), arn));
+        let principal = self.principal.as_ref().is_none_or(|glob| any_principal(std::slice::from_ref(glob), arn));
         let category = self.cost_category.as_ref().is_none_or(|(name, glob)| {
             carriers::parse(texts.str(categories)).iter().any(|(category, value)| {
                 name.as_ref().is_none_or(|name| category.to_lowercase() == *name) && glob.matches(value)
@@ -144,6 +140,5 @@ impl Rule {
 
 /// Whether a glob matches a principal's ARN, with its session or without.
 fn any_principal(globs: &[WildMatch], arn: &str) -> bool {
-    !arn.is_empty()
-        && globs.iter().any(|glob| glob.matches(arn) || glob.matches(principal::without_session(arn)))
+    !arn.is_empty() && globs.iter().any(|glob| glob.matches(arn) || glob.matches(principal::without_session(arn)))
 }

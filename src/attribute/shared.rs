@@ -30,10 +30,9 @@ pub fn spread(facts: Vec<Fact>, texts: &mut Texts) -> Vec<Fact> {
         let (payer, currency, account) = key(&fact.charge);
         let cost = fact.charge.amounts[BILLED].unwrap_or(0);
         let name = fact.owner.map(|text| texts.str(text).to_string());
-        for owners in [
-            by_account.entry((payer, currency, account)).or_default(),
-            by_payer.entry((payer, currency)).or_default(),
-        ] {
+        for owners in
+            [by_account.entry((payer, currency, account)).or_default(), by_payer.entry((payer, currency)).or_default()]
+        {
             let sum = &mut owners.entry(name.clone()).or_insert((fact.owner, 0)).1;
             *sum = sum.saturating_add(cost);
         }

@@ -66,6 +66,12 @@ pub struct Claims {
 }
 
 type CellKey = (i64, bool, [Text; 5], usize);
+/// Account, region, kind and day: claims never cross them.
+type Group = (u32, u32, usize, i32);
+/// A claim's place in order: owner, then namespace.
+type ClaimKey = ([u32; KEYS], u32);
+/// A series' place in order: owner, model, routing.
+type SeriesKey = ([u32; KEYS], u32, u32);
 
 #[derive(Debug, Default)]
 struct Cell {
@@ -78,7 +84,7 @@ struct Cell {
     unclaimed: i128,
     /// Tokens that higher rungs gave, by owner, in the owners' order.
     given: BTreeMap<[u32; KEYS], (OwnerTexts, i128)>,
-    claims: BTreeMap<([u32; KEYS], u32), Claim>,
+    claims: BTreeMap<ClaimKey, Claim>,
 }
 
 /// One owner's measurement with one way of naming the model, over a day.
@@ -93,17 +99,16 @@ struct Series<'a> {
 pub fn claim(rows: &[TokenRow], demands: &[Demand], ranks: &Ranks) -> Claims {
     let mut claims = Claims { cell_of: Vec::with_capacity(rows.len()), ..Claims::default() };
     // Everything happens within account × region × kind × day.
-    let mut groups: BTreeMap<(u32, u32, usize, i32), BTreeMap<[u32; 6], Cell>> = BTreeMap::new();
+    let mut groups: BTreeMap<Group, BTreeMap<[u32; 5], Cell>> = BTreeMap::new();
     let mut numbers: BTreeMap<CellKey, usize> = BTreeMap::new();
     for row in rows {
-        let key: CellKey =
-            (row.start, row.daily, [row.account, row.region, row.model, row.ttl, row.routing], row.kind);
+        let key: CellKey = (row.start, row.daily, [row.account, row.region, row.model, row.ttl, row.routing], row.kind);
         let next = numbers.len();
         let number = *numbers.entry(key).or_insert(next);
         claims.cell_of.push(number);
         let group = (ranks.of(row.account), ranks.of(row.region), row.kind, clock::day_of(row.start));
         let within = row.start.rem_euclid(clock::DAY) as u32;
-        let order = [within, u32::from(row.daily), ranks.of(row.model), ranks.of(row.ttl), ranks.of(row.routing), 0];
+        let order = [within, u32::from(row.daily), ranks.of(row.model), ranks.of(row.ttl), ranks.of(row.routing)];
         let cell = groups.entry(group).or_default().entry(order).or_insert_with(|| Cell {
             number,
             start: row.start,
@@ -137,8 +142,6 @@ pub fn claim(rows: &[TokenRow], demands: &[Demand], ranks: &Ranks) -> Claims {
     claims
 }
 
-type Group = (u32, u32, usize, i32);
-
 fn by_group<'a>(demands: &'a [Demand], ranks: &Ranks) -> BTreeMap<Group, Vec<&'a Demand>> {
     let mut groups: BTreeMap<Group, Vec<&Demand>> = BTreeMap::new();
     for demand in demands {
@@ -169,7 +172,7 @@ fn solve(
     ranks: &Ranks,
     beyond: &mut BTreeMap<(Text, Text), i128>,
 ) {
-    let mut levels: BTreeMap<u8, BTreeMap<([u32; KEYS], u32, u32), Series<'_>>> = BTreeMap::new();
+    let mut levels: BTreeMap<u8, BTreeMap<SeriesKey, Series<'_>>> = BTreeMap::new();
     for demand in demands {
         let named = match demand.model {
             ModelMatch::Model(named) | ModelMatch::Tier(named) => named,
@@ -187,7 +190,7 @@ fn solve(
         series.demands.push(demand);
     }
     for series in levels.into_values() {
-        let mut wants: Vec<BTreeMap<([u32; KEYS], u32), Claim>> = cells.iter().map(|_| BTreeMap::new()).collect();
+        let mut wants: Vec<BTreeMap<ClaimKey, Claim>> = cells.iter().map(|_| BTreeMap::new()).collect();
         for series in series.into_values() {
             let claimed = less_given(cells, &series, kind);
             for (demand, tokens) in series.demands.iter().zip(claimed) {
@@ -280,7 +283,7 @@ fn spread(
     demand: &Demand,
     tokens: i128,
     ranks: &Ranks,
-    wants: &mut [BTreeMap<([u32; KEYS], u32), Claim>],
+    wants: &mut [BTreeMap<ClaimKey, Claim>],
 ) -> i128 {
     if tokens <= 0 {
         return 0;
@@ -290,28 +293,22 @@ fn spread(
     let Some(parts) = money::split(tokens, &shares) else { return tokens };
     for (at, part) in covered.into_iter().zip(parts) {
         let key = (demand.owner.map(|text| ranks.of(text)), ranks.of(demand.namespace));
-        let claim = wants[at].entry(key).or_insert(Claim {
-            owner: demand.owner,
-            namespace: demand.namespace,
-            tokens: 0,
-        });
+        let claim =
+            wants[at].entry(key).or_insert(Claim { owner: demand.owner, namespace: demand.namespace, tokens: 0 });
         claim.tokens += part;
     }
     0
 }
 
 /// Grants wants out of a cell, scaled down where they exceed it; returns the excess.
-fn settle(cell: &mut Cell, wants: BTreeMap<([u32; KEYS], u32), Claim>) -> i128 {
+fn settle(cell: &mut Cell, wants: BTreeMap<ClaimKey, Claim>) -> i128 {
     let total: i128 = wants.values().map(|claim| claim.tokens).sum();
     let granted = total.min(cell.unclaimed);
     let shares: Vec<(_, i128)> = wants.iter().map(|(key, claim)| (*key, claim.tokens)).collect();
     let Some(parts) = money::split(granted, &shares) else { return total };
     for ((key, mut claim), part) in wants.into_iter().zip(parts) {
         claim.tokens = part;
-        cell.claims
-            .entry(key)
-            .and_modify(|held| held.tokens += part)
-            .or_insert(claim);
+        cell.claims.entry(key).and_modify(|held| held.tokens += part).or_insert(claim);
     }
     cell.unclaimed -= granted;
     total - granted

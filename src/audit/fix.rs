@@ -19,7 +19,11 @@ pub fn command(item: &Item, judge: &Judge) -> String {
         Carrier::Resource => resource_command(&item.id, &wrong),
         Carrier::Principal => principal_command(&item.id, &wrong),
         Carrier::Account => {
-            format!("aws organizations tag-resource --resource-id {} --tags {}", quote(&item.account), pairs(&wrong, "Key", "Value"))
+            format!(
+                "aws organizations tag-resource --resource-id {} --tags {}",
+                quote(&item.account),
+                pairs(&wrong, "Key", "Value")
+            )
         }
     }
 }
@@ -33,12 +37,17 @@ fn value(item: &Item, key: usize) -> String {
 
 fn resource_command(arn: &str, tags: &[(String, String)]) -> String {
     let parsed = classify::bedrock_arn(arn);
-    let region = parsed.as_ref().and_then(|arn| arn.region.clone()).map(|region| format!(" --region {}", quote(&region)));
+    let region =
+        parsed.as_ref().and_then(|arn| arn.region.clone()).map(|region| format!(" --region {}", quote(&region)));
     let region = region.unwrap_or_default();
     let service = parsed.map(|arn| arn.service).unwrap_or_default();
     if service == "bedrock-agentcore" {
         let tags: Vec<String> = tags.iter().map(|(key, value)| quote(&format!("{key}={value}"))).collect();
-        return format!("aws bedrock-agentcore-control tag-resource{region} --resource-arn {} --tags {}", quote(arn), tags.join(" "));
+        return format!(
+            "aws bedrock-agentcore-control tag-resource{region} --resource-arn {} --tags {}",
+            quote(arn),
+            tags.join(" ")
+        );
     }
     if arn.ends_with("/default") {
         return "the default project cannot be tagged; give the workload a project of its own".into();
@@ -49,7 +58,11 @@ fn resource_command(arn: &str, tags: &[(String, String)]) -> String {
 fn principal_command(arn: &str, tags: &[(String, String)]) -> String {
     let resource = arn.splitn(6, ':').nth(5).unwrap_or(arn);
     let (kind, name) = resource.split_once('/').unwrap_or((resource, ""));
-    let name = if kind == "assumed-role" { name.split('/').next().unwrap_or(name) } else { name.rsplit('/').next().unwrap_or(name) };
+    let name = if kind == "assumed-role" {
+        name.split('/').next().unwrap_or(name)
+    } else {
+        name.rsplit('/').next().unwrap_or(name)
+    };
     if name.starts_with("AWSReservedSSO_") {
         return "tag the user or its attributes in IAM Identity Center; this role is made by AWS".into();
     }

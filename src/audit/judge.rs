@@ -64,7 +64,9 @@ impl Judge {
     /// Reads the config, and the habits of spelling from the lines that will be judged.
     pub fn new(config: &Config, lines: &Grid) -> Self {
         let vocabulary = Vocabulary::new(config);
-        let of = |table: &BTreeMap<String, Vec<String>>| OWNER_NAMES.map(|name| table.get(name).cloned().unwrap_or_default());
+        let of = |table: &BTreeMap<String, Vec<String>>| {
+            OWNER_NAMES.map(|name| table.get(name).cloned().unwrap_or_default())
+        };
         let capitals = habits(lines, &vocabulary);
         Self {
             required: OWNER_NAMES.map(|name| config.tags.required.iter().any(|required| required == name)),
@@ -93,13 +95,15 @@ impl Judge {
     }
 
     fn state(&self, key: usize, tags: &BTreeMap<String, String>, evidence: &str, resource: &str, model: &str) -> State {
-        let one_model = classify::bedrock_arn(resource).is_some_and(|arn| classify::single_model_carrier(&arn.resource_type));
+        let one_model =
+            classify::bedrock_arn(resource).is_some_and(|arn| classify::single_model_carrier(&arn.resource_type));
         if key == MODEL && !one_model {
             return State::NotApplicable;
         }
         for prefixes in CARRIERS {
             let found = tags.iter().filter_map(|(full, value)| {
-                let (order, tag) = prefixes.iter().enumerate().find_map(|(at, prefix)| Some((at, full.strip_prefix(prefix)?)))?;
+                let (order, tag) =
+                    prefixes.iter().enumerate().find_map(|(at, prefix)| Some((at, full.strip_prefix(prefix)?)))?;
                 let (owner, alias) = self.vocabulary.key(tag)?;
                 (owner == key).then_some(((value.trim().is_empty(), order, alias, tag), value))
             });
@@ -272,7 +276,8 @@ mod tests {
         let mut config = config();
         config.tags.aliases.insert("cost_center".into(), vec!["CostCenter".into(), "cost-center".into()]);
         let judge = judge(&config);
-        let state = |key: &str| judge.states(&format!(r#"{{"resourceTags/{key}":"cc-1"}}"#), "", PROFILE, "")[3].clone();
+        let state =
+            |key: &str| judge.states(&format!(r#"{{"resourceTags/{key}":"cc-1"}}"#), "", PROFILE, "")[3].clone();
         assert_eq!(state("CostCenter"), State::Present);
         assert_eq!(state("user_cost_center"), State::Present);
         assert!(state("cost-center").words().contains("alias"));

@@ -27,10 +27,8 @@ pub fn document(audit: &Audit, config: &Config) -> Document {
         let share = words::share(compliant, cost).map_or(words::UNKNOWN.into(), words::percent);
         let rest = words::amount(cost - compliant);
         let currency = words::currency(currency);
-        document.say(format!(
-            "{share} of {} {currency} is fully tagged; {rest} {currency} is not.",
-            words::amount(cost)
-        ));
+        document
+            .say(format!("{share} of {} {currency} is fully tagged; {rest} {currency} is not.", words::amount(cost)));
     }
     document.table(debt(audit));
     let fixed: Vec<&Item> = audit.items.iter().filter(|item| item.is_fixed()).collect();
@@ -103,10 +101,20 @@ pub fn faults(item: &Item) -> String {
 
 /// The audit as a plain table: everything that pays, a column for each key.
 pub fn grid(audit: &Audit) -> Grid {
-    let mut columns: Vec<String> =
-        ["carrier", "id", "sub_account_id", "billing_currency", "cost", "compliant_cost", "month_cost", "month_compliant_cost", "is_compliant", "is_fixed"]
-            .map(String::from)
-            .to_vec();
+    let mut columns: Vec<String> = [
+        "carrier",
+        "id",
+        "sub_account_id",
+        "billing_currency",
+        "cost",
+        "compliant_cost",
+        "month_cost",
+        "month_compliant_cost",
+        "is_compliant",
+        "is_fixed",
+    ]
+    .map(String::from)
+    .to_vec();
     columns.extend(OWNER_NAMES.iter().map(|name| format!("{name}_tag")));
     columns.extend(["workload", "team", "environment", "cost_center", "models", "fix"].map(String::from));
     let or_null = |value: &str| if value.is_empty() { Cell::Null } else { text(value) };

@@ -5,6 +5,7 @@
 pub struct BedrockArn {
     /// `bedrock`, `bedrock-agentcore` or another service of the family.
     pub service: String,
+    /// Region, where the ARN names one.
     pub region: Option<String>,
     /// None for what AWS owns, such as foundation models.
     pub account: Option<String>,

@@ -30,10 +30,10 @@ enum Flow {
 impl Flow {
     fn name(self) -> &'static str {
         match self {
-            Flow::Input => "input",
-            Flow::Output => "output",
-            Flow::CacheRead => "cache_read",
-            Flow::CacheWrite => "cache_write",
+            Self::Input => "input",
+            Self::Output => "output",
+            Self::CacheRead => "cache_read",
+            Self::CacheWrite => "cache_write",
         }
     }
 }

@@ -9,14 +9,19 @@ pub struct Meter {
     pub kind: Cow<'static, str>,
     /// How long a cache write lives, where the string or its grammar says so.
     pub cache_ttl: Option<&'static str>,
+    /// `on_demand`, `batch`, `flex`, `priority`, `latency_optimized`, `provisioned`, `reserved`, `custom_model`.
     pub pricing_model: &'static str,
+    /// `global`, `geo`, else `regional`.
     pub routing: &'static str,
+    /// `standard` or `long`.
     pub context: &'static str,
+    /// `runtime` or `mantle`.
     pub endpoint: &'static str,
     /// The AWS region of the billing prefix.
     pub region: Option<String>,
     /// The model as the string spells it.
     pub model: Option<String>,
+    /// What the amount counts.
     pub measure: Measure,
     /// Whether the string is an AWS Marketplace dimension (`MP:`), whose amounts are millions unless they say otherwise.
     pub marketplace: bool,
@@ -25,23 +30,35 @@ pub struct Meter {
 /// What the amount of a line counts once its unit is normalised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measure {
+    /// Tokens.
     Tokens,
+    /// Images.
     Images,
+    /// Seconds.
     Seconds,
+    /// Minutes.
     Minutes,
+    /// Searches.
     Searches,
     /// Text units of guardrails.
     TextUnits,
+    /// Requests.
     Requests,
+    /// Pages.
     Pages,
+    /// Hours of a virtual processor.
     VcpuHours,
+    /// Gigabytes of memory for an hour.
     GbHours,
+    /// Gigabytes.
     Bytes,
+    /// Hours of a model unit.
     ModelUnitHours,
     /// Tokens per minute, held for an hour.
     TpmHours,
     /// Minutes of a custom model unit.
     CmuMinutes,
+    /// Months of a stored model.
     ModelMonths,
     /// Something without a unit of its own.
     Units,
@@ -51,22 +68,22 @@ impl Measure {
     /// The base unit's name in the tables.
     pub fn unit(self) -> &'static str {
         match self {
-            Measure::Tokens => "tokens",
-            Measure::Images => "images",
-            Measure::Seconds => "seconds",
-            Measure::Minutes => "minutes",
-            Measure::Searches => "searches",
-            Measure::TextUnits => "text units",
-            Measure::Requests => "requests",
-            Measure::Pages => "pages",
-            Measure::VcpuHours => "vcpu-hours",
-            Measure::GbHours => "gb-hours",
-            Measure::Bytes => "gb",
-            Measure::ModelUnitHours => "hours",
-            Measure::TpmHours => "tpm-hours",
-            Measure::CmuMinutes => "cmu-minutes",
-            Measure::ModelMonths => "model-months",
-            Measure::Units => "units",
+            Self::Tokens => "tokens",
+            Self::Images => "images",
+            Self::Seconds => "seconds",
+            Self::Minutes => "minutes",
+            Self::Searches => "searches",
+            Self::TextUnits => "text units",
+            Self::Requests => "requests",
+            Self::Pages => "pages",
+            Self::VcpuHours => "vcpu-hours",
+            Self::GbHours => "gb-hours",
+            Self::Bytes => "gb",
+            Self::ModelUnitHours => "hours",
+            Self::TpmHours => "tpm-hours",
+            Self::CmuMinutes => "cmu-minutes",
+            Self::ModelMonths => "model-months",
+            Self::Units => "units",
         }
     }
 }

@@ -16,7 +16,9 @@ use super::words::Words;
 /// A model under its canonical name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Model {
+    /// Canonical name.
     pub name: String,
+    /// Publisher.
     pub publisher: String,
     /// The rung of the publisher's own ladder; none where it has no ladder.
     pub tier: Option<String>,

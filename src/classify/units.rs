@@ -10,6 +10,7 @@ use super::meter::{Measure, Meter};
 pub struct Unit {
     /// An exact power of ten.
     pub multiplier: u64,
+    /// The base unit, plural.
     pub unit: String,
 }
 

@@ -117,8 +117,7 @@ impl<'a> Session<'a> {
 
     fn print(&self, documents: &[Document]) -> Result<()> {
         let format = output::format(self.common)?;
-        let texts: Result<Vec<String>> =
-            documents.iter().map(|document| render::document(document, format)).collect();
+        let texts: Result<Vec<String>> = documents.iter().map(|document| render::document(document, format)).collect();
         output::write(self.common, &texts?.join("\n"))
     }
 
@@ -239,9 +238,9 @@ fn load_config(common: &Common) -> Result<Config> {
     if here.exists() {
         return Config::load(&here);
     }
-    let home = std::env::var_os("XDG_CONFIG_HOME").map(std::path::PathBuf::from).or_else(|| {
-        std::env::var_os("HOME").map(|home| std::path::PathBuf::from(home).join(".config"))
-    });
+    let home = std::env::var_os("XDG_CONFIG_HOME")
+        .map(std::path::PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| std::path::PathBuf::from(home).join(".config")));
     match home.map(|home| home.join("billtag").join("billtag.toml")).filter(|path| path.exists()) {
         Some(path) => Config::load(&path),
         None => Config::load(&here),

@@ -37,8 +37,28 @@ fn named(text: &str) -> Option<Format> {
 pub fn write(common: &Common, text: &str) -> Result<()> {
     match &common.output {
         Some(path) => write_atomically(path, text.as_bytes()),
+        None if colour(common) && format(common)? == Format::Table => to_stdout(&painted(text)),
         None => to_stdout(text),
     }
+}
+
+/// Colours the severities that lead a line of a table.
+fn painted(text: &str) -> String {
+    const SEVERITIES: [(&str, &str); 5] =
+        [("PAGE", "1;31"), ("page", "1;31"), ("WARN", "33"), ("warn", "33"), ("LOW", "33")];
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let word = line.trim_start();
+        let lead = &line[..line.len() - word.len()];
+        let led_by = |severity: &str| word.strip_prefix(severity).filter(|rest| rest.starts_with([' ', ':', '\n']));
+        match SEVERITIES.iter().find_map(|(severity, code)| Some((severity, code, led_by(severity)?))) {
+            Some((severity, code, rest)) => {
+                out.push_str(&format!("{lead}\u{1b}[{code}m{severity}\u{1b}[0m{rest}"));
+            }
+            None => out.push_str(line),
+        }
+    }
+    out
 }
 
 fn to_stdout(text: &str) -> Result<()> {
@@ -51,7 +71,7 @@ fn to_stdout(text: &str) -> Result<()> {
 }
 
 /// Whether a command's data may hold colour.
-pub fn colour(common: &Common) -> bool {
+fn colour(common: &Common) -> bool {
     let forbidden = common.no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     !forbidden && common.output.is_none() && std::io::stdout().is_terminal()
 }
@@ -59,5 +79,5 @@ pub fn colour(common: &Common) -> bool {
 /// Says a line on standard error.
 pub fn say(text: &str) {
     // Nobody is left to hear that standard error is closed.
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    drop(writeln!(std::io::stderr().lock(), "{text}"));
 }

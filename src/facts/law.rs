@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::error::{Error, Result};
+use crate::error::{Breach, Error, Result};
 use crate::money;
 use crate::normalise::{AMOUNT_COUNT, Amounts};
 use crate::schema::AMOUNTS;
@@ -44,21 +44,14 @@ impl Totals {
     }
 
     /// Asserts that another step holds the same amounts.
-    pub fn must_equal(
-        &self,
-        other: &Self,
-        period: &str,
-        from: &'static str,
-        to: &'static str,
-    ) -> Result<()> {
+    pub fn must_equal(&self, other: &Self, period: &str, from: &'static str, to: &'static str) -> Result<()> {
         let nothing = Amounts::default();
         for key in self.0.keys().chain(other.0.keys()) {
-            let (before, after) =
-                (self.0.get(key).unwrap_or(&nothing), other.0.get(key).unwrap_or(&nothing));
+            let (before, after) = (self.0.get(key).unwrap_or(&nothing), other.0.get(key).unwrap_or(&nothing));
             for column in 0..AMOUNT_COUNT {
                 let (before, after) = (before[column].unwrap_or(0), after[column].unwrap_or(0));
                 if before != after {
-                    return Err(Error::Conservation {
+                    return Err(Error::Conservation(Box::new(Breach {
                         period: format!("{period}, account {}, currency {}", key.0, key.1),
                         column: AMOUNTS[column],
                         from,
@@ -66,7 +59,7 @@ impl Totals {
                         expected: money::to_text(before),
                         found: money::to_text(after),
                         difference: money::to_text(after - before),
-                    });
+                    })));
                 }
             }
         }
@@ -85,9 +78,8 @@ impl Serialize for Totals {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.0.iter().map(|((account, currency), amounts)| {
             let named = AMOUNTS.iter().zip(amounts);
-            let named = named.filter_map(|(name, amount)| {
-                amount.map(|amount| ((*name).to_string(), money::to_text(amount)))
-            });
+            let named =
+                named.filter_map(|(name, amount)| amount.map(|amount| ((*name).to_string(), money::to_text(amount))));
             Entry { account: account.clone(), currency: currency.clone(), amounts: named.collect() }
         }))
     }

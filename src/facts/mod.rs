@@ -112,6 +112,6 @@ fn sum(to: &mut Amounts, from: &Amounts) -> Result<()> {
     Err(Error::input(
         "bill",
         "a sum is larger than 28 digits before the point",
-        "look for a line with an absurd amount: `billtag doctor` names the largest",
+        "look for a line with an absurd amount; the period is left as it was",
     ))
 }

@@ -70,8 +70,7 @@ pub fn facts(path: &Path, rows: &[Fact], texts: &Texts) -> Result<String> {
 /// Writes days.
 pub fn daily(path: &Path, rows: &[Daily], texts: &Texts) -> Result<String> {
     write(path, Table::CostDaily, rows, &|rows| {
-        let mut columns: Vec<ArrayRef> =
-            vec![Arc::new(rows.iter().map(|row| Some(row.day)).collect::<Date32Array>())];
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(rows.iter().map(|row| Some(row.day)).collect::<Date32Array>())];
         for key in 0..crate::attribute::owner::KEYS {
             columns.push(text_column(rows.iter().map(|row| row.owner[key]), texts));
         }
@@ -123,12 +122,7 @@ fn amounts<Row>(rows: &[Row], of: impl Fn(&Row) -> &Amounts) -> Vec<ArrayRef> {
 }
 
 /// Writes a table's file, makes it durable and returns the hash of its bytes.
-fn write<Row>(
-    path: &Path,
-    table: Table,
-    rows: &[Row],
-    columns: &dyn Fn(&[Row]) -> Vec<ArrayRef>,
-) -> Result<String> {
+fn write<Row>(path: &Path, table: Table, rows: &[Row], columns: &dyn Fn(&[Row]) -> Vec<ArrayRef>) -> Result<String> {
     let file = File::create(path).map_err(Error::io(path, "create"))?;
     let failed = |error: ::parquet::errors::ParquetError| Error::Io {
         path: path.to_path_buf(),

@@ -211,9 +211,8 @@ impl Store {
 
     /// Writes a period's record alone, atomically.
     pub fn write_record(&self, record: &Record) -> Result<()> {
-        let text = serde_json::to_string_pretty(record).map_err(|error| {
-            Error::input(record.period.clone(), error.to_string(), "please report this")
-        })?;
+        let text = serde_json::to_string_pretty(record)
+            .map_err(|error| Error::input(record.period.clone(), error.to_string(), "please report this"))?;
         write_atomically(&self.record_path(&record.period), text.as_bytes())
     }
 

@@ -10,7 +10,7 @@ use super::grid::{Cell, Grid};
 use super::queries::Query;
 use crate::clock;
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{Breach, Error, Result};
 use crate::facts::store::{Record, Store};
 use crate::money::{self, PRECISION, SCALE};
 use crate::schema::{AMOUNTS, Kind, Table};
@@ -137,7 +137,7 @@ impl Engine {
                 let (before, after) = (before.copied().unwrap_or_default(), after.copied().unwrap_or_default());
                 for (at, column) in columns.into_iter().enumerate() {
                     if before[at] != after[at] {
-                        return Err(Error::Conservation {
+                        return Err(Error::Conservation(Box::new(Breach {
                             period: format!("{}, currency {}", key.0, key.1),
                             column,
                             from: "the stored record",
@@ -145,7 +145,7 @@ impl Engine {
                             expected: money::to_text(before[at]),
                             found: money::to_text(after[at]),
                             difference: money::to_text(after[at] - before[at]),
-                        });
+                        })));
                     }
                 }
             }
@@ -158,7 +158,8 @@ impl Engine {
 /// else the time of its file, which copies from S3 keep.
 fn date_manifests(records: &mut [Record], config: &Config) {
     for part in records.iter_mut().flat_map(|record| &mut record.parts) {
-        let Some(manifest) = part.manifest.as_ref().filter(|_| part.bedrock_only && part.manifest_time.is_none()) else {
+        let Some(manifest) = part.manifest.as_ref().filter(|_| part.bedrock_only && part.manifest_time.is_none())
+        else {
             continue;
         };
         let path = config.resolve(&part.bill).join(manifest);

@@ -15,7 +15,11 @@ use crate::sources::bill::columns::{AmountColumn, Lines, TextColumn};
 pub fn category(line_type: &str) -> &'static str {
     match line_type {
         "Usage" | "DiscountedUsage" | "SavingsPlanCoveredUsage" | "SavingsPlanNegation" => "Usage",
-        "Fee" | "RIFee" | "SavingsPlanUpfrontFee" | "SavingsPlanRecurringFee" | "FlatRateSubscription"
+        "Fee"
+        | "RIFee"
+        | "SavingsPlanUpfrontFee"
+        | "SavingsPlanRecurringFee"
+        | "FlatRateSubscription"
         | "FlateRateSubscription" => "Purchase",
         "Tax" => "Tax",
         "Credit" => "Credit",
@@ -108,7 +112,8 @@ fn amortised(
             total.map(|total| total - used.unwrap_or(0)).map(|unused| (unused, unused))
         }
         "RIFee" => {
-            let upfront = amount(AmountColumn::UnusedUpfront, "reservation_unused_amortized_upfront_fee_for_billing_period")?;
+            let upfront =
+                amount(AmountColumn::UnusedUpfront, "reservation_unused_amortized_upfront_fee_for_billing_period")?;
             let recurring = amount(AmountColumn::UnusedRecurring, "reservation_unused_recurring_fee")?;
             (upfront.is_some() || recurring.is_some())
                 .then(|| upfront.unwrap_or(0) + recurring.unwrap_or(0))

@@ -85,18 +85,20 @@ impl Collector {
     fn line(&mut self, file: &BillFile, lines: &Lines, row: usize) -> Result<()> {
         let line_type = lines.text(TextColumn::LineItemType, row).unwrap_or("Usage");
         let marketplace = lines.text(TextColumn::BillingEntity, row).is_some_and(select::is_marketplace);
-        let line_costs = costs::read(lines, row, line_type, marketplace)
-            .map_err(|bad| bad_cost(file, lines, row, bad))?;
+        let line_costs =
+            costs::read(lines, row, line_type, marketplace).map_err(|bad| bad_cost(file, lines, row, bad))?;
         let currency = lines.text(TextColumn::Currency, row).unwrap_or("");
         self.count(lines, row, line_type, currency, line_costs.unblended);
         let (start, grain) = when(lines, row, line_type, &self.period);
         let mut texts = self.plain_texts(lines, row, line_type, grain);
-        let quantity = self.meter(lines, row, line_type, marketplace, line_costs.unblended, &mut texts)
+        let quantity = self
+            .meter(lines, row, line_type, marketplace, line_costs.unblended, &mut texts)
             .map_err(|error| bad_cost(file, lines, row, BadCost::NotAnAmount("line_item_usage_amount", error)))?;
         self.carries_net |= line_costs.carries_net;
         let sum = self.sums.entry((start, texts)).or_default();
-        sum.add(quantity, &line_costs)
-            .ok_or_else(|| bad_cost(file, lines, row, BadCost::NotAnAmount("sum of the hour", money::NotAnAmount::TooLarge)))
+        sum.add(quantity, &line_costs).ok_or_else(|| {
+            bad_cost(file, lines, row, BadCost::NotAnAmount("sum of the hour", money::NotAnAmount::TooLarge))
+        })
     }
 
     fn count(&mut self, lines: &Lines, row: usize, line_type: &str, currency: &str, cost: i128) {
@@ -114,13 +116,7 @@ impl Collector {
     }
 
     /// The columns that are copied, and those that follow from the line's type and time.
-    fn plain_texts(
-        &mut self,
-        lines: &Lines,
-        row: usize,
-        line_type: &str,
-        grain: &str,
-    ) -> [Text; CHARGE_TEXT_COUNT] {
+    fn plain_texts(&mut self, lines: &Lines, row: usize, line_type: &str, grain: &str) -> [Text; CHARGE_TEXT_COUNT] {
         const COPIED: [(ChargeText, TextColumn); 12] = [
             (ChargeText::BillingAccountId, TextColumn::PayerAccount),
             (ChargeText::SubAccountId, TextColumn::UsageAccount),
@@ -250,9 +246,11 @@ impl Collector {
         texts[ChargeText::ModelName as usize] = known[1];
         texts[ChargeText::ModelTier as usize] = known[2];
         let spelled = meter.and_then(|meter| meter.model.clone());
-        if let (true, Some(spelled), Some((currency, cost))) =
-            (known[1].is_null(), model.or(spelled).or_else(|| name.filter(|name| select::is_bedrock_edition(name))), counted)
-        {
+        if let (true, Some(spelled), Some((currency, cost))) = (
+            known[1].is_null(),
+            model.or(spelled).or_else(|| name.filter(|name| select::is_bedrock_edition(name))),
+            counted,
+        ) {
             self.trust.unknown_models.entry(spelled).or_default().add(currency, cost);
         }
     }

@@ -25,12 +25,8 @@ pub fn is_bedrock_code(code: &str) -> bool {
 
 /// Whether a product code is one of the four known ones.
 pub fn is_known_code(code: &str) -> bool {
-    const KNOWN: [&str; 4] = [
-        "AmazonBedrock",
-        "AmazonBedrockService",
-        "AmazonBedrockFoundationModels",
-        "AmazonBedrockAgentCore",
-    ];
+    const KNOWN: [&str; 4] =
+        ["AmazonBedrock", "AmazonBedrockService", "AmazonBedrockFoundationModels", "AmazonBedrockAgentCore"];
     KNOWN.iter().any(|known| known.eq_ignore_ascii_case(code))
 }
 
@@ -112,9 +108,8 @@ pub fn select(lines: &Lines, row: usize) -> Selection {
 }
 
 fn is_token_meter(usage_type: &str) -> bool {
-    classify::parse_usage_type(usage_type).is_some_and(|meter| {
-        matches!(meter.kind.as_ref(), "input" | "output" | "cache_read" | "cache_write")
-    })
+    classify::parse_usage_type(usage_type)
+        .is_some_and(|meter| matches!(meter.kind.as_ref(), "input" | "output" | "cache_read" | "cache_write"))
 }
 
 #[cfg(test)]

@@ -248,7 +248,9 @@ fn debt(audit: &Audit) -> Table {
         column("id", "Id", Look::Plain),
         column("faults", "Fault", Look::Plain),
     ];
-    let window = audit.window.map(|(from, to)| format!("{} to {}, `billtag audit` has the fixes", clock::day_text(from), clock::day_text(to)));
+    let window = audit.window.map(|(from, to)| {
+        format!("{} to {}, `billtag audit` has the fixes", clock::day_text(from), clock::day_text(to))
+    });
     let mut table = Table::new("tag_debt", "Tag debt", window.unwrap_or_default(), columns);
     let wrong = audit.items.iter().filter(|item| !item.is_compliant() && item.cost > item.compliant);
     for item in wrong.take(SHOWN) {

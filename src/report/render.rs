@@ -172,7 +172,9 @@ fn people_table(table: &Table, is_markdown: bool) -> Texts {
         rows: table
             .rows
             .iter()
-            .map(|row| row.iter().zip(&table.columns).map(|(cell, column)| safe(words::cell(cell, column.look))).collect())
+            .map(|row| {
+                row.iter().zip(&table.columns).map(|(cell, column)| safe(words::cell(cell, column.look))).collect()
+            })
             .collect(),
     }
 }

@@ -42,7 +42,9 @@ pub fn markdown(text: &str) -> String {
 /// Text for a CSV cell that a spreadsheet must not run as a formula.
 pub fn csv(text: &str) -> String {
     let risky = text.trim_start_matches([' ', '\u{a0}', '\u{feff}', '\u{200b}']);
-    if risky.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']) || text.starts_with(['\t', '\r', '\n']) {
+    if risky.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
+        || text.starts_with(['\t', '\r', '\n'])
+    {
         format!("'{text}")
     } else {
         text.to_string()

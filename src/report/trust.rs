@@ -31,32 +31,46 @@ pub fn completeness(engine: &Engine) -> String {
     let incomplete = match incomplete.as_slice() {
         [] => String::new(),
         [one] => format!("; {one} is not complete and not compared"),
-        [first, .., last] => format!("; {first} to {last} ({} days) are not complete and not compared", incomplete.len()),
+        [first, .., last] => {
+            format!("; {first} to {last} ({} days) are not complete and not compared", incomplete.len())
+        }
     };
-    let states: Vec<String> =
-        engine.records.iter().rev().take(2).map(|record| format!("{} is {}", record.period, period_state(record, engine.as_of))).collect();
+    let states: Vec<String> = engine
+        .records
+        .iter()
+        .rev()
+        .take(2)
+        .map(|record| format!("{} is {}", record.period, period_state(record, engine.as_of)))
+        .collect();
     format!("Bill through {reach}; last complete day {last}{incomplete}. {}.", states.join(", "))
 }
 
 /// The strip for one month.
 pub fn strip(engine: &Engine, config: &Config, month: &str) -> Result<Table> {
-    let columns = vec![
-        column("what", "", Look::Plain),
-        column("value", "", Look::Plain),
-        column("detail", "", Look::Plain),
-    ];
+    let columns =
+        vec![column("what", "", Look::Plain), column("value", "", Look::Plain), column("detail", "", Look::Plain)];
     let mut table = Table::new("trust", format!("Trust, {month}"), "", columns);
-    let mut push = |what: &str, value: String, detail: String| table.rows.push(vec![text(what), text(value), text(detail)]);
+    let mut push =
+        |what: &str, value: String, detail: String| table.rows.push(vec![text(what), text(value), text(detail)]);
     let coverage = engine.run_named("allocation_coverage", config)?;
     for row in coverage.rows.iter().filter(|row| coverage.text(row, "month") == month) {
-        let share = |key: &str| coverage.float(row, &format!("{key}_share")).map_or(words::UNKNOWN.into(), words::percent);
+        let share =
+            |key: &str| coverage.float(row, &format!("{key}_share")).map_or(words::UNKNOWN.into(), words::percent);
         let currency = coverage.text(row, "billing_currency");
         let currency = words::currency(&currency);
         let cost = coverage.amount(row, "cost").unwrap_or(0);
         let named = coverage.amount(row, "workload_cost").unwrap_or(0);
         let others = ["team", "environment", "cost_center"].map(|key| format!("{key} {}", share(key)));
-        push("allocated", share("workload"), format!("of {} {currency} Usage and Purchase, to a workload; {}", words::amount(cost), others.join(", ")));
-        push("unattributed", format!("{} {currency}", words::amount(cost - named)), "no evidence names a workload; `billtag query unattributed`".into());
+        push(
+            "allocated",
+            share("workload"),
+            format!("of {} {currency} Usage and Purchase, to a workload; {}", words::amount(cost), others.join(", ")),
+        );
+        push(
+            "unattributed",
+            format!("{} {currency}", words::amount(cost - named)),
+            "no evidence names a workload; `billtag query unattributed`".into(),
+        );
     }
     if let Some(record) = engine.records.iter().find(|record| record.period == month) {
         for (what, value, detail) in doubts(record) {
@@ -72,12 +86,18 @@ pub fn strip(engine: &Engine, config: &Config, month: &str) -> Result<Table> {
                     format!("{} {}", words::change(of(&after) - of(&before)), words::currency(currency))
                 })
                 .collect();
-            push("changed", differences.join(", "), format!("since it was stored before; cause: {}", changed.causes.join(", ")));
+            push(
+                "changed",
+                differences.join(", "),
+                format!("since it was stored before; cause: {}", changed.causes.join(", ")),
+            );
         }
     }
     let basis = match &engine.cost {
         Some(column) => (column.clone(), "read in place of each figure's own basis".to_string()),
-        None => ("billed_cost".into(), "totals and spend; movers, anomalies and unit costs: unblended cost of Usage".into()),
+        None => {
+            ("billed_cost".into(), "totals and spend; movers, anomalies and unit costs: unblended cost of Usage".into())
+        }
     };
     push("cost basis", basis.0, basis.1);
     Ok(table)
@@ -104,21 +124,36 @@ fn doubts(record: &Record) -> Vec<(&'static str, String, String)> {
         }
         let mut cost = Sums::default();
         tallies.values().for_each(|tally| cost.merge(&tally.cost));
-        let cost: Vec<String> =
-            cost.0.iter().map(|(currency, sum)| format!("{} {}", words::amount(*sum), words::currency(currency))).collect();
+        let cost: Vec<String> = cost
+            .0
+            .iter()
+            .map(|(currency, sum)| format!("{} {}", words::amount(*sum), words::currency(currency)))
+            .collect();
         let value = if tallies.is_empty() { "0".into() } else { format!("{} ({})", tallies.len(), cost.join(", ")) };
         rows.push((what, value, format!("{meaning}{}", names(tallies.keys()))));
     }
     if !trust.measured_beyond_billed.is_empty() {
         let tokens: i64 = trust.measured_beyond_billed.values().sum();
-        rows.push(("measured beyond billed", format!("{} tokens", words::grouped(i128::from(tokens))), format!("owners' metrics exceed the bill, scaled down{}", names(trust.measured_beyond_billed.keys()))));
+        rows.push((
+            "measured beyond billed",
+            format!("{} tokens", words::grouped(i128::from(tokens))),
+            format!("owners' metrics exceed the bill, scaled down{}", names(trust.measured_beyond_billed.keys())),
+        ));
     }
     if !trust.unknown_metric_models.is_empty() {
         let tokens: i64 = trust.unknown_metric_models.values().sum();
-        rows.push(("metrics of unknown models", format!("{} tokens", words::grouped(i128::from(tokens))), format!("could not be matched{}", names(trust.unknown_metric_models.keys()))));
+        rows.push((
+            "metrics of unknown models",
+            format!("{} tokens", words::grouped(i128::from(tokens))),
+            format!("could not be matched{}", names(trust.unknown_metric_models.keys())),
+        ));
     }
     if !trust.principal_column {
-        rows.push(("principals", "not in this export".into(), "set INCLUDE_IAM_PRINCIPAL_DATA in a CUR 2.0 export to name callers".into()));
+        rows.push((
+            "principals",
+            "not in this export".into(),
+            "set INCLUDE_IAM_PRINCIPAL_DATA in a CUR 2.0 export to name callers".into(),
+        ));
     }
     rows
 }

@@ -36,7 +36,8 @@ fn a_damaged_page_leaves_the_stored_period_as_it_was() {
     let folder = harness::fixtures();
     harness::ingest_folder(folder.path());
     let before = stored(folder.path());
-    let file = folder.path().join("cur2/bedrock-export/data/BILLING_PERIOD=2026-09/bedrock-export-00001.snappy.parquet");
+    let file =
+        folder.path().join("cur2/bedrock-export/data/BILLING_PERIOD=2026-09/bedrock-export-00001.snappy.parquet");
     let mut bytes = std::fs::read(&file).expect("bytes");
     let middle = bytes.len() / 2;
     bytes[middle..middle + 20_000].fill(0xff);
@@ -61,7 +62,9 @@ fn a_manifest_that_names_a_missing_file_is_refused() {
 
 #[test]
 fn a_cost_that_is_no_amount_refuses_the_period_with_its_row() {
-    for (cost, word) in [(Some(f64::NAN), "finite"), (Some(f64::INFINITY), "finite"), (None, "null"), (Some(1e300), "larger")] {
+    for (cost, word) in
+        [(Some(f64::NAN), "finite"), (Some(f64::INFINITY), "finite"), (None, "null"), (Some(1e300), "larger")]
+    {
         let bad = nova().number("line_item_unblended_cost", cost);
         let folder = bills::world(&batch(&[nova(), nova().text("line_item_product_code", "AmazonEC2"), bad]));
         let summary = bills::ingest(folder.path());
@@ -145,7 +148,11 @@ fn a_period_without_bedrock_lines_is_said_and_is_not_an_error() {
     let folder = bills::world(&batch(&[nova().text("line_item_product_code", "AmazonEC2")]));
     let summary = bills::ingest(folder.path());
     assert_eq!(summary.periods["2026-11"], Outcome::New);
-    assert!(summary.warnings.iter().any(|warning| warning.contains("none of the bill's 1 lines")), "{:?}", summary.warnings);
+    assert!(
+        summary.warnings.iter().any(|warning| warning.contains("none of the bill's 1 lines")),
+        "{:?}",
+        summary.warnings
+    );
     assert!(harness::stdout(folder.path(), &["report"]).contains("Amazon Bedrock spend"));
 }
 

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Float64Array, MapBuilder, MapFieldNames, RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray,
+    ArrayRef, Float64Array, MapBuilder, MapFieldNames, RecordBatch, StringArray, StringBuilder,
+    TimestampMicrosecondArray,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
@@ -94,7 +95,8 @@ pub fn batch(lines: &[Line]) -> RecordBatch {
         names
     };
     for name in names(&|line| line.texts.iter().map(|(name, _)| *name).collect()) {
-        let value = |line: &Line| line.texts.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_string());
+        let value =
+            |line: &Line| line.texts.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_string());
         columns.push((name.into(), Arc::new(lines.iter().map(value).collect::<StringArray>())));
     }
     for name in names(&|line| line.numbers.iter().map(|(name, _)| *name).collect()) {
@@ -103,7 +105,8 @@ pub fn batch(lines: &[Line]) -> RecordBatch {
     }
     for (name, of) in [("line_item_usage_start_date", 0), ("line_item_usage_end_date", 1)] {
         let times = lines.iter().map(|line| if of == 0 { line.start } else { line.end } * 1_000_000);
-        columns.push((name.into(), Arc::new(TimestampMicrosecondArray::from_iter_values(times).with_timezone("+00:00"))));
+        columns
+            .push((name.into(), Arc::new(TimestampMicrosecondArray::from_iter_values(times).with_timezone("+00:00"))));
     }
     columns.push(("product".into(), map(lines, |line| &line.product)));
     columns.push(("tags".into(), map(lines, |line| &line.tags)));
@@ -178,13 +181,17 @@ fn recast(batch: &RecordBatch, to: impl Fn(&Field) -> Option<DataType>) -> Recor
 
 #[test]
 fn every_encoding_of_times_texts_and_costs_reads_the_same() {
-    let lines = [nova().tag("resourceTags/Workload", "w"), nova().cost(1.5).text("line_item_usage_type", "USE1-NovaLite-output-tokens")];
+    let lines = [
+        nova().tag("resourceTags/Workload", "w"),
+        nova().cost(1.5).text("line_item_usage_type", "USE1-NovaLite-output-tokens"),
+    ];
     let plain = batch(&lines);
     let expected = facts_of(&plain, ALL);
     assert_eq!(first(&expected, "workload"), "w");
     let time = |unit: TimeUnit, zone: bool| {
         move |field: &Field| {
-            matches!(field.data_type(), DataType::Timestamp(..)).then(|| DataType::Timestamp(unit, zone.then(|| "+00:00".into())))
+            matches!(field.data_type(), DataType::Timestamp(..))
+                .then(|| DataType::Timestamp(unit, zone.then(|| "+00:00".into())))
         }
     };
     let text = |to: DataType| move |field: &Field| (*field.data_type() == DataType::Utf8).then(|| to.clone());
@@ -212,8 +219,13 @@ fn tags_read_the_same_from_maps_json_text_and_flattened_columns() {
     let line = nova();
     let with = |name: &str, column: ArrayRef| {
         let plain = batch(std::slice::from_ref(&line));
-        let mut columns: Vec<(String, ArrayRef)> =
-            plain.schema().fields().iter().map(|field| field.name().clone()).zip(plain.columns().iter().cloned()).collect();
+        let mut columns: Vec<(String, ArrayRef)> = plain
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .zip(plain.columns().iter().cloned())
+            .collect();
         columns.retain(|(known, _)| known != "tags");
         columns.push((name.into(), column));
         RecordBatch::try_from_iter(columns).expect("a batch")
@@ -234,24 +246,41 @@ fn tags_read_the_same_from_maps_json_text_and_flattened_columns() {
 
 #[test]
 fn all_bedrock_lines_are_selected_and_no_neighbour() {
-    let marketplace = || nova().text("bill_billing_entity", "AWS Marketplace").text("line_item_product_code", "4a524th30q694o538qndh9ucht");
+    let marketplace = || {
+        nova()
+            .text("bill_billing_entity", "AWS Marketplace")
+            .text("line_item_product_code", "4a524th30q694o538qndh9ucht")
+    };
     let bedrock = [
         nova(),
         nova().text("line_item_product_code", "AmazonBedrockService"),
         nova().text("line_item_product_code", "AmazonBedrockFoundationModels"),
         nova().text("line_item_product_code", "AmazonBedrockAgentCore"),
         marketplace().product("product_name", "Claude Sonnet 4.6 (Amazon Bedrock Edition)"),
-        marketplace().text("line_item_resource_id", "arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-sonnet-4-6"),
-        nova().text("line_item_product_code", "Other").text("line_item_resource_id", "arn:aws:bedrock-agentcore:us-east-1:1:runtime/x"),
+        marketplace()
+            .text("line_item_resource_id", "arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-sonnet-4-6"),
+        nova()
+            .text("line_item_product_code", "Other")
+            .text("line_item_resource_id", "arn:aws:bedrock-agentcore:us-east-1:1:runtime/x"),
         nova().text("line_item_product_code", "Other").text("product_product_family", "Amazon Bedrock"),
     ];
     let neighbours = [
         nova().text("line_item_product_code", "AmazonEC2"),
-        nova().text("line_item_product_code", "AmazonCloudWatch").text("line_item_resource_id", "arn:aws:logs:us-east-1:1:log-group:/aws/bedrock/x"),
-        marketplace().product("product_name", "Claude Platform on AWS").text("line_item_usage_type", "Global-MP:credits-Units"),
+        nova()
+            .text("line_item_product_code", "AmazonCloudWatch")
+            .text("line_item_resource_id", "arn:aws:logs:us-east-1:1:log-group:/aws/bedrock/x"),
+        marketplace()
+            .product("product_name", "Claude Platform on AWS")
+            .text("line_item_usage_type", "Global-MP:credits-Units"),
         marketplace().product("product_name", "Prompt Guard for Amazon Bedrock"),
     ];
-    let lines: Vec<Line> = bedrock.iter().chain(&neighbours).cloned().enumerate().map(|(at, line)| line.cost(f64::from(1 << at))).collect();
+    let lines: Vec<Line> = bedrock
+        .iter()
+        .chain(&neighbours)
+        .cloned()
+        .enumerate()
+        .map(|(at, line)| line.cost(f64::from(1 << at)))
+        .collect();
     let folder = world(&batch(&lines));
     harness::ingest_folder(folder.path());
     let sum = harness::sql(folder.path(), "select sum(unblended_cost) as cost from charges");
@@ -294,9 +323,16 @@ fn an_unknown_usage_type_keeps_its_cost_and_is_counted() {
 #[test]
 fn billed_cost_is_net_where_the_period_carries_net_costs() {
     let usage = nova().cost(10.0).number("line_item_net_unblended_cost", 9.0);
-    let without = nova().cost(4.0).number("line_item_net_unblended_cost", None).text("line_item_usage_type", "USE1-NovaLite-output-tokens");
-    let discount = nova().cost(-1.0).number("line_item_net_unblended_cost", 0.0).text("line_item_line_item_type", "EdpDiscount");
-    let null_discount = nova().cost(-1.0).number("line_item_net_unblended_cost", None).text("line_item_line_item_type", "PrivateRateDiscount");
+    let without = nova()
+        .cost(4.0)
+        .number("line_item_net_unblended_cost", None)
+        .text("line_item_usage_type", "USE1-NovaLite-output-tokens");
+    let discount =
+        nova().cost(-1.0).number("line_item_net_unblended_cost", 0.0).text("line_item_line_item_type", "EdpDiscount");
+    let null_discount = nova()
+        .cost(-1.0)
+        .number("line_item_net_unblended_cost", None)
+        .text("line_item_line_item_type", "PrivateRateDiscount");
     let sums = "select sum(billed_cost) as billed, sum(unblended_cost) as unblended from cost_facts";
     let grid = facts(&[usage, without, discount.clone(), null_discount], sums);
     assert_eq!((first(&grid, "billed"), first(&grid, "unblended")), ("13".into(), "12".into()));
@@ -307,7 +343,13 @@ fn billed_cost_is_net_where_the_period_carries_net_costs() {
 
 #[test]
 fn negative_and_zero_costs_are_kept_as_they_are() {
-    let grid = facts(&[nova().cost(-3.25), nova().cost(0.0).text("line_item_usage_type", "USE1-NovaPro-cache-write-input-token-count")], ALL);
+    let grid = facts(
+        &[
+            nova().cost(-3.25),
+            nova().cost(0.0).text("line_item_usage_type", "USE1-NovaPro-cache-write-input-token-count"),
+        ],
+        ALL,
+    );
     let costs: Vec<String> = grid.rows.iter().map(|row| grid.text(row, "billed_cost")).collect();
     assert_eq!(costs, ["-3.25", "0"]);
 }
@@ -316,7 +358,10 @@ fn negative_and_zero_costs_are_kept_as_they_are() {
 fn currencies_are_never_added() {
     let folder = world(&batch(&[nova().cost(1.0), nova().cost(2.0).text("line_item_currency_code", "EUR")]));
     harness::ingest_folder(folder.path());
-    let grid = harness::sql(folder.path(), "select billing_currency, sum(billed_cost) as cost from cost_daily group by 1 order by 1");
+    let grid = harness::sql(
+        folder.path(),
+        "select billing_currency, sum(billed_cost) as cost from cost_daily group by 1 order by 1",
+    );
     assert_eq!(grid.rows.len(), 2);
     let report = harness::stdout(folder.path(), &["report"]);
     assert!(report.contains("1.00 USD, the bill") && report.contains("2.00 EUR, the bill"), "{report}");
@@ -335,7 +380,9 @@ fn the_same_payer_in_two_exports_counts_once_and_is_said() {
 
 #[test]
 fn sessions_stay_out_of_everything_unless_they_are_asked_for() {
-    let line = nova().text("line_item_iam_principal", "arn:aws:sts::111122223333:assumed-role/App/jane@example.com").tag("iamPrincipal/Workload", "chat");
+    let line = nova()
+        .text("line_item_iam_principal", "arn:aws:sts::111122223333:assumed-role/App/jane@example.com")
+        .tag("iamPrincipal/Workload", "chat");
     let folder = world(&batch(&[line]));
     harness::ingest_folder(folder.path());
     let seen = |folder: &Path| {

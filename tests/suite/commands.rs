@@ -18,7 +18,9 @@ fn run_does_the_daily_job_and_says_the_same_twice() {
         assert!(first.contains(part), "{part} is missing:\n{first}");
     }
     let all = json(&harness::stdout(folder.path(), &["run", "-q", "--format", "json"]));
-    assert!(all["report"]["spend"].is_array() && all["alert"]["findings"].is_array() && all["audit"]["debt"].is_array());
+    assert!(
+        all["report"]["spend"].is_array() && all["alert"]["findings"].is_array() && all["audit"]["debt"].is_array()
+    );
 }
 
 #[test]
@@ -35,7 +37,8 @@ fn the_report_reads_as_it_was_read_by_a_person() {
 #[test]
 fn every_format_of_every_command_is_well_formed() {
     let folder = harness::ingested();
-    let commands: [&[&str]; 5] = [&["report"], &["alert", "--dry-run"], &["audit"], &["explain", "checkout-bot"], &["query", "spend_by_team"]];
+    let commands: [&[&str]; 5] =
+        [&["report"], &["alert", "--dry-run"], &["audit"], &["explain", "checkout-bot"], &["query", "spend_by_team"]];
     for command in commands {
         let with = |format: &str| harness::stdout(folder, &[command, &["--format", format]].concat());
         json(&with("json"));
@@ -88,7 +91,12 @@ fn alert_looks_at_every_complete_day_since_the_last_run() {
     harness::ingest_folder(folder.path());
     let days = |arguments: &[&str]| {
         let findings = json(&harness::stdout(folder.path(), arguments));
-        findings.as_array().expect("an array").iter().map(|finding| finding["day"].as_str().expect("a day").to_string()).collect::<Vec<_>>()
+        findings
+            .as_array()
+            .expect("an array")
+            .iter()
+            .map(|finding| finding["day"].as_str().expect("a day").to_string())
+            .collect::<Vec<_>>()
     };
     let early = ["alert", "--format", "json", "--as-of", "2026-11-19T00:00:00Z"];
     assert!(days(&early).contains(&"2026-11-18".to_string()));
@@ -108,13 +116,14 @@ fn fail_on_findings_exits_with_3() {
 fn a_tag_value_cannot_break_any_output() {
     let value = "=cmd|' /C calc'!A0 \u{1b}[31m\u{202e}|<script>\n\"x\" 🙂 `a` [b](http://c)";
     let value: &'static str = Box::leak(value.to_string().into_boxed_str());
-    let line = nova().cost(9.0).tag("resourceTags/Workload", value).text(
-        "line_item_resource_id",
-        "arn:aws:bedrock:us-east-1:111122223333:application-inference-profile/abc",
-    );
+    let line = nova()
+        .cost(9.0)
+        .tag("resourceTags/Workload", value)
+        .text("line_item_resource_id", "arn:aws:bedrock:us-east-1:111122223333:application-inference-profile/abc");
     let folder = bills::world(&batch(&[line]));
     harness::ingest_folder(folder.path());
-    let commands: [&[&str]; 4] = [&["report"], &["audit"], &["query", "spend_by_workload"], &["query", "-e", "select workload from cost_facts"]];
+    let commands: [&[&str]; 4] =
+        [&["report"], &["audit"], &["query", "spend_by_workload"], &["query", "-e", "select workload from cost_facts"]];
     for command in commands {
         let with = |format: &str| harness::stdout(folder.path(), &[command, &["--format", format]].concat());
         for format in ["table", "md"] {
@@ -146,7 +155,10 @@ fn output_goes_to_a_file_in_the_format_of_its_extension() {
 #[test]
 fn a_query_may_be_text_or_a_file() {
     let folder = harness::ingested();
-    let rows = json(&harness::stdout(folder, &["query", "-e", "select count(*) as n, sum(billed_cost) as cost from cost_daily", "--format", "json"]));
+    let rows = json(&harness::stdout(
+        folder,
+        &["query", "-e", "select count(*) as n, sum(billed_cost) as cost from cost_daily", "--format", "json"],
+    ));
     assert!(rows[0]["n"].is_number() && rows[0]["cost"].is_string());
     let file = tempfile::NamedTempFile::with_suffix(".sql").expect("a file");
     std::fs::write(file.path(), "select day, is_complete from days order by day desc limit 1").expect("written");

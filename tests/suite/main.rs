@@ -5,6 +5,12 @@ mod world;
 
 mod harness;
 
+#[path = "support/model_ids.rs"]
+mod model_ids;
+
+#[path = "support/says.rs"]
+mod says;
+
 mod bad_input;
 mod bills;
 mod commands;

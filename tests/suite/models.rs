@@ -4,9 +4,7 @@ use billtag::classify::{
     bedrock_arn, names_ai_publisher, recognise_model, routing_of_model_id, single_model_carrier, tier_word,
 };
 
-#[path = "support/model_ids.rs"]
-mod model_ids;
-use model_ids::MODELS;
+use crate::model_ids::MODELS;
 
 const GEOS: &[&str] = &["us", "us-gov", "eu", "apac", "jp", "au", "ca", "in", "sa"];
 

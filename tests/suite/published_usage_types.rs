@@ -204,14 +204,11 @@ const PUBLISHED: &[(&str, &str)] = &[
     ("USW2-zai.glm-5-mantle-input-tokens-standard", "input mantle"),
 ];
 
-#[path = "support/says.rs"]
-mod says;
-
 #[test]
 fn every_published_usage_type_reads_as_published() {
     for (text, expected) in PUBLISHED {
         let meter = parse_usage_type(text);
-        assert_eq!(meter.as_ref().map(says::says).as_deref(), Some(*expected), "{text}");
+        assert_eq!(meter.as_ref().map(crate::says::says).as_deref(), Some(*expected), "{text}");
     }
 }
 
@@ -220,7 +217,7 @@ fn case_does_not_matter() {
     for (text, expected) in PUBLISHED {
         for text in [text.to_lowercase(), text.to_uppercase()] {
             let meter = parse_usage_type(&text);
-            assert_eq!(meter.as_ref().map(says::says).as_deref(), Some(*expected), "{text}");
+            assert_eq!(meter.as_ref().map(crate::says::says).as_deref(), Some(*expected), "{text}");
         }
     }
 }
@@ -233,7 +230,7 @@ fn the_region_prefix_never_changes_what_is_metered() {
             let inner = text.replace(old, prefix).replace(":_", ":");
             let text = inner.trim_start_matches('-');
             let meter = parse_usage_type(text);
-            assert_eq!(meter.as_ref().map(says::says).as_deref(), Some(*expected), "{text}");
+            assert_eq!(meter.as_ref().map(crate::says::says).as_deref(), Some(*expected), "{text}");
         }
     }
 }

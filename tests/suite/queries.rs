@@ -12,8 +12,13 @@ fn every_query_gives_the_known_answer_over_the_fixtures() {
     let day = |text: &str| billtag::clock::day_of(billtag::clock::parse(text).expect("a day"));
     for (name, _) in BUILT_IN {
         // By-day figures are shown for the last days, months and incidents in full.
-        let by_day = !matches!(*name, "anomalies") && !name.starts_with("spend_by_w") && !name.starts_with("spend_by_t")
-            && !matches!(*name, "bill_identity" | "attribution_methods" | "allocation_coverage" | "spend_by_cost_center");
+        let by_day = !matches!(*name, "anomalies")
+            && !name.starts_with("spend_by_w")
+            && !name.starts_with("spend_by_t")
+            && !matches!(
+                *name,
+                "bill_identity" | "attribution_methods" | "allocation_coverage" | "spend_by_cost_center"
+            );
         let from = by_day.then(|| day("2026-11-20"));
         let (engine, config) = harness::engine(harness::ingested(), Range { from, to: None });
         let answer = engine.run_named(name, &config).expect(name);
@@ -47,7 +52,8 @@ fn a_users_own_folder_of_queries_comes_first() {
     let folder = harness::fixtures();
     harness::ingest_folder(folder.path());
     std::fs::create_dir(folder.path().join("mine")).expect("a folder");
-    std::fs::write(folder.path().join("mine/anomalies.sql"), "select count(*) as rows from cost_daily").expect("written");
+    std::fs::write(folder.path().join("mine/anomalies.sql"), "select count(*) as rows from cost_daily")
+        .expect("written");
     let config = folder.path().join("billtag.toml");
     let text = std::fs::read_to_string(&config).expect("the config");
     std::fs::write(&config, format!("{text}\n[queries]\npath = \"mine\"\n")).expect("written");

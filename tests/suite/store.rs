@@ -30,7 +30,9 @@ fn a_second_run_writes_nothing() {
     harness::ingest_folder(folder.path());
     let times = |folder: &std::path::Path| -> BTreeMap<_, _> {
         let files = harness::bytes_below(&folder.join(".billtag"));
-        let time = |path: &std::path::PathBuf| std::fs::metadata(folder.join(".billtag").join(path)).expect("there").modified().expect("a time");
+        let time = |path: &std::path::PathBuf| {
+            std::fs::metadata(folder.join(".billtag").join(path)).expect("there").modified().expect("a time")
+        };
         files.into_iter().map(|(path, _)| (path.clone(), time(&path))).collect()
     };
     let before = times(folder.path());
@@ -55,7 +57,11 @@ fn only_what_changed_is_made_again_and_the_cause_is_named() {
     let text = std::fs::read_to_string(&config).expect("the config");
     std::fs::write(&config, text.replace("workload = \"nightly\"", "workload = \"night-shift\"")).expect("written");
     let summary = bills::ingest(folder.path());
-    assert!(summary.periods.values().all(|outcome| *outcome == Outcome::Replaced(vec!["rule".into()])), "{:?}", summary.periods);
+    assert!(
+        summary.periods.values().all(|outcome| *outcome == Outcome::Replaced(vec!["rule".into()])),
+        "{:?}",
+        summary.periods
+    );
 
     let stream = folder.path().join("cloudwatch/late.jsonl");
     let late = r#"{"metric_stream_name":"s","account_id":"111122223333","region":"us-east-1","namespace":"AWS/Bedrock","metric_name":"Invocations","dimensions":{"ModelId":"amazon.nova-lite-v1:0"},"timestamp":1788220800000,"value":{"max":1.0,"min":1.0,"sum":4.0,"count":4.0},"unit":"Count"}"#;
@@ -70,7 +76,10 @@ fn a_change_of_one_cell_is_seen_though_name_size_and_time_stay() {
     let folder = bills::world(&batch(&[nova().cost(1.25), nova().cost(1.5), nova().cost(1.75)]));
     harness::ingest_folder(folder.path());
     let file = folder.path().join("bill/bill.parquet");
-    let (before, time) = (std::fs::metadata(&file).expect("there").len(), std::fs::metadata(&file).expect("there").modified().expect("a time"));
+    let (before, time) = (
+        std::fs::metadata(&file).expect("there").len(),
+        std::fs::metadata(&file).expect("there").modified().expect("a time"),
+    );
     bills::write(&file, &batch(&[nova().cost(1.25), nova().cost(1.375), nova().cost(1.75)]));
     assert_eq!(std::fs::metadata(&file).expect("there").len(), before, "the test needs files of one size");
     std::fs::File::options().write(true).open(&file).expect("open").set_modified(time).expect("set");
@@ -81,7 +90,11 @@ fn a_change_of_one_cell_is_seen_though_name_size_and_time_stay() {
 fn a_period_that_left_the_bill_keeps_its_facts() {
     let folder = harness::fixtures();
     harness::ingest_folder(folder.path());
-    for part in ["cur2/bedrock-export/data/BILLING_PERIOD=2026-08", "cur2/bedrock-export/metadata/BILLING_PERIOD=2026-08", "legacy/acme-legacy/acme-legacy/year=2026/month=8"] {
+    for part in [
+        "cur2/bedrock-export/data/BILLING_PERIOD=2026-08",
+        "cur2/bedrock-export/metadata/BILLING_PERIOD=2026-08",
+        "legacy/acme-legacy/acme-legacy/year=2026/month=8",
+    ] {
         std::fs::remove_dir_all(folder.path().join(part)).expect("removed");
     }
     let summary = bills::ingest(folder.path());
@@ -111,7 +124,11 @@ fn a_kill_between_commit_and_rename_is_the_new_state() {
     for table in ["cost_facts", "cost_daily"] {
         let period = folder.path().join(format!(".billtag/{table}/billing_period=2026-10"));
         std::fs::rename(period.join("part-0.parquet"), period.join(".part-0.parquet.new")).expect("renamed");
-        std::fs::copy(folder.path().join(format!(".billtag/{table}/billing_period=2026-09/part-0.parquet")), period.join("part-0.parquet")).expect("an older file");
+        std::fs::copy(
+            folder.path().join(format!(".billtag/{table}/billing_period=2026-09/part-0.parquet")),
+            period.join("part-0.parquet"),
+        )
+        .expect("an older file");
     }
     let store = Store::new(folder.path().join(".billtag"));
     let record = store.record("2026-10").expect("readable").expect("stored");
@@ -149,7 +166,13 @@ fn two_runs_at_once_end_in_the_same_bytes() {
     harness::ingest_folder(undisturbed.path());
     let whole = harness::bytes_below(&undisturbed.path().join(".billtag"));
     let folder = harness::fixtures();
-    let start = || Command::new(env!("CARGO_BIN_EXE_billtag")).args(["ingest", "-q"]).current_dir(folder.path()).spawn().expect("the binary runs");
+    let start = || {
+        Command::new(env!("CARGO_BIN_EXE_billtag"))
+            .args(["ingest", "-q"])
+            .current_dir(folder.path())
+            .spawn()
+            .expect("the binary runs")
+    };
     let runs = [start(), start()];
     for mut run in runs {
         assert!(run.wait().expect("ended").success());

@@ -36,7 +36,8 @@ fn every_source_file_is_short_and_says_what_it_is() {
 fn queries_stay_in_the_subset_that_every_engine_shares() {
     for path in files_below(&harness::root().join("queries"), "sql") {
         let text = std::fs::read_to_string(&path).expect("a file").to_lowercase();
-        let code: String = text.lines().filter(|line| !line.trim_start().starts_with("--")).collect::<Vec<_>>().join("\n");
+        let code: String =
+            text.lines().filter(|line| !line.trim_start().starts_with("--")).collect::<Vec<_>>().join("\n");
         for word in ["date_trunc", "rollup", "qualify", "::", "filter (", "select *"] {
             assert!(!code.contains(word), "{} uses {word}", path.display());
         }

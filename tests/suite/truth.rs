@@ -86,7 +86,8 @@ fn the_committed_fixtures_are_what_the_generator_writes() {
     for part in ["cur2", "legacy", "cloudwatch"] {
         let written = harness::bytes_below(&folder.path().join(part));
         let committed = harness::bytes_below(&harness::root().join("fixtures").join(part));
-        let names = |files: &[(std::path::PathBuf, Vec<u8>)]| files.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>();
+        let names =
+            |files: &[(std::path::PathBuf, Vec<u8>)]| files.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>();
         assert_eq!(names(&written), names(&committed), "{part}: run `cargo run --example fixtures`");
         for ((path, written), (_, committed)) in written.iter().zip(&committed) {
             assert!(written == committed, "{}: run `cargo run --example fixtures`", path.display());
@@ -128,9 +129,21 @@ fn measured_usage_equals_the_generators_count() {
          sum(cache_read_tokens) as cache_read_tokens, sum(cache_write_tokens) as cache_write_tokens \
          from usage group by 1, 2, 3, 4, 5, 6, 7, 8, 9",
     );
-    let keys = ["billing_period", "sub_account_id", "region_id", "scope", "model_id", "workload", "team", "environment", "cost_center"];
+    let keys = [
+        "billing_period",
+        "sub_account_id",
+        "region_id",
+        "scope",
+        "model_id",
+        "workload",
+        "team",
+        "environment",
+        "cost_center",
+    ];
     let measures = ["invocations", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"];
-    let line = |text: &dyn Fn(&str) -> String| keys.iter().chain(&measures).map(|name| text(name)).collect::<Vec<_>>().join(",");
+    let line = |text: &dyn Fn(&str) -> String| {
+        keys.iter().chain(&measures).map(|name| text(name)).collect::<Vec<_>>().join(",")
+    };
     let mut found: Vec<String> = grid.rows.iter().map(|row| line(&|name| grid.text(row, name))).collect();
     found.sort();
     let mut reader = csv::Reader::from_path(harness::root().join("fixtures/truth/usage.csv")).expect("the truth");

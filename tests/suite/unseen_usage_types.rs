@@ -2,12 +2,9 @@
 
 use billtag::classify::{Measure, parse_usage_type};
 
-#[path = "support/says.rs"]
-mod says;
-
 fn reads(text: &str, expected: &str) {
     let meter = parse_usage_type(text);
-    assert_eq!(meter.as_ref().map(says::says).as_deref(), Some(expected), "{text}");
+    assert_eq!(meter.as_ref().map(crate::says::says).as_deref(), Some(expected), "{text}");
 }
 
 fn model(text: &str) -> Option<String> {
@@ -66,7 +63,7 @@ fn dash_strings_read_with_modifiers_in_every_order() {
                             for order in orders {
                                 let text = format!("{prefix}{name}-{direction}{}", order.concat());
                                 let meter = parse_usage_type(&text).unwrap_or_else(|| panic!("{text} is not read"));
-                                assert_eq!(says::says(&meter), expected, "{text}");
+                                assert_eq!(crate::says::says(&meter), expected, "{text}");
                                 assert_eq!(meter.model.as_deref(), Some(*name), "{text}");
                                 assert_eq!(meter.region.as_deref(), *region, "{text}");
                                 assert_eq!(meter.measure, Measure::Tokens, "{text}");

@@ -94,7 +94,8 @@ fn tiers(facts: &Facts<'_>) -> Result<Table> {
 
 fn haiku_to_sonnet(facts: &Facts<'_>) -> Result<Table> {
     let grid = facts.engine.run_named("haiku_sonnet_ratio", facts.config)?;
-    let names = ["haiku_cost", "sonnet_cost", "haiku_tokens", "sonnet_tokens", "haiku_invocations", "sonnet_invocations"];
+    let names =
+        ["haiku_cost", "sonnet_cost", "haiku_tokens", "sonnet_tokens", "haiku_invocations", "sonnet_invocations"];
     let sums = sums(facts, &grid, ["billing_currency", "workload"], names);
     let columns = vec![
         column("billing_currency", "", Look::Plain),
@@ -141,7 +142,10 @@ fn cache(facts: &Facts<'_>) -> Result<Table> {
         column("net_saving", "Net saving", Look::Change),
         column("prompt_tokens", "Prompt tokens", Look::Count),
     ];
-    let what = note(facts, "reads ÷ (reads + writes + input), real-time; net saving at this bill's own rates; LOW is below the floor");
+    let what = note(
+        facts,
+        "reads ÷ (reads + writes + input), real-time; net saving at this bill's own rates; LOW is below the floor",
+    );
     let mut table = Table::new("cache", "Prompt cache", what, columns);
     let floor = facts.config.cache.hit_floor;
     let mut rows: Vec<_> = sums.iter().collect();
@@ -153,9 +157,7 @@ fn cache(facts: &Facts<'_>) -> Result<Table> {
         reads.saturating_mul(crate::money::ONE) < crate::money::to_whole(prompt(sums)).saturating_mul(floor)
     };
     // Flags first, the dearest first; of equal savings the largest prompt.
-    let order = |sums: &[Option<i128>; 4]| {
-        (!is_low(sums), sums[3].is_none(), sums[3], std::cmp::Reverse(prompt(sums)))
-    };
+    let order = |sums: &[Option<i128>; 4]| (!is_low(sums), sums[3].is_none(), sums[3], std::cmp::Reverse(prompt(sums)));
     rows.sort_by(|a, b| order(a.1).cmp(&order(b.1)).then_with(|| a.0.cmp(b.0)));
     for ([currency, workload, model], sums) in rows.into_iter().take(SHOWN) {
         table.rows.push(vec![
@@ -183,7 +185,10 @@ fn unit_cost(facts: &Facts<'_>) -> Result<Table> {
         column("covered_share", "of its cost", Look::Percent),
         column("cost_per_business_unit", "Per business unit", Look::UnitCost),
     ];
-    let what = note(facts, "unblended cost of Usage in cells with counted calls ÷ those calls; beside it the share of cost that is so covered");
+    let what = note(
+        facts,
+        "unblended cost of Usage in cells with counted calls ÷ those calls; beside it the share of cost that is so covered",
+    );
     let mut table = Table::new("unit_cost", "Cost per invocation", what, columns);
     let mut rows: Vec<_> = sums.iter().filter(|(_, sums)| sums[1].is_some() || sums[3].is_some()).collect();
     rows.sort_by(|a, b| (&a.0[0], b.1[2], &a.0[1]).cmp(&(&b.0[0], a.1[2], &b.0[1])));

@@ -4,8 +4,8 @@
 //! hide that. What is absent reads as `None`.
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, ListArray, MapArray,
-    RecordBatch, StringArray, StructArray,
+    Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, ListArray, MapArray, RecordBatch, StringArray,
+    StructArray,
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::cast;
@@ -142,11 +142,8 @@ pub struct Positions {
 impl Positions {
     /// Finds the wanted columns of a file.
     pub fn of(schema: &Schema) -> Self {
-        let names: Vec<String> =
-            schema.fields().iter().map(|field| canonical_name(field.name())).collect();
-        let position = |wanted: &[&str]| {
-            wanted.iter().find_map(|wanted| names.iter().position(|name| name == wanted))
-        };
+        let names: Vec<String> = schema.fields().iter().map(|field| canonical_name(field.name())).collect();
+        let position = |wanted: &[&str]| wanted.iter().find_map(|wanted| names.iter().position(|name| name == wanted));
         let mut found = Self::default();
         for (column, wanted) in TextColumn::ALL {
             found.texts.extend(position(wanted).map(|at| (*column, at)));
@@ -333,10 +330,9 @@ pub fn times(array: &ArrayRef) -> Result<Int64Array, ArrowError> {
     };
     let array = match array.data_type() {
         // Text passes through a zoned type, which understands a trailing `Z` or offset.
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..) => cast(
-            &cast(array, &DataType::Utf8)?,
-            &DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())),
-        )?,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..) => {
+            cast(&cast(array, &DataType::Utf8)?, &DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())))?
+        }
         _ => cast(array, &DataType::Timestamp(TimeUnit::Microsecond, zone))?,
     };
     Ok(cast(&array, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
@@ -368,11 +364,10 @@ impl Numbers {
     fn get(&self, row: usize) -> Option<Result<i128, NotAnAmount>> {
         match self {
             Self::Double(array) => array.is_valid(row).then(|| money::from_f64(array.value(row))),
-            Self::Decimal(array) => array
-                .is_valid(row)
-                .then(|| money::from_decimal(array.value(row), array.scale())),
-            Self::Text(array) => (array.is_valid(row) && !array.value(row).trim().is_empty())
-                .then(|| number_text(array.value(row))),
+            Self::Decimal(array) => array.is_valid(row).then(|| money::from_decimal(array.value(row), array.scale())),
+            Self::Text(array) => {
+                (array.is_valid(row) && !array.value(row).trim().is_empty()).then(|| number_text(array.value(row)))
+            }
         }
     }
 }
@@ -422,9 +417,11 @@ impl Pairs {
                 let columns = array.as_struct().columns();
                 let named = fields.iter().zip(columns);
                 Ok(Self::Struct(
-                    named
-                        .map(|(field, column)| Ok((field.name().clone(), texts_or_none(column)?)))
-                        .collect::<Result<_, ArrowError>>()?,
+                    named.map(|(field, column)| Ok((field.name().clone(), texts_or_none(column)?))).collect::<Result<
+                        _,
+                        ArrowError,
+                    >>(
+                    )?,
                 ))
             }
             _ => Ok(Self::Json(texts_or_none(array)?)),

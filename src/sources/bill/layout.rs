@@ -93,8 +93,8 @@ fn refuse_several_exports(root: &Path, found: &Found) -> Result<()> {
 fn export_of(path: &Path) -> Option<PathBuf> {
     manifest::period_of_path(path)?;
     let parts: Vec<_> = path.iter().collect();
-    let period = (1..=parts.len())
-        .find(|end| manifest::period_of_path(&parts[..*end].iter().collect::<PathBuf>()).is_some())?;
+    let period =
+        (1..=parts.len()).find(|end| manifest::period_of_path(&parts[..*end].iter().collect::<PathBuf>()).is_some())?;
     // The period ends at this part; the parts that lead into it belong to the layout.
     let layout_part = |part: &&std::ffi::OsStr| {
         let name = part.to_str().unwrap_or("").to_ascii_lowercase();
@@ -158,23 +158,18 @@ fn read_manifests(root: &Path, found: &Found, layout: &mut Layout) -> Vec<(PathB
 
 /// One manifest per period: the one highest up, which each delivery overwrites; among copies of
 /// single executions the newest.
-fn newest_by_period(
-    manifests: Vec<(PathBuf, Manifest)>,
-    layout: &mut Layout,
-) -> BTreeMap<String, Manifest> {
+fn newest_by_period(manifests: Vec<(PathBuf, Manifest)>, layout: &mut Layout) -> BTreeMap<String, Manifest> {
     let mut best: BTreeMap<String, (usize, PathBuf, Manifest)> = BTreeMap::new();
     for (relative, manifest) in manifests {
         let Some(period) = manifest.period.clone() else {
-            layout.warnings.push(format!(
-                "{}: the manifest names no billing period; it is passed over",
-                manifest.path.display()
-            ));
+            layout
+                .warnings
+                .push(format!("{}: the manifest names no billing period; it is passed over", manifest.path.display()));
             continue;
         };
         let depth = relative.components().count();
-        let better = best.get(&period).is_none_or(|(held, path, _)| {
-            depth < *held || (depth == *held && relative > *path)
-        });
+        let better =
+            best.get(&period).is_none_or(|(held, path, _)| depth < *held || (depth == *held && relative > *path));
         if better {
             best.insert(period, (depth, relative, manifest));
         }
@@ -264,13 +259,7 @@ fn add_without_manifest(
                 known.files.sort();
                 known.mixed = true;
             }
-            None => layout.periods.push(BillPeriod {
-                period,
-                files,
-                manifest: None,
-                manifest_time: None,
-                mixed: true,
-            }),
+            None => layout.periods.push(BillPeriod { period, files, manifest: None, manifest_time: None, mixed: true }),
         }
     }
     Ok(())
@@ -278,12 +267,7 @@ fn add_without_manifest(
 
 /// Without a manifest, folders of several executions hold the same period several times over: the
 /// newest counts.
-fn newest_execution(
-    root: &Path,
-    period: &str,
-    files: Vec<PathBuf>,
-    layout: &mut Layout,
-) -> Vec<PathBuf> {
+fn newest_execution(root: &Path, period: &str, files: Vec<PathBuf>, layout: &mut Layout) -> Vec<PathBuf> {
     let execution = |file: &PathBuf| {
         let name = file.parent()?.file_name()?.to_str()?;
         manifest::execution_time(name).map(|time| (time, name.to_string()))

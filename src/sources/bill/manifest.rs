@@ -28,8 +28,7 @@ const FILE_KEYS: [&str; 6] = ["dataFiles", "reportKeys", "data_files", "report_k
 /// Keys of an entry object.
 const ENTRY_KEYS: [&str; 7] = ["s3Uri", "s3uri", "uri", "key", "path", "name", "file"];
 /// Keys that hold the time of the export.
-const TIME_KEYS: [&str; 6] =
-    ["createdAt", "creationTime", "lastUpdated", "timestamp", "executionTime", "executionId"];
+const TIME_KEYS: [&str; 6] = ["createdAt", "creationTime", "lastUpdated", "timestamp", "executionTime", "executionId"];
 
 /// Whether a file is a manifest, by its name: `*Manifest.json`, in any case.
 pub fn is_manifest(path: &Path) -> bool {
@@ -48,8 +47,8 @@ pub fn read(path: &Path) -> Result<Manifest> {
             "wait for the export's next delivery, or copy the manifest again",
         )
     };
-    let json: Value = serde_json::from_slice(&bytes)
-        .map_err(|error| unusable(format!("the manifest is not JSON ({error})")))?;
+    let json: Value =
+        serde_json::from_slice(&bytes).map_err(|error| unusable(format!("the manifest is not JSON ({error})")))?;
     let entries = FILE_KEYS
         .iter()
         .find_map(|key| json.get(key)?.as_array())
@@ -97,9 +96,7 @@ pub fn execution_time(text: &str) -> Option<i64> {
     if let Ok(time) = clock::parse(stamp) {
         return Some(time);
     }
-    chrono::NaiveDateTime::parse_from_str(stamp, "%Y%m%dT%H%M%SZ")
-        .ok()
-        .map(|time| time.and_utc().timestamp())
+    chrono::NaiveDateTime::parse_from_str(stamp, "%Y%m%dT%H%M%SZ").ok().map(|time| time.and_utc().timestamp())
 }
 
 /// The billing period that a path names: `BILLING_PERIOD=2026-11`, `year=2026/month=11` or
@@ -127,9 +124,7 @@ pub fn period_of_path(path: &Path) -> Option<String> {
 /// Whether a folder name is the legacy layout's `yyyymmdd-yyyymmdd`.
 fn is_date_range(name: &str) -> bool {
     let bytes = name.as_bytes();
-    bytes.len() == 17
-        && bytes[8] == b'-'
-        && bytes.iter().enumerate().all(|(at, byte)| at == 8 || byte.is_ascii_digit())
+    bytes.len() == 17 && bytes[8] == b'-' && bytes.iter().enumerate().all(|(at, byte)| at == 8 || byte.is_ascii_digit())
 }
 
 fn month(year: &str, month: &str) -> Option<String> {
@@ -168,7 +163,10 @@ pub fn find_entry<'a>(entry: &str, files: &'a [PathBuf]) -> Option<&'a PathBuf> 
 /// Whether a folder name carries meaning in a layout: a partition, a date range or an execution.
 fn is_structural(name: &str) -> bool {
     let dashes_and_digits = name.bytes().filter(|byte| byte.is_ascii_digit() || *byte == b'-').count();
-    name.contains('=') || is_date_range(name) || execution_time(name).is_some() || (name.len() >= 20 && dashes_and_digits >= 8)
+    name.contains('=')
+        || is_date_range(name)
+        || execution_time(name).is_some()
+        || (name.len() >= 20 && dashes_and_digits >= 8)
 }
 
 #[cfg(test)]
@@ -203,9 +201,7 @@ mod tests {
 
     #[test]
     fn an_entry_of_another_execution_is_no_match() {
-        let files = vec![PathBuf::from(
-            "data/BILLING_PERIOD=2026-10/20261005T060000Z-aaaaaaaa/e-00001.snappy.parquet",
-        )];
+        let files = vec![PathBuf::from("data/BILLING_PERIOD=2026-10/20261005T060000Z-aaaaaaaa/e-00001.snappy.parquet")];
         let entry = "s3://b/data/BILLING_PERIOD=2026-10/20261009T060000Z-bbbbbbbb/e-00001.snappy.parquet";
         assert_eq!(find_entry(entry, &files), None);
     }

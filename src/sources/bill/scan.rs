@@ -63,8 +63,7 @@ impl BillFile {
             .with_schema(schema)
             .with_virtual_columns(vec![Arc::new(rows)])
             .map_err(unreadable)?;
-        let metadata =
-            ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options).map_err(unreadable)?;
+        let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options).map_err(unreadable)?;
         let positions = Positions::of(metadata.schema());
         Ok(Self { path: path.to_path_buf(), metadata, positions })
     }
@@ -78,9 +77,15 @@ impl BillFile {
         if self.positions.amount(AmountColumn::UnblendedCost).is_none() {
             let focus = self.metadata.schema().field_with_name("BilledCost").is_ok();
             let (what, hint) = if focus {
-                ("this is a FOCUS export, which billtag does not read", "export CUR 2.0 (table COST_AND_USAGE_REPORT) as Parquet")
+                (
+                    "this is a FOCUS export, which billtag does not read",
+                    "export CUR 2.0 (table COST_AND_USAGE_REPORT) as Parquet",
+                )
             } else {
-                ("the bill has no cost column (`line_item_unblended_cost`)", "add the column to the export's SQL and export again")
+                (
+                    "the bill has no cost column (`line_item_unblended_cost`)",
+                    "add the column to the export's SQL and export again",
+                )
             };
             return Err(Error::input(place(), what, hint));
         }
@@ -93,7 +98,8 @@ impl BillFile {
                 "add the column to the export's SQL and export again",
             ));
         }
-        let selectors = [TextColumn::ProductCode, TextColumn::ResourceId, TextColumn::ProductName, TextColumn::ProductFamily];
+        let selectors =
+            [TextColumn::ProductCode, TextColumn::ResourceId, TextColumn::ProductName, TextColumn::ProductFamily];
         if selectors.iter().all(|column| self.positions.text(*column).is_none())
             && self.positions.map(PairSource::Product).is_none()
         {
@@ -166,11 +172,9 @@ pub fn candidates(files: &[BillFile], sink: &mut dyn FnMut(&BillFile, &Lines) ->
         file.check()?;
     }
     let seen = Arc::new(Mutex::new(Seen::default()));
-    let read = |file: &BillFile, group: usize, send: &dyn Fn(Lines) -> bool| {
-        read_candidates(file, group, &seen, send)
-    };
+    let read = |file: &BillFile, group: usize, send: &dyn Fn(Lines) -> bool| read_candidates(file, group, &seen, send);
     in_parallel(files, &read, sink)?;
-    let seen = *seen.lock().map_err(|_| broken(Path::new("bill"), &"a reader stopped"))?;
+    let seen = *seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     Ok(seen)
 }
 
@@ -180,9 +184,7 @@ pub fn consumers(
     wanted: &(dyn Fn(&str) -> bool + Sync),
     sink: &mut dyn FnMut(&BillFile, &Lines) -> Result<()>,
 ) -> Result<()> {
-    let read = |file: &BillFile, group: usize, send: &dyn Fn(Lines) -> bool| {
-        read_consumers(file, group, wanted, send)
-    };
+    let read = |file: &BillFile, group: usize, send: &dyn Fn(Lines) -> bool| read_consumers(file, group, wanted, send);
     in_parallel(files, &read, sink)
 }
 
@@ -195,11 +197,8 @@ fn in_parallel(
     read: &ReadGroup<'_>,
     sink: &mut dyn FnMut(&BillFile, &Lines) -> Result<()>,
 ) -> Result<()> {
-    let tasks: Vec<(usize, usize)> = files
-        .iter()
-        .enumerate()
-        .flat_map(|(at, file)| (0..file.row_groups()).map(move |group| (at, group)))
-        .collect();
+    let tasks: Vec<(usize, usize)> =
+        files.iter().enumerate().flat_map(|(at, file)| (0..file.row_groups()).map(move |group| (at, group))).collect();
     let next = AtomicUsize::new(0);
     let failures = Mutex::new(Vec::new());
     let cores = std::thread::available_parallelism().map_or(1, usize::from).min(tasks.len().max(1));
@@ -235,12 +234,7 @@ fn in_parallel(
     }
 }
 
-fn read_candidates(
-    file: &BillFile,
-    group: usize,
-    seen: &Arc<Mutex<Seen>>,
-    send: &dyn Fn(Lines) -> bool,
-) -> Result<()> {
+fn read_candidates(file: &BillFile, group: usize, seen: &Arc<Mutex<Seen>>, send: &dyn Fn(Lines) -> bool) -> Result<()> {
     let test = CandidateTest::of(file);
     let mask = file.mask(test.roots());
     let seen = Arc::clone(seen);
@@ -309,8 +303,7 @@ where
         if batch.num_rows() == 0 {
             continue;
         }
-        let lines = Lines::new(&batch, &file.positions, file.metadata.schema())
-            .map_err(|error| unreadable(&error))?;
+        let lines = Lines::new(&batch, &file.positions, file.metadata.schema()).map_err(|error| unreadable(&error))?;
         if !send(lines) {
             break;
         }
@@ -318,11 +311,14 @@ where
     Ok(())
 }
 
+/// What makes a value a candidate's.
+type Test = fn(&str) -> bool;
+
 /// The test that runs on every line of the bill, on names of the columns it needs.
 struct CandidateTest {
     roots: Vec<usize>,
     /// Column name and what makes a value of it a candidate.
-    tests: Vec<(String, fn(&str) -> bool)>,
+    tests: Vec<(String, Test)>,
     product: Option<String>,
     line_type: Option<String>,
     start: Option<String>,
@@ -334,8 +330,8 @@ impl CandidateTest {
         let schema = file.metadata.schema();
         let name = |at: usize| schema.field(at).name().clone();
         let mut roots = Vec::new();
-        let mut tests: Vec<(String, fn(&str) -> bool)> = Vec::new();
-        let columns: [(TextColumn, fn(&str) -> bool); 6] = [
+        let mut tests: Vec<(String, Test)> = Vec::new();
+        let columns: [(TextColumn, Test); 6] = [
             (TextColumn::ProductCode, select::is_bedrock_code),
             (TextColumn::ServiceCode, select::is_bedrock_code),
             (TextColumn::BillingEntity, select::is_marketplace),
@@ -465,11 +461,8 @@ pub fn periods_in(path: &Path) -> Result<BTreeSet<String>> {
     };
     let mut periods = BTreeSet::new();
     for group in 0..file.row_groups() {
-        let reader = file
-            .reader(group)?
-            .with_projection(file.mask([at]))
-            .build()
-            .map_err(|error| unreadable(&error))?;
+        let reader =
+            file.reader(group)?.with_projection(file.mask([at])).build().map_err(|error| unreadable(&error))?;
         let mut last = None;
         for batch in reader {
             let batch = batch.map_err(|error| unreadable(&error))?;
@@ -491,7 +484,7 @@ fn instants(column: &ArrayRef) -> std::result::Result<Vec<Option<i64>>, ArrowErr
         return Ok(times.iter().map(|time| time.map(|time| time.div_euclid(1_000_000))).collect());
     }
     let intervals = texts(column)?;
-    Ok(intervals.iter().map(|text| text.and_then(|text| interval(text)).map(|(start, _)| start)).collect())
+    Ok(intervals.iter().map(|text| text.and_then(interval).map(|(start, _)| start)).collect())
 }
 
 /// Start and end of `identity_time_interval`: `2026-11-01T00:00:00Z/2026-11-01T01:00:00Z`.
@@ -499,4 +492,3 @@ pub fn interval(text: &str) -> Option<(i64, i64)> {
     let (start, end) = text.split_once('/')?;
     Some((clock::parse(start).ok()?, clock::parse(end).ok()?))
 }
-

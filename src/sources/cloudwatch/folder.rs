@@ -42,12 +42,7 @@ pub(super) fn siblings(file: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-fn walk(
-    folder: &Path,
-    visited: &mut BTreeSet<PathBuf>,
-    found: &mut Vec<PathBuf>,
-    notes: &mut Notes,
-) -> io::Result<()> {
+fn walk(folder: &Path, visited: &mut BTreeSet<PathBuf>, found: &mut Vec<PathBuf>, notes: &mut Notes) -> io::Result<()> {
     // A symbolic link may lead back up; each folder is entered once.
     if !visited.insert(fs::canonicalize(folder)?) {
         return Ok(());
@@ -56,10 +51,7 @@ fn walk(
         match fs::metadata(&entry) {
             Ok(metadata) if metadata.is_dir() => {
                 if let Err(error) = walk(&entry, visited, found, notes) {
-                    notes.fail(
-                        &entry,
-                        &format!("the folder cannot be read ({error}); check its permissions."),
-                    );
+                    notes.fail(&entry, &format!("the folder cannot be read ({error}); check its permissions."));
                 }
             }
             Ok(_) if is_read(&entry) => found.push(entry),
@@ -67,16 +59,13 @@ fn walk(
                 if let Some(packing) = foreign_packing(&entry) {
                     notes.fail(
                         &entry,
-                        &format!(
-                            "{packing} is not read; let Firehose compress with GZIP or not at all."
-                        ),
+                        &format!("{packing} is not read; let Firehose compress with GZIP or not at all."),
                     );
                 }
             }
-            Err(error) => notes.fail(
-                &entry,
-                &format!("the file cannot be read ({error}); check the link or its permissions."),
-            ),
+            Err(error) => {
+                notes.fail(&entry, &format!("the file cannot be read ({error}); check the link or its permissions."));
+            }
         }
     }
     Ok(())
@@ -97,10 +86,7 @@ fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Whether a file's name is one that metrics are saved under.
 fn is_read(file: &Path) -> bool {
-    matches!(
-        extension(file).as_deref(),
-        None | Some("json" | "jsonl" | "ndjson" | "gz")
-    )
+    matches!(extension(file).as_deref(), None | Some("json" | "jsonl" | "ndjson" | "gz"))
 }
 
 /// A packing that Firehose offers and that is not read.
@@ -136,10 +122,7 @@ pub(super) fn open(file: &Path) -> io::Result<Content> {
     let mut packed = BufReader::with_capacity(HEAD_BYTES, File::open(file)?);
     if packed.fill_buf()?.starts_with(&[0x1f, 0x8b]) {
         // Firehose and `cat` put several gzip members one behind the other.
-        content(BufReader::with_capacity(
-            HEAD_BYTES,
-            MultiGzDecoder::new(packed),
-        ))
+        content(BufReader::with_capacity(HEAD_BYTES, MultiGzDecoder::new(packed)))
     } else {
         content(packed)
     }
@@ -155,33 +138,20 @@ fn content(mut text: impl BufRead + 'static) -> io::Result<Content> {
     if is_open_telemetry(&head) {
         return Ok(Content::OpenTelemetry);
     }
-    let start = if head.starts_with(&[0xef, 0xbb, 0xbf]) {
-        3
-    } else {
-        0
-    };
+    let start = if head.starts_with(&[0xef, 0xbb, 0xbf]) { 3 } else { 0 };
     head.drain(..start);
     let rest: Box<dyn Read> = match error {
         Some(error) => Box::new(Broken(Some(error))),
         None => Box::new(text),
     };
-    Ok(Content::Text(Box::new(BufReader::with_capacity(
-        HEAD_BYTES,
-        io::Cursor::new(head).chain(rest),
-    ))))
+    Ok(Content::Text(Box::new(BufReader::with_capacity(HEAD_BYTES, io::Cursor::new(head).chain(rest)))))
 }
 
 /// Binary, not beginning like JSON, and with the names that every exported metric carries.
 fn is_open_telemetry(head: &[u8]) -> bool {
     let begins_like_json = matches!(head.trim_ascii_start().first(), Some(b'{' | b'['));
-    let is_binary = head
-        .iter()
-        .any(|byte| *byte < b' ' && !byte.is_ascii_whitespace());
-    let names = [
-        &b"amazonaws.com/"[..],
-        b"aws.exporter.arn",
-        b"cloud.account.id",
-    ];
+    let is_binary = head.iter().any(|byte| *byte < b' ' && !byte.is_ascii_whitespace());
+    let names = [&b"amazonaws.com/"[..], b"aws.exporter.arn", b"cloud.account.id"];
     let has = |name: &[u8]| head.windows(name.len()).any(|window| window == name);
     !begins_like_json && is_binary && names.into_iter().any(has)
 }
@@ -201,15 +171,9 @@ mod tests {
 
     #[test]
     fn names_are_read_by_their_ending_or_without_one() {
-        for name in [
-            "a.json",
-            "a.JSONL",
-            "a.ndjson",
-            "a.json.gz",
-            "a",
-            "my.stream-1-2026-10-01-00-05-00-aa-bb",
-            "page.1",
-        ] {
+        for name in
+            ["a.json", "a.JSONL", "a.ndjson", "a.json.gz", "a", "my.stream-1-2026-10-01-00-05-00-aa-bb", "page.1"]
+        {
             assert!(is_read(Path::new(name)), "{name}");
         }
         for name in ["a.md", "a.parquet", "a.csv", "a.snappy"] {
@@ -220,31 +184,17 @@ mod tests {
     #[test]
     fn folders_are_walked_in_order_without_hidden_files() {
         let folder = tempfile::tempdir().unwrap();
-        for name in [
-            "b/2026/10/obj",
-            "b/.hidden",
-            "a.json",
-            "c.json.gz",
-            "README.md",
-            ".git/x.json",
-            "z.zip",
-        ] {
+        for name in ["b/2026/10/obj", "b/.hidden", "a.json", "c.json.gz", "README.md", ".git/x.json", "z.zip"] {
             let file = folder.path().join(name);
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(file, "").unwrap();
         }
         let mut notes = Notes::default();
         let files = files(folder.path(), &mut notes).unwrap();
-        let names: Vec<_> = files
-            .iter()
-            .map(|file| file.strip_prefix(folder.path()).unwrap().to_str().unwrap())
-            .collect();
+        let names: Vec<_> =
+            files.iter().map(|file| file.strip_prefix(folder.path()).unwrap().to_str().unwrap()).collect();
         assert_eq!(names, ["a.json", "b/2026/10/obj", "c.json.gz"]);
-        assert!(
-            notes.failures[0].contains("z.zip: ZIP is not read"),
-            "{:?}",
-            notes.failures
-        );
+        assert!(notes.failures[0].contains("z.zip: ZIP is not read"), "{:?}", notes.failures);
     }
 
     #[cfg(unix)]
@@ -254,9 +204,6 @@ mod tests {
         fs::create_dir(folder.path().join("a")).unwrap();
         fs::write(folder.path().join("a/x.json"), "").unwrap();
         std::os::unix::fs::symlink(folder.path(), folder.path().join("a/up")).unwrap();
-        assert_eq!(
-            files(folder.path(), &mut Notes::default()).unwrap().len(),
-            1
-        );
+        assert_eq!(files(folder.path(), &mut Notes::default()).unwrap().len(), 1);
     }
 }

@@ -40,28 +40,17 @@ type Subject = (SeriesName, Measure);
 type Slots<'a> = BTreeMap<Slot, Vec<Candidate<'a>>>;
 
 /// Turns all points into samples, sorted by time and then by what they measure.
-pub(super) fn samples(
-    store: &Store,
-    levels: &Levels,
-    source: &MetricSource,
-) -> (Vec<HourSample>, Vec<Warning>) {
+pub(super) fn samples(store: &Store, levels: &Levels, source: &MetricSource) -> (Vec<HourSample>, Vec<Warning>) {
     let mut notes = BTreeSet::new();
     let mut subjects: BTreeMap<Subject, Slots<'_>> = BTreeMap::new();
     for series in store.series() {
         let name = &series.name;
-        let Verdict::Read(measures) = levels.judge(&name.namespace, &name.metric, &name.dimensions)
-        else {
+        let Verdict::Read(measures) = levels.judge(&name.namespace, &name.metric, &name.dimensions) else {
             continue;
         };
         let slots = by_slot(series, &mut notes);
         for measure in measures {
-            let subject = (
-                SeriesName {
-                    metric: String::new(),
-                    ..name.clone()
-                },
-                measure,
-            );
+            let subject = (SeriesName { metric: String::new(), ..name.clone() }, measure);
             let all = subjects.entry(subject).or_default();
             for (slot, candidate) in &slots {
                 all.entry(*slot).or_default().push(*candidate);
@@ -72,27 +61,12 @@ pub(super) fn samples(
     for ((name, measure), slots) in &subjects {
         let chosen = choose_each(name, *measure, slots, &mut notes);
         for (slot, candidate) in one_per_day(&chosen) {
-            add_to_draft(
-                &mut drafts,
-                levels,
-                name,
-                *measure,
-                slot,
-                candidate,
-                &mut notes,
-            );
+            add_to_draft(&mut drafts, levels, name, *measure, slot, candidate, &mut notes);
         }
     }
     let mut samples: Vec<HourSample> = drafts.into_values().map(Draft::finish).collect();
     samples.sort_by(|left, right| order(left).cmp(&order(right)));
-    let warnings = notes
-        .into_iter()
-        .map(|text| Warning {
-            file: source.path.clone(),
-            line: None,
-            text,
-        })
-        .collect();
+    let warnings = notes.into_iter().map(|text| Warning { file: source.path.clone(), line: None, text }).collect();
     (samples, warnings)
 }
 
@@ -115,16 +89,8 @@ fn by_slot<'a>(series: &'a Series, notes: &mut BTreeSet<String>) -> BTreeMap<Slo
                 if daily { "day" } else { "hour" },
             ));
         }
-        let slot = Slot {
-            daily,
-            start: at - within,
-        };
-        let empty = Candidate {
-            metric: &series.name.metric,
-            origin: series.origin,
-            count: None,
-            sum: 0,
-        };
+        let slot = Slot { daily, start: at - within };
+        let empty = Candidate { metric: &series.name.metric, origin: series.origin, count: None, sum: 0 };
         let total = slots.entry(slot).or_insert(empty);
         total.sum = add(total.sum, point.sum, &series.name, notes);
         if let Some(count) = point.count {
@@ -144,10 +110,7 @@ fn choose_each<'a>(
     let mut chosen = BTreeMap::new();
     let mut doubled: BTreeSet<&str> = BTreeSet::new();
     for (slot, candidates) in slots {
-        let spellings: BTreeSet<&str> = candidates
-            .iter()
-            .map(|candidate| candidate.metric)
-            .collect();
+        let spellings: BTreeSet<&str> = candidates.iter().map(|candidate| candidate.metric).collect();
         if spellings.len() > 1 {
             doubled.extend(spellings);
         }
@@ -172,22 +135,15 @@ fn choose_each<'a>(
 /// Replies know no count, so origins are compared by sum; on a tie the finest is kept.
 fn choose<'a>(candidates: &[Candidate<'a>]) -> Option<Candidate<'a>> {
     let mut best: BTreeMap<Origin, Candidate<'a>> = BTreeMap::new();
-    let spelling_rank = |candidate: &Candidate<'a>| {
-        (
-            candidate.sum > 0,
-            candidate.count,
-            candidate.sum,
-            Reverse(candidate.metric),
-        )
-    };
+    let spelling_rank =
+        |candidate: &Candidate<'a>| (candidate.sum > 0, candidate.count, candidate.sum, Reverse(candidate.metric));
     for candidate in candidates {
         let kept = best.entry(candidate.origin).or_insert(*candidate);
         if spelling_rank(candidate) > spelling_rank(kept) {
             *kept = *candidate;
         }
     }
-    best.into_values()
-        .max_by_key(|candidate| (candidate.sum, Reverse(candidate.origin)))
+    best.into_values().max_by_key(|candidate| (candidate.sum, Reverse(candidate.origin)))
 }
 
 /// Lets each day be told either by its hours or by its daily value: the finer unless it saw less.
@@ -198,13 +154,7 @@ fn one_per_day<'a>(chosen: &BTreeMap<Slot, Candidate<'a>>) -> Vec<(Slot, Candida
         let sum = hourly.entry(day_of(slot)).or_default();
         *sum = sum.saturating_add(candidate.sum);
     }
-    let by_hours = |day: i64| match (
-        hourly.get(&day),
-        chosen.get(&Slot {
-            daily: true,
-            start: day,
-        }),
-    ) {
+    let by_hours = |day: i64| match (hourly.get(&day), chosen.get(&Slot { daily: true, start: day })) {
         (Some(hours), Some(whole)) => *hours >= whole.sum,
         (hours, _) => hours.is_some(),
     };
@@ -225,26 +175,12 @@ struct Draft {
 impl Draft {
     /// Names the origin that most measures came from.
     fn finish(self) -> HourSample {
-        let source = if self.from_stream >= self.from_replies {
-            Source::MetricStream
-        } else {
-            Source::GetMetricData
-        };
-        HourSample {
-            source,
-            ..self.sample
-        }
+        let source = if self.from_stream >= self.from_replies { Source::MetricStream } else { Source::GetMetricData };
+        HourSample { source, ..self.sample }
     }
 }
 
-type DraftKey = (
-    Slot,
-    String,
-    String,
-    String,
-    Option<String>,
-    BTreeMap<String, String>,
-);
+type DraftKey = (Slot, String, String, String, Option<String>, BTreeMap<String, String>);
 
 /// Adds a value to the sample that it belongs to. Several series may share one, as projects do.
 fn add_to_draft(
@@ -305,10 +241,7 @@ fn add_to_draft(
 /// Adds, and stops at the largest number with a note rather than wrapping around.
 fn add(left: i64, right: i64, name: &SeriesName, notes: &mut BTreeSet<String>) -> i64 {
     left.checked_add(right).unwrap_or_else(|| {
-        notes.insert(format!(
-            "{} adds up to more than can be counted and is cut off; check its unit",
-            name.describe()
-        ));
+        notes.insert(format!("{} adds up to more than can be counted and is cut off; check its unit", name.describe()));
         i64::MAX
     })
 }

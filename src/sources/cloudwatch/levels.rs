@@ -74,27 +74,17 @@ impl Measure {
 
     /// What people call these quantities in namespaces of their own, without case and separators.
     pub(super) fn of_custom(metric: &str) -> Option<Self> {
-        let plain: String = metric
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .collect::<String>()
-            .to_ascii_lowercase();
+        let plain: String = metric.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
         Some(match plain.as_str() {
-            "invocations" | "invocationcount" | "inferences" | "requests" | "requestcount"
-            | "calls" | "queries" => Self::Invocations,
-            "inputtokens" | "inputtokencount" | "totalinputtokens" | "prompttokens" => {
-                Self::InputTokens
+            "invocations" | "invocationcount" | "inferences" | "requests" | "requestcount" | "calls" | "queries" => {
+                Self::Invocations
             }
-            "outputtokens" | "outputtokencount" | "totaloutputtokens" | "completiontokens" => {
-                Self::OutputTokens
+            "inputtokens" | "inputtokencount" | "totalinputtokens" | "prompttokens" => Self::InputTokens,
+            "outputtokens" | "outputtokencount" | "totaloutputtokens" | "completiontokens" => Self::OutputTokens,
+            "cachereadtokens" | "cachereadinputtokens" | "cachereadinputtokencount" => Self::CacheReadTokens,
+            "cachewritetokens" | "cachewriteinputtokens" | "cachewriteinputtokencount" | "cachecreationinputtokens" => {
+                Self::CacheWriteTokens
             }
-            "cachereadtokens" | "cachereadinputtokens" | "cachereadinputtokencount" => {
-                Self::CacheReadTokens
-            }
-            "cachewritetokens"
-            | "cachewriteinputtokens"
-            | "cachewriteinputtokencount"
-            | "cachecreationinputtokens" => Self::CacheWriteTokens,
             _ => return None,
         })
     }
@@ -131,47 +121,25 @@ impl Levels {
     pub(super) fn of(source: &MetricSource) -> Result<Self, CloudWatchError> {
         let mut names = BTreeMap::new();
         for (key, metric) in &source.names {
-            let Some(measure) = Measure::ALL
-                .into_iter()
-                .find(|measure| measure.name() == key)
-            else {
+            let Some(measure) = Measure::ALL.into_iter().find(|measure| measure.name() == key) else {
                 let known = Measure::ALL.map(Measure::name).join(", ");
-                return Err(CloudWatchError::UnknownMeasure {
-                    name: key.clone(),
-                    known,
-                });
+                return Err(CloudWatchError::UnknownMeasure { name: key.clone(), known });
             };
             names.insert(measure, metric.clone());
         }
-        Ok(Self {
-            namespace: source.namespace.clone(),
-            dimensions: source.dimensions.clone(),
-            names,
-        })
+        Ok(Self { namespace: source.namespace.clone(), dimensions: source.dimensions.clone(), names })
     }
 
     /// Decides whether a metric is read, and as what.
-    pub(super) fn judge(
-        &self,
-        namespace: &str,
-        metric: &str,
-        dimensions: &BTreeMap<String, String>,
-    ) -> Verdict {
+    pub(super) fn judge(&self, namespace: &str, metric: &str, dimensions: &BTreeMap<String, String>) -> Verdict {
         let (measures, is_level) = match namespace {
-            "AWS/Bedrock" => (
-                Vec::from_iter(Measure::of_runtime(metric)),
-                dimensions.keys().eq(["ModelId"]),
-            ),
-            "AWS/BedrockMantle" => (
-                Vec::from_iter(Measure::of_mantle(metric)),
-                dimensions.keys().eq(["Model", "Project"]),
-            ),
+            "AWS/Bedrock" => (Vec::from_iter(Measure::of_runtime(metric)), dimensions.keys().eq(["ModelId"])),
+            "AWS/BedrockMantle" => {
+                (Vec::from_iter(Measure::of_mantle(metric)), dimensions.keys().eq(["Model", "Project"]))
+            }
             _ if self.namespace.as_deref() == Some(namespace) => (
                 self.custom_measures(metric),
-                self.custom_dimensions()
-                    .iter()
-                    .copied()
-                    .eq(dimensions.keys().map(String::as_str)),
+                self.custom_dimensions().iter().copied().eq(dimensions.keys().map(String::as_str)),
             ),
             _ => return Verdict::NotOurs,
         };
@@ -191,35 +159,19 @@ impl Levels {
 
     /// A configured name replaces every natural spelling of its measure, and is taken for no other.
     pub(super) fn custom_measures(&self, metric: &str) -> Vec<Measure> {
-        let configured: Vec<Measure> = self
-            .names
-            .iter()
-            .filter(|(_, name)| *name == metric)
-            .map(|(measure, _)| *measure)
-            .collect();
+        let configured: Vec<Measure> =
+            self.names.iter().filter(|(_, name)| *name == metric).map(|(measure, _)| *measure).collect();
         if !configured.is_empty() {
             return configured;
         }
-        Measure::of_custom(metric)
-            .into_iter()
-            .filter(|measure| !self.names.contains_key(measure))
-            .collect()
+        Measure::of_custom(metric).into_iter().filter(|measure| !self.names.contains_key(measure)).collect()
     }
 
     /// Says whose calls a series of a level that is read has measured.
     ///
     /// Values stay raw text: an owner's canonical form and a model's name are found later.
-    pub(super) fn identity(
-        &self,
-        namespace: &str,
-        dimensions: &BTreeMap<String, String>,
-    ) -> Identity {
-        let value = |name: &str| {
-            dimensions
-                .get(name)
-                .filter(|value| !value.trim().is_empty())
-                .cloned()
-        };
+    pub(super) fn identity(&self, namespace: &str, dimensions: &BTreeMap<String, String>) -> Identity {
+        let value = |name: &str| dimensions.get(name).filter(|value| !value.trim().is_empty()).cloned();
         let native = |endpoint, model| Identity {
             scope: Scope::Native,
             endpoint: Some(endpoint),

@@ -98,9 +98,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Document, serde_json::Error> {
     let envelope: Envelope = serde_json::from_slice(bytes)?;
     if envelope.id.is_some() && (envelope.metric_stat.is_some() || envelope.expression.is_some()) {
         let value: Value = serde_json::from_slice(bytes)?;
-        return Ok(
-            query(&value).map_or(Document::Foreign, |(id, query)| Document::Query(id, query))
-        );
+        return Ok(query(&value).map_or(Document::Foreign, |(id, query)| Document::Query(id, query)));
     }
     document(envelope)
 }
@@ -108,36 +106,21 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Document, serde_json::Error> {
 /// Sorts an envelope's parts, opening the ones inside it.
 fn document(mut envelope: Envelope) -> Result<Document, serde_json::Error> {
     let outer = Whereabouts::of(&envelope.others);
-    let mut request = envelope.queries.take().map(|values| Request {
-        whereabouts: outer.clone(),
-        queries: queries(&values),
-    });
+    let mut request =
+        envelope.queries.take().map(|values| Request { whereabouts: outer.clone(), queries: queries(&values) });
     let mut replies = Vec::from_iter(reply(&mut envelope, &outer));
     for (key, value) in std::mem::take(&mut envelope.others) {
         match (key.to_ascii_lowercase().as_str(), value) {
             ("request", Value::Array(values)) => {
-                request = Some(Request {
-                    whereabouts: outer.clone(),
-                    queries: queries(&values),
-                });
+                request = Some(Request { whereabouts: outer.clone(), queries: queries(&values) });
             }
             ("request", value @ Value::Object(_)) => {
                 let inner: Envelope = serde_json::from_value(value)?;
                 let whereabouts = Whereabouts::of(&inner.others).or(&outer);
-                request = inner
-                    .queries
-                    .map(|values| Request {
-                        whereabouts,
-                        queries: queries(&values),
-                    })
-                    .or(request);
+                request = inner.queries.map(|values| Request { whereabouts, queries: queries(&values) }).or(request);
             }
             ("response" | "responses" | "reply" | "replies" | "pages", value) => {
-                let pages = if let Value::Array(pages) = value {
-                    pages
-                } else {
-                    vec![value]
-                };
+                let pages = if let Value::Array(pages) = value { pages } else { vec![value] };
                 for page in pages.into_iter().filter(Value::is_object) {
                     replies.extend(reply(&mut serde_json::from_value(page)?, &outer));
                 }
@@ -155,33 +138,17 @@ fn document(mut envelope: Envelope) -> Result<Document, serde_json::Error> {
 fn reply(envelope: &mut Envelope, outer: &Whereabouts) -> Option<Reply> {
     let results = envelope.results.take()?;
     let own = envelope.messages.take().unwrap_or_default();
-    let messages = own
-        .iter()
-        .chain(
-            results
-                .iter()
-                .flat_map(|result| result.messages.iter().flatten()),
-        )
-        .map(message)
-        .collect();
-    let has_next = envelope
-        .next_token
-        .as_ref()
-        .is_some_and(|token| token.as_str().is_some_and(|token| !token.is_empty()));
-    Some(Reply {
-        whereabouts: Whereabouts::of(&envelope.others).or(outer),
-        results,
-        has_next,
-        messages,
-    })
+    let messages =
+        own.iter().chain(results.iter().flat_map(|result| result.messages.iter().flatten())).map(message).collect();
+    let has_next =
+        envelope.next_token.as_ref().is_some_and(|token| token.as_str().is_some_and(|token| !token.is_empty()));
+    Some(Reply { whereabouts: Whereabouts::of(&envelope.others).or(outer), results, has_next, messages })
 }
 
 /// A message of CloudWatch in one line.
 fn message(value: &Value) -> String {
     let part = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
-    format!("{} {}", part("Code"), part("Value"))
-        .trim()
-        .to_owned()
+    format!("{} {}", part("Code"), part("Value")).trim().to_owned()
 }
 
 /// Reads all queries that have an id.
@@ -231,12 +198,7 @@ fn query(value: &Value) -> Option<(String, Result<Query, String>)> {
     let raw = match RawQuery::deserialize(value) {
         Ok(raw) => raw,
         Err(error) => {
-            return Some((
-                id,
-                Err(format!(
-                    "cannot be read ({error}); compare it with the API's MetricDataQuery"
-                )),
-            ));
+            return Some((id, Err(format!("cannot be read ({error}); compare it with the API's MetricDataQuery"))));
         }
     };
     let Some(stat) = raw.metric_stat else {
@@ -244,10 +206,7 @@ fn query(value: &Value) -> Option<(String, Result<Query, String>)> {
         return Some((id, Err(reason.to_owned())));
     };
     let query = Query {
-        account_id: raw
-            .account_id
-            .as_ref()
-            .and_then(super::whereabouts::account_text),
+        account_id: raw.account_id.as_ref().and_then(super::whereabouts::account_text),
         namespace: stat.metric.namespace,
         metric: stat.metric.metric_name,
         dimensions: stat
@@ -277,25 +236,17 @@ mod tests {
             Document::Foreign => "foreign".to_owned(),
         };
         assert_eq!(kind(r#"{"MetricDataQueries":[]}"#), "request with 0");
-        assert_eq!(
-            kind(r#"{"MetricDataResults":[],"Messages":null,"ResponseMetadata":{"x":1}}"#),
-            "reply"
-        );
-        assert_eq!(
-            kind(r#"{"MetricDataQueries":[],"MetricDataResults":[]}"#),
-            "request with 1"
-        );
+        assert_eq!(kind(r#"{"MetricDataResults":[],"Messages":null,"ResponseMetadata":{"x":1}}"#), "reply");
+        assert_eq!(kind(r#"{"MetricDataQueries":[],"MetricDataResults":[]}"#), "request with 1");
         assert_eq!(
             kind(r#"{"request":{"MetricDataQueries":[]},"response":{"MetricDataResults":[]}}"#),
             "request with 1"
         );
-        let pages = r#"{"Request":{"MetricDataQueries":[]},"Responses":[{"MetricDataResults":[]},{"MetricDataResults":[]}]}"#;
+        let pages =
+            r#"{"Request":{"MetricDataQueries":[]},"Responses":[{"MetricDataResults":[]},{"MetricDataResults":[]}]}"#;
         assert_eq!(kind(pages), "request with 2");
         assert_eq!(kind(r#"{"Id":"a","Expression":"SUM(METRICS())"}"#), "query");
-        assert_eq!(
-            kind(r#"{"region":{"x":1},"request":"GET /","metadata":4}"#),
-            "foreign"
-        );
+        assert_eq!(kind(r#"{"region":{"x":1},"request":"GET /","metadata":4}"#), "foreign");
     }
 
     #[test]
@@ -304,29 +255,13 @@ mod tests {
             {"Id":"a","AccountId":"111111111111","MetricStat":{"Metric":{"Namespace":"N","MetricName":"M",
              "Dimensions":[{"Name":"D","Value":"v"}]},"Period":300,"Stat":"Sum"}},
             {"Id":"e","Expression":"a*2"},{"Id":"bad","MetricStat":{"Metric":3}}]}"#;
-        let Document::Request(request, _) = parse(text.as_bytes()).unwrap() else {
-            panic!("a request")
-        };
+        let Document::Request(request, _) = parse(text.as_bytes()).unwrap() else { panic!("a request") };
         let query = request.queries["a"].clone().unwrap();
         assert_eq!(
-            (
-                query.account_id.as_deref(),
-                query.period,
-                query.dimensions["D"].as_str()
-            ),
+            (query.account_id.as_deref(), query.period, query.dimensions["D"].as_str()),
             (Some("111111111111"), Some(300), "v")
         );
-        assert!(
-            request.queries["e"]
-                .clone()
-                .unwrap_err()
-                .contains("only MetricStat is understood")
-        );
-        assert!(
-            request.queries["bad"]
-                .clone()
-                .unwrap_err()
-                .contains("cannot be read")
-        );
+        assert!(request.queries["e"].clone().unwrap_err().contains("only MetricStat is understood"));
+        assert!(request.queries["bad"].clone().unwrap_err().contains("cannot be read"));
     }
 }

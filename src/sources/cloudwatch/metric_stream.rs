@@ -47,12 +47,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Record<'_>, serde_json::Error> {
 pub(super) fn begins_with_record(bytes: &[u8]) -> bool {
     let text = bytes.trim_ascii_start();
     text.starts_with(b"{")
-        && matches!(
-            serde_json::Deserializer::from_slice(text)
-                .into_iter::<Record<'_>>()
-                .next(),
-            Some(Ok(_))
-        )
+        && matches!(serde_json::Deserializer::from_slice(text).into_iter::<Record<'_>>().next(), Some(Ok(_)))
 }
 
 #[cfg(test)]
@@ -65,10 +60,7 @@ mod tests {
             "dimensions":{"A":"b"},"timestamp":1611929698000,"new":[1],
             "value":{"count":3.0,"sum":20.0,"max":18.0,"min":0.0,"p99.9":17.8,"TM(25%:75%)":16.4},"unit":"Seconds"}"#;
         let record = parse(text).unwrap();
-        assert_eq!(
-            (record.value.count, record.value.sum),
-            (Scalar::Real(3.0), Scalar::Real(20.0))
-        );
+        assert_eq!((record.value.count, record.value.sum), (Scalar::Real(3.0), Scalar::Real(20.0)));
         assert_eq!(record.unit.as_deref(), Some("Seconds"));
     }
 

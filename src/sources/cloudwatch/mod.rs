@@ -238,19 +238,13 @@ impl CloudWatchError {
 /// cannot be used is no error but one of [`Read::failures`].
 pub fn read(source: &MetricSource) -> Result<Read, CloudWatchError> {
     let mut reading = Reading::of(source)?;
-    let path_error = |error| CloudWatchError::Path {
-        path: source.path.clone(),
-        source: error,
-    };
+    let path_error = |error| CloudWatchError::Path { path: source.path.clone(), source: error };
     let mut files = folder::files(&source.path, &mut reading.notes).map_err(path_error)?;
     let mut saved = Saved::default();
     for file in &files {
         reading.read_file(file, &mut saved);
     }
-    if source.path.is_file()
-        && saved.replies.iter().any(|reply| reply.own.is_none())
-        && saved.requests.is_empty()
-    {
+    if source.path.is_file() && saved.replies.iter().any(|reply| reply.own.is_none()) && saved.requests.is_empty() {
         let found = reading.requests_beside(&source.path);
         files.extend(found.requests.iter().map(|saved| saved.file.clone()));
         saved.requests = found.requests;

@@ -20,11 +20,7 @@ pub(super) struct Notes {
 impl Notes {
     /// Warns once about something in a file.
     pub(super) fn warn(&mut self, file: &Path, line: Option<u64>, text: impl Into<String>) {
-        let warning = Warning {
-            file: file.to_owned(),
-            line,
-            text: text.into(),
-        };
+        let warning = Warning { file: file.to_owned(), line, text: text.into() };
         if self.warned.insert(warning.clone()) {
             self.warnings.push(warning);
         }
@@ -49,11 +45,7 @@ pub(super) struct LineNotes {
 impl LineNotes {
     /// Starts with no bad line.
     pub(super) fn of(file: &Path) -> Self {
-        Self {
-            file: file.to_owned(),
-            named: Vec::new(),
-            further: 0,
-        }
+        Self { file: file.to_owned(), named: Vec::new(), further: 0 }
     }
 
     /// Notes a bad line.
@@ -67,9 +59,7 @@ impl LineNotes {
 
     /// The first bad line.
     pub(super) fn first(&self) -> Option<(u64, &str)> {
-        self.named
-            .first()
-            .map(|(line, text)| (*line, text.as_str()))
+        self.named.first().map(|(line, text)| (*line, text.as_str()))
     }
 
     /// Turns the notes into warnings.
@@ -78,11 +68,7 @@ impl LineNotes {
             notes.warn(&self.file, Some(line), text);
         }
         if self.further > 0 {
-            notes.warn(
-                &self.file,
-                None,
-                format!("{} more lines could not be used", self.further),
-            );
+            notes.warn(&self.file, None, format!("{} more lines could not be used", self.further));
         }
     }
 }

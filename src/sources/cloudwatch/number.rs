@@ -172,14 +172,7 @@ mod tests {
 
     #[test]
     fn a_float_sum_rounds_half_even_to_whole_tokens() {
-        for (real, whole) in [
-            (1051.0, 1051),
-            (0.5, 0),
-            (1.5, 2),
-            (2.5, 2),
-            (2.500001, 3),
-            (-0.0, 0),
-        ] {
+        for (real, whole) in [(1051.0, 1051), (0.5, 0), (1.5, 2), (2.5, 2), (2.500001, 3), (-0.0, 0)] {
             assert_eq!(Scalar::Real(real).counted(), Ok(whole), "{real}");
         }
     }
@@ -191,18 +184,9 @@ mod tests {
             (Scalar::Whole(-3), "is -3, and a count cannot be negative"),
             (Scalar::Real(f64::NAN), "is not a number (NaN)"),
             (Scalar::Text("NaN".to_owned()), "is not a number (NaN)"),
-            (
-                Scalar::Real(f64::INFINITY),
-                "is inf, which is absurdly large",
-            ),
-            (
-                Scalar::Whole(ABSURD + 1),
-                "is 1000000000000001, which is absurdly large",
-            ),
-            (
-                Scalar::Text("many".to_owned()),
-                "is \"many\", which is not a number",
-            ),
+            (Scalar::Real(f64::INFINITY), "is inf, which is absurdly large"),
+            (Scalar::Whole(ABSURD + 1), "is 1000000000000001, which is absurdly large"),
+            (Scalar::Text("many".to_owned()), "is \"many\", which is not a number"),
             (Scalar::Absent, "is missing"),
         ] {
             assert_eq!(scalar.counted(), Err(reason.to_owned()));
@@ -230,20 +214,10 @@ mod tests {
 
     #[test]
     fn an_instant_without_offset_or_out_of_reach_is_no_instant() {
-        for text in [
-            "\"2026-10-01T00:05:00\"",
-            "1790813100000",
-            "12",
-            "null",
-            "\"soon\"",
-            "1e300",
-        ] {
+        for text in ["\"2026-10-01T00:05:00\"", "1790813100000", "12", "null", "\"soon\"", "1e300"] {
             assert_eq!(stamp(text), None, "{text}");
         }
         assert_eq!(seconds_of_milliseconds(&Scalar::Whole(1_790_813_100)), None);
-        assert_eq!(
-            seconds_of_milliseconds(&Scalar::Real(1_790_813_100_000.0)),
-            Some(1_790_813_100)
-        );
+        assert_eq!(seconds_of_milliseconds(&Scalar::Real(1_790_813_100_000.0)), Some(1_790_813_100));
     }
 }

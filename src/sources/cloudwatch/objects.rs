@@ -113,9 +113,7 @@ impl Scanner {
             b' ' | b'\t' | b'\r' | b',' | b'[' | b']' => {}
             _ => {
                 self.skipping = true;
-                visit(Piece::Junk {
-                    line: self.breaks + 1,
-                });
+                visit(Piece::Junk { line: self.breaks + 1 });
             }
         }
     }
@@ -138,10 +136,7 @@ impl Scanner {
             b'}' | b']' => {
                 self.depth -= 1;
                 if self.depth == 0 {
-                    visit(Piece::Object {
-                        line: self.began,
-                        bytes: &self.pending,
-                    });
+                    visit(Piece::Object { line: self.began, bytes: &self.pending });
                     self.reset();
                 }
             }
@@ -165,16 +160,11 @@ impl Scanner {
             return;
         }
         let damaged = self.in_string || self.pending.len() > OBJECT_BYTES_MAX;
-        let next = self.line_start > 0
-            && metric_stream::begins_with_record(&self.pending[self.line_start..]);
+        let next = self.line_start > 0 && metric_stream::begins_with_record(&self.pending[self.line_start..]);
         if !damaged && !next {
             return;
         }
-        let line = if next {
-            self.pending.split_off(self.line_start)
-        } else {
-            Vec::new()
-        };
+        let line = if next { self.pending.split_off(self.line_start) } else { Vec::new() };
         visit(Piece::Junk { line: self.began });
         self.reset();
         for byte in line {
@@ -230,19 +220,10 @@ mod tests {
 
     #[test]
     fn objects_are_found_on_lines_concatenated_in_arrays_and_pretty_printed() {
-        assert_eq!(
-            cut("{\"a\":1}\r\n\n{\"b\":{}}"),
-            ["1 {\"a\":1}", "3 {\"b\":{}}"]
-        );
+        assert_eq!(cut("{\"a\":1}\r\n\n{\"b\":{}}"), ["1 {\"a\":1}", "3 {\"b\":{}}"]);
         assert_eq!(cut("{\"a\":1}{\"b\":2}"), ["1 {\"a\":1}", "1 {\"b\":2}"]);
-        assert_eq!(
-            cut("[\n {\"a\":[1]},\n {\"b\":2}\n]\n"),
-            ["2 {\"a\":[1]}", "3 {\"b\":2}"]
-        );
-        assert_eq!(
-            cut("{\n \"a\": {\n  \"b\": 1\n }\n}"),
-            ["1 {\n \"a\": {\n  \"b\": 1\n }\n}"]
-        );
+        assert_eq!(cut("[\n {\"a\":[1]},\n {\"b\":2}\n]\n"), ["2 {\"a\":[1]}", "3 {\"b\":2}"]);
+        assert_eq!(cut("{\n \"a\": {\n  \"b\": 1\n }\n}"), ["1 {\n \"a\": {\n  \"b\": 1\n }\n}"]);
     }
 
     #[test]
@@ -261,21 +242,13 @@ mod tests {
         let text = format!("{{\"a\":{{\n{RECORD}{RECORD}\n{RECORD}");
         assert_eq!(
             cut(&text),
-            [
-                "1 junk".to_owned(),
-                format!("2 {RECORD}"),
-                format!("2 {RECORD}"),
-                format!("3 {RECORD}")
-            ]
+            ["1 junk".to_owned(), format!("2 {RECORD}"), format!("2 {RECORD}"), format!("3 {RECORD}")]
         );
     }
 
     #[test]
     fn text_that_is_not_json_is_one_piece_of_junk_a_line() {
-        assert_eq!(
-            cut("oops {\"a\":1}\n}\n{\"b\":2} x\n"),
-            ["1 junk", "2 junk", "3 {\"b\":2}", "3 junk"]
-        );
+        assert_eq!(cut("oops {\"a\":1}\n}\n{\"b\":2} x\n"), ["1 junk", "2 junk", "3 {\"b\":2}", "3 junk"]);
     }
 
     #[test]

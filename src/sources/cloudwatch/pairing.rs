@@ -41,19 +41,12 @@ impl SavedRequest {
 }
 
 /// Finds the request that the reply in `file` with these ids answers, or says why there is none.
-pub(super) fn request_of(
-    file: &Path,
-    ids: &BTreeSet<&str>,
-    requests: &[SavedRequest],
-) -> Result<usize, String> {
+pub(super) fn request_of(file: &Path, ids: &BTreeSet<&str>, requests: &[SavedRequest]) -> Result<usize, String> {
     let candidates = candidates(file, ids, requests);
     if let [position] = candidates[..] {
         return Ok(position);
     }
-    let covering: Vec<usize> = candidates
-        .into_iter()
-        .filter(|position| requests[*position].covers(ids))
-        .collect();
+    let covering: Vec<usize> = candidates.into_iter().filter(|position| requests[*position].covers(ids)).collect();
     one_request(&covering, requests).ok_or_else(|| {
         if covering.is_empty() {
             return "no request with the ids of this reply stands beside it, and a reply alone does not say what it \
@@ -74,9 +67,7 @@ pub(super) fn request_of(
 fn candidates(file: &Path, ids: &BTreeSet<&str>, requests: &[SavedRequest]) -> Vec<usize> {
     let positions = |wanted: &dyn Fn(&SavedRequest) -> bool| -> Vec<usize> {
         let beside = |saved: &SavedRequest| saved.file.parent() == file.parent();
-        (0..requests.len())
-            .filter(|position| beside(&requests[*position]) && wanted(&requests[*position]))
-            .collect()
+        (0..requests.len()).filter(|position| beside(&requests[*position]) && wanted(&requests[*position])).collect()
     };
     let mut found = positions(&|saved| saved.file == file);
     for (position, subject) in subjects(file).into_iter().enumerate() {
@@ -84,31 +75,18 @@ fn candidates(file: &Path, ids: &BTreeSet<&str>, requests: &[SavedRequest]) -> V
             return found;
         }
         // A name without its page number may be about something else, unless an id agrees.
-        let agrees = |saved: &SavedRequest| {
-            position == 0 || ids.iter().any(|id| saved.request.queries.contains_key(*id))
-        };
+        let agrees =
+            |saved: &SavedRequest| position == 0 || ids.iter().any(|id| saved.request.queries.contains_key(*id));
         found = positions(&|saved| Name::of(&saved.file).words == subject && agrees(saved));
     }
-    if found.is_empty() {
-        positions(&|saved| saved.covers(ids))
-    } else {
-        found
-    }
+    if found.is_empty() { positions(&|saved| saved.covers(ids)) } else { found }
 }
 
 /// The first of some requests if all of them ask the same.
 fn one_request(positions: &[usize], requests: &[SavedRequest]) -> Option<usize> {
     let first = positions.first()?;
-    let asked = |position: &usize| {
-        (
-            &requests[*position].request.queries,
-            &requests[*position].request.whereabouts,
-        )
-    };
-    positions
-        .iter()
-        .all(|position| asked(position) == asked(first))
-        .then_some(*first)
+    let asked = |position: &usize| (&requests[*position].request.queries, &requests[*position].request.whereabouts);
+    positions.iter().all(|position| asked(position) == asked(first)).then_some(*first)
 }
 
 /// A file's name without endings, cut into words.
@@ -122,43 +100,30 @@ impl Name {
     fn of(file: &Path) -> Self {
         let name = name_of(file).to_ascii_lowercase();
         let mut stem = name.as_str();
-        while let Some(shorter) = [".gz", ".json", ".jsonl", ".ndjson"]
-            .into_iter()
-            .find_map(|ending| stem.strip_suffix(ending))
+        while let Some(shorter) =
+            [".gz", ".json", ".jsonl", ".ndjson"].into_iter().find_map(|ending| stem.strip_suffix(ending))
         {
             stem = shorter;
         }
         let mut words = Vec::new();
         let mut begins_with_role = false;
-        for (position, word) in stem
-            .split(|letter: char| !letter.is_ascii_alphanumeric())
-            .filter(|word| !word.is_empty())
-            .enumerate()
+        for (position, word) in
+            stem.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).enumerate()
         {
             let letters = word.trim_end_matches(|letter: char| letter.is_ascii_digit());
-            let rest = if ROLES.contains(&letters) {
-                &word[letters.len()..]
-            } else {
-                word
-            };
+            let rest = if ROLES.contains(&letters) { &word[letters.len()..] } else { word };
             begins_with_role |= position == 0 && rest.len() < word.len();
             if !rest.is_empty() {
                 words.push(rest.to_owned());
             }
         }
-        Self {
-            words,
-            begins_with_role,
-        }
+        Self { words, begins_with_role }
     }
 }
 
 /// What a reply may be about: all its words, then without page numbers, then nothing in particular.
 fn subjects(file: &Path) -> Vec<Vec<String>> {
-    let Name {
-        mut words,
-        begins_with_role,
-    } = Name::of(file);
+    let Name { mut words, begins_with_role } = Name::of(file);
     let mut subjects = vec![words.clone()];
     while words.last().is_some_and(|word| is_page(word)) {
         words.pop();
@@ -178,9 +143,7 @@ fn is_page(word: &str) -> bool {
 
 /// The last part of a path, for messages and comparison.
 pub(super) fn name_of(file: &Path) -> String {
-    file.file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default()
+    file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// Sorts `page-2` before `page-10`.
@@ -189,13 +152,9 @@ pub(super) fn natural_order(file: &Path) -> Vec<(String, u64)> {
     let mut rest = name.as_str();
     let mut parts = Vec::new();
     while !rest.is_empty() {
-        let digits = rest
-            .find(|letter: char| letter.is_ascii_digit())
-            .unwrap_or(rest.len());
+        let digits = rest.find(|letter: char| letter.is_ascii_digit()).unwrap_or(rest.len());
         let (text, behind) = rest.split_at(digits);
-        let end = behind
-            .find(|letter: char| !letter.is_ascii_digit())
-            .unwrap_or(behind.len());
+        let end = behind.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(behind.len());
         let (number, behind) = behind.split_at(end);
         parts.push((text.to_owned(), number.parse().unwrap_or(u64::MAX)));
         rest = behind;
@@ -214,21 +173,13 @@ mod tests {
             .map(|id| format!(r#"{{"Id":"{id}","MetricStat":{{"Metric":{{"Namespace":"{file}","MetricName":"M"}},"Period":60,"Stat":"Sum"}}}}"#))
             .collect();
         let text = format!(r#"{{"MetricDataQueries":[{}]}}"#, queries.join(","));
-        let Ok(Document::Request(request, _)) = metric_data::parse(text.as_bytes()) else {
-            panic!("a request")
-        };
-        SavedRequest {
-            file: file.into(),
-            request,
-        }
+        let Ok(Document::Request(request, _)) = metric_data::parse(text.as_bytes()) else { panic!("a request") };
+        SavedRequest { file: file.into(), request }
     }
 
     /// The file of the request that is found for a reply.
     fn found(reply: &str, ids: &[&str], requests: &[(&str, &[&str])]) -> Result<String, String> {
-        let requests: Vec<SavedRequest> = requests
-            .iter()
-            .map(|(file, ids)| request(file, ids))
-            .collect();
+        let requests: Vec<SavedRequest> = requests.iter().map(|(file, ids)| request(file, ids)).collect();
         request_of(Path::new(reply), &ids.iter().copied().collect(), &requests)
             .map(|position| requests[position].file.display().to_string())
     }
@@ -247,67 +198,36 @@ mod tests {
             ("response2.json", "request.json"),
             ("page-1.json", "request.json"),
             ("page-10.json", "queries.json"),
-            (
-                "get_metric_data_response.json",
-                "get_metric_data_request.json",
-            ),
+            ("get_metric_data_response.json", "get_metric_data_request.json"),
         ] {
-            let requests: [(&str, &[&str]); 2] =
-                [(request, &["a"]), ("other.request.json", &["a"])];
-            assert_eq!(
-                found(reply, &["a"], &requests),
-                Ok(request.to_owned()),
-                "{reply}"
-            );
+            let requests: [(&str, &[&str]); 2] = [(request, &["a"]), ("other.request.json", &["a"])];
+            assert_eq!(found(reply, &["a"], &requests), Ok(request.to_owned()), "{reply}");
         }
     }
 
     #[test]
     fn numbered_pairs_stay_pairs() {
-        let requests: [(&str, &[&str]); 3] = [
-            ("request-1.json", &["a"]),
-            ("request-2.json", &["a"]),
-            ("request.json", &["a"]),
-        ];
-        assert_eq!(
-            found("response-2.json", &["a"], &requests),
-            Ok("request-2.json".to_owned())
-        );
-        assert_eq!(
-            found("response-2-page-3.json", &["a"], &requests),
-            Ok("request-2.json".to_owned())
-        );
+        let requests: [(&str, &[&str]); 3] =
+            [("request-1.json", &["a"]), ("request-2.json", &["a"]), ("request.json", &["a"])];
+        assert_eq!(found("response-2.json", &["a"], &requests), Ok("request-2.json".to_owned()));
+        assert_eq!(found("response-2-page-3.json", &["a"], &requests), Ok("request-2.json".to_owned()));
     }
 
     #[test]
     fn otherwise_the_only_request_with_the_ids_of_the_reply_is_taken() {
         let requests: [(&str, &[&str]); 2] = [("alpha.json", &["a", "b"]), ("beta.json", &["a"])];
-        assert_eq!(
-            found("gamma.json", &["b"], &requests),
-            Ok("alpha.json".to_owned())
-        );
+        assert_eq!(found("gamma.json", &["b"], &requests), Ok("alpha.json".to_owned()));
         assert!(
             found("gamma.json", &["a"], &requests)
                 .unwrap_err()
                 .contains("several requests have the ids of this reply (alpha.json, beta.json)")
         );
-        assert!(
-            found("gamma.json", &["c"], &requests)
-                .unwrap_err()
-                .contains("no request with the ids")
-        );
+        assert!(found("gamma.json", &["c"], &requests).unwrap_err().contains("no request with the ids"));
     }
 
     #[test]
     fn a_request_of_another_folder_is_never_taken() {
-        assert!(
-            found(
-                "one/x.response.json",
-                &["a"],
-                &[("two/x.request.json", &["a"])]
-            )
-            .is_err()
-        );
+        assert!(found("one/x.response.json", &["a"], &[("two/x.request.json", &["a"])]).is_err());
     }
 
     #[test]

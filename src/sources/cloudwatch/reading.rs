@@ -39,13 +39,7 @@ impl<'a> Reading<'a> {
     /// Starts with nothing read.
     pub(super) fn of(source: &'a MetricSource) -> Result<Self, CloudWatchError> {
         let levels = Levels::of(source)?;
-        Ok(Self {
-            source,
-            levels,
-            store: Store::default(),
-            notes: Notes::default(),
-            units_noted: BTreeSet::new(),
-        })
+        Ok(Self { source, levels, store: Store::default(), notes: Notes::default(), units_noted: BTreeSet::new() })
     }
 
     /// Reads one file: records become points at once, requests and replies are kept for later.
@@ -57,16 +51,10 @@ impl<'a> Reading<'a> {
                 return self.notes.fail(file, text);
             }
             Ok(Content::Utf16) => {
-                return self.notes.fail(
-                    file,
-                    "this is UTF-16 text, which is not JSON; save the file as UTF-8.",
-                );
+                return self.notes.fail(file, "this is UTF-16 text, which is not JSON; save the file as UTF-8.");
             }
             Err(error) => {
-                return self.notes.fail(
-                    file,
-                    &format!("the file cannot be opened ({error}); check its permissions."),
-                );
+                return self.notes.fail(file, &format!("the file cannot be opened ({error}); check its permissions."));
             }
         };
         let mut lines = LineNotes::of(file);
@@ -138,28 +126,20 @@ impl<'a> Reading<'a> {
                 } else if has_member(bytes, b"\"metric_name\"") {
                     lines.add(
                         line,
-                        format!(
-                            "this metric-stream record is damaged and is skipped: {}",
-                            reason(&no_record)
-                        ),
+                        format!("this metric-stream record is damaged and is skipped: {}", reason(&no_record)),
                     );
                 } else {
                     tally.foreign += 1;
                 }
             }
-            Err(error) => lines.add(
-                line,
-                format!("this cannot be read and is skipped: {}", reason(&error)),
-            ),
+            Err(error) => lines.add(line, format!("this cannot be read and is skipped: {}", reason(&error))),
         }
     }
 
     /// Turns a metric-stream record into a point.
     fn read_record(&mut self, file: &Path, line: u64, record: &Record<'_>, lines: &mut LineNotes) {
         let metric = record.metric_name.as_ref();
-        let verdict = self
-            .levels
-            .judge(&record.namespace, metric, &record.dimensions);
+        let verdict = self.levels.judge(&record.namespace, metric, &record.dimensions);
         if verdict == Verdict::NotOurs {
             return;
         }
@@ -167,18 +147,9 @@ impl<'a> Reading<'a> {
         let account_id = said(&record.account_id, source.account.as_deref());
         let region = said(&record.region, source.region.as_deref());
         let (Some(account_id), Some(region)) = (account_id, region) else {
-            return lines.add(
-                line,
-                format!("{metric} names no account or no region and is skipped"),
-            );
+            return lines.add(line, format!("{metric} names no account or no region and is skipped"));
         };
-        let name = NameRef {
-            account_id,
-            region,
-            namespace: &record.namespace,
-            metric,
-            dimensions: &record.dimensions,
-        };
+        let name = NameRef { account_id, region, namespace: &record.namespace, metric, dimensions: &record.dimensions };
         let Verdict::Read(measures) = verdict else {
             return self.store.ignore(&name);
         };
@@ -186,22 +157,12 @@ impl<'a> Reading<'a> {
             return;
         }
         let Some(at) = seconds_of_milliseconds(&record.timestamp) else {
-            return lines.add(line, format!("{metric} has a timestamp that is not in milliseconds since 1970, and is skipped"));
+            return lines
+                .add(line, format!("{metric} has a timestamp that is not in milliseconds since 1970, and is skipped"));
         };
         match record.value.sum.counted() {
-            Ok(sum) => self.store.add(
-                &name,
-                Origin::Stream,
-                at,
-                Point {
-                    count: count_of(&record.value.count),
-                    sum,
-                },
-            ),
-            Err(reason) => lines.add(
-                line,
-                format!("{metric} is skipped, because its sum {reason}"),
-            ),
+            Ok(sum) => self.store.add(&name, Origin::Stream, at, Point { count: count_of(&record.value.count), sum }),
+            Err(reason) => lines.add(line, format!("{metric} is skipped, because its sum {reason}")),
         }
     }
 
@@ -215,9 +176,7 @@ impl<'a> Reading<'a> {
         measures: &[Measure],
     ) -> bool {
         let unit = unit.map_or("", str::trim);
-        let counts = unit.is_empty()
-            || unit.eq_ignore_ascii_case("count")
-            || unit.eq_ignore_ascii_case("none");
+        let counts = unit.is_empty() || unit.eq_ignore_ascii_case("count") || unit.eq_ignore_ascii_case("none");
         if counts || !measures.iter().any(|measure| measure.is_tokens()) {
             return true;
         }
@@ -233,9 +192,7 @@ impl<'a> Reading<'a> {
     /// Looks for requests in the files beside a reply that was named directly.
     pub(super) fn requests_beside(&self, reply: &Path) -> Saved {
         let mut found = Saved::default();
-        let small = |file: &PathBuf| {
-            fs::metadata(file).is_ok_and(|metadata| metadata.len() <= REQUEST_BYTES_MAX)
-        };
+        let small = |file: &PathBuf| fs::metadata(file).is_ok_and(|metadata| metadata.len() <= REQUEST_BYTES_MAX);
         for file in folder::siblings(reply).into_iter().filter(small) {
             let Ok(Content::Text(text)) = folder::open(&file) else {
                 continue;
@@ -260,19 +217,12 @@ impl<'a> Reading<'a> {
         let (samples, notes) = hours::samples(&self.store, &self.levels, self.source);
         self.notes.warnings.extend(notes);
         if files.is_empty() {
-            self.notes
-                .warn(&self.source.path, None, "no file of metrics was found here");
+            self.notes.warn(&self.source.path, None, "no file of metrics was found here");
         } else {
             self.note_missing_level();
         }
         let ignored_levels = self.store.ignored_levels();
-        Read {
-            samples,
-            warnings: self.notes.warnings,
-            failures: self.notes.failures,
-            files,
-            ignored_levels,
-        }
+        Read { samples, warnings: self.notes.warnings, failures: self.notes.failures, files, ignored_levels }
     }
 
     /// A misspelt dimension silently empties every owner's measurement, so it is said aloud.
@@ -280,12 +230,7 @@ impl<'a> Reading<'a> {
         let Some(namespace) = &self.source.namespace else {
             return;
         };
-        if self
-            .store
-            .series()
-            .iter()
-            .any(|series| series.name.namespace == *namespace)
-        {
+        if self.store.series().iter().any(|series| series.name.namespace == *namespace) {
             return;
         }
         let wanted = Vec::from_iter(self.levels.custom_dimensions()).join(", ");
@@ -293,12 +238,7 @@ impl<'a> Reading<'a> {
         let seen: Vec<String> = levels
             .iter()
             .filter(|level| level.namespace == *namespace)
-            .map(|level| {
-                format!(
-                    "{{{}}}",
-                    Vec::from_iter(level.dimensions.iter().map(String::as_str)).join(", ")
-                )
-            })
+            .map(|level| format!("{{{}}}", Vec::from_iter(level.dimensions.iter().map(String::as_str)).join(", ")))
             .collect();
         let seen = if seen.is_empty() {
             "none of its token metrics was seen".to_owned()
@@ -308,9 +248,7 @@ impl<'a> Reading<'a> {
         let text = Warning {
             file: self.source.path.clone(),
             line: None,
-            text: format!(
-                "no metric of {namespace} has exactly the configured dimensions {{{wanted}}}; {seen}"
-            ),
+            text: format!("no metric of {namespace} has exactly the configured dimensions {{{wanted}}}; {seen}"),
         };
         self.notes.warnings.push(text);
     }
@@ -334,6 +272,5 @@ fn has_member(bytes: &[u8], name: &[u8]) -> bool {
 /// A JSON error without its position, which counts from the object and not from the file.
 fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    text.split_once(" at line ")
-        .map_or(text.clone(), |(reason, _)| reason.to_owned())
+    text.split_once(" at line ").map_or(text.clone(), |(reason, _)| reason.to_owned())
 }

@@ -36,23 +36,12 @@ impl Saved {
         match document {
             Document::Request(request, replies) => {
                 let own = Some(self.requests.len());
-                self.requests.push(SavedRequest {
-                    file: file.clone(),
-                    request,
-                });
-                self.replies
-                    .extend(replies.into_iter().map(|reply| SavedReply {
-                        file: file.clone(),
-                        reply,
-                        own,
-                    }));
+                self.requests.push(SavedRequest { file: file.clone(), request });
+                self.replies.extend(replies.into_iter().map(|reply| SavedReply { file: file.clone(), reply, own }));
             }
             Document::Reply(reply) => {
                 // In a file that logs one request and its reply after the other, the last one is meant.
-                let last = self
-                    .requests
-                    .last()
-                    .filter(|saved| saved.file == file && saved.covers(&ids(&reply)));
+                let last = self.requests.last().filter(|saved| saved.file == file && saved.covers(&ids(&reply)));
                 let own = last.map(|_| self.requests.len() - 1);
                 self.replies.push(SavedReply { file, reply, own });
             }
@@ -68,21 +57,14 @@ impl Saved {
     pub(super) fn end_of(&mut self, file: &Path) {
         let request = std::mem::take(&mut self.bare);
         if !request.queries.is_empty() {
-            self.requests.push(SavedRequest {
-                file: file.to_owned(),
-                request,
-            });
+            self.requests.push(SavedRequest { file: file.to_owned(), request });
         }
     }
 }
 
 /// The ids that a reply has results for.
 fn ids(reply: &Reply) -> BTreeSet<&str> {
-    reply
-        .results
-        .iter()
-        .map(|result| result.id.as_str())
-        .collect()
+    reply.results.iter().map(|result| result.id.as_str()).collect()
 }
 
 /// The pages that answer one request in one account and region, in order.
@@ -93,16 +75,10 @@ pub(super) fn read(saved: &Saved, reading: &mut Reading<'_>) {
     let mut answered: Pages<'_> = BTreeMap::new();
     for reply in &saved.replies {
         let ids = ids(&reply.reply);
-        match reply
-            .own
-            .map_or_else(|| request_of(&reply.file, &ids, &saved.requests), Ok)
-        {
+        match reply.own.map_or_else(|| request_of(&reply.file, &ids, &saved.requests), Ok) {
             Ok(position) => {
                 let whereabouts = whereabouts(reply, &saved.requests[position], reading);
-                answered
-                    .entry((position, whereabouts))
-                    .or_default()
-                    .push(reply);
+                answered.entry((position, whereabouts)).or_default().push(reply);
             }
             Err(_) if ids.is_empty() => {}
             Err(why) => reading.notes.fail(&reply.file, &why),
@@ -118,95 +94,45 @@ pub(super) fn read(saved: &Saved, reading: &mut Reading<'_>) {
 /// A request without a reply measures nothing, and its owner surely meant to save one.
 fn warn_of_unanswered(saved: &Saved, answered: &Pages<'_>, reading: &mut Reading<'_>) {
     let used = |request: &Request| {
-        answered
-            .keys()
-            .any(|(position, _)| saved.requests[*position].request.queries == request.queries)
+        answered.keys().any(|(position, _)| saved.requests[*position].request.queries == request.queries)
     };
-    for SavedRequest { file, request } in
-        saved.requests.iter().filter(|saved| !used(&saved.request))
-    {
-        if request
-            .queries
-            .values()
-            .flatten()
-            .any(|query| is_read(query, reading))
-        {
-            reading
-                .notes
-                .warn(file, None, "no reply to this request was found");
+    for SavedRequest { file, request } in saved.requests.iter().filter(|saved| !used(&saved.request)) {
+        if request.queries.values().flatten().any(|query| is_read(query, reading)) {
+            reading.notes.warn(file, None, "no reply to this request was found");
         }
     }
 }
 
 /// Whether a query asks for something that is read.
 fn is_read(query: &Query, reading: &Reading<'_>) -> bool {
-    matches!(
-        reading
-            .levels
-            .judge(&query.namespace, &query.metric, &query.dimensions),
-        Verdict::Read(_)
-    )
+    matches!(reading.levels.judge(&query.namespace, &query.metric, &query.dimensions), Verdict::Read(_))
 }
 
 /// Where a reply was measured: what it says, then its request, then names, then the configuration.
 fn whereabouts(reply: &SavedReply, request: &SavedRequest, reading: &Reading<'_>) -> Whereabouts {
     let source = reading.source;
     let below = |file: &Path| -> Vec<String> {
-        let below = file
-            .strip_prefix(&source.path)
-            .ok()
-            .filter(|below| !below.as_os_str().is_empty());
+        let below = file.strip_prefix(&source.path).ok().filter(|below| !below.as_os_str().is_empty());
         let parts = below.map_or_else(|| file.file_name().map(Path::new), Some);
-        parts
-            .into_iter()
-            .flat_map(Path::iter)
-            .map(|part| part.to_string_lossy().into_owned())
-            .rev()
-            .collect()
+        parts.into_iter().flat_map(Path::iter).map(|part| part.to_string_lossy().into_owned()).rev().collect()
     };
     let mut names = below(&reply.file);
     names.splice(1..1, below(&request.file).into_iter().take(1));
-    let configured = Whereabouts {
-        account_id: source.account.clone(),
-        region: source.region.clone(),
-    };
-    let said = reply
-        .reply
-        .whereabouts
-        .clone()
-        .or(&request.request.whereabouts);
-    said.or(&Whereabouts::of_names(names.iter().map(String::as_str)))
-        .or(&configured)
+    let configured = Whereabouts { account_id: source.account.clone(), region: source.region.clone() };
+    let said = reply.reply.whereabouts.clone().or(&request.request.whereabouts);
+    said.or(&Whereabouts::of_names(names.iter().map(String::as_str))).or(&configured)
 }
 
 /// Reads the pages of one request; a later page completes what an earlier one left partial.
-fn read_pages(
-    request: &SavedRequest,
-    whereabouts: &Whereabouts,
-    pages: &[&SavedReply],
-    reading: &mut Reading<'_>,
-) {
+fn read_pages(request: &SavedRequest, whereabouts: &Whereabouts, pages: &[&SavedReply], reading: &mut Reading<'_>) {
     let mut statuses: BTreeMap<&str, (&str, &Path)> = BTreeMap::new();
     for page in pages {
-        for message in page
-            .reply
-            .messages
-            .iter()
-            .filter(|message| !message.is_empty())
-        {
-            reading
-                .notes
-                .warn(&page.file, None, format!("CloudWatch said: {message}"));
+        for message in page.reply.messages.iter().filter(|message| !message.is_empty()) {
+            reading.notes.warn(&page.file, None, format!("CloudWatch said: {message}"));
         }
         for result in &page.reply.results {
             if read_result(request, whereabouts, &page.file, result, reading) {
-                statuses.insert(
-                    &result.id,
-                    (
-                        result.status_code.as_deref().unwrap_or("Complete"),
-                        &page.file,
-                    ),
-                );
+                statuses.insert(&result.id, (result.status_code.as_deref().unwrap_or("Complete"), &page.file));
             }
         }
     }
@@ -222,8 +148,7 @@ fn read_pages(
         }
     }
     if let Some(last) = pages.last().filter(|last| last.reply.has_next) {
-        let text =
-            "the reply is incomplete: it has a NextToken, and the page that follows was not found";
+        let text = "the reply is incomplete: it has a NextToken, and the page that follows was not found";
         reading.notes.warn(&last.file, None, text);
     }
 }
@@ -240,33 +165,26 @@ fn read_result(
     let query = match request.request.queries.get(id) {
         Some(Ok(query)) => query,
         Some(Err(reason)) => {
-            reading
-                .notes
-                .fail(&request.file, &format!("the query `{id}` {reason}."));
+            reading.notes.fail(&request.file, &format!("the query `{id}` {reason}."));
             return false;
         }
         None => {
             let asked = request.file.display();
-            reading.notes.fail(file, &format!("the result `{id}` has no query of that id in {asked}; save the request that was really sent."));
+            reading.notes.fail(
+                file,
+                &format!(
+                    "the result `{id}` has no query of that id in {asked}; save the request that was really sent."
+                ),
+            );
             return false;
         }
     };
-    let verdict = reading
-        .levels
-        .judge(&query.namespace, &query.metric, &query.dimensions);
+    let verdict = reading.levels.judge(&query.namespace, &query.metric, &query.dimensions);
     if verdict == Verdict::NotOurs {
         return false;
     }
-    let asked = Whereabouts {
-        account_id: query.account_id.clone(),
-        region: None,
-    }
-    .or(whereabouts);
-    let Whereabouts {
-        account_id: Some(account_id),
-        region: Some(region),
-    } = &asked
-    else {
+    let asked = Whereabouts { account_id: query.account_id.clone(), region: None }.or(whereabouts);
+    let Whereabouts { account_id: Some(account_id), region: Some(region) } = &asked else {
         reading.notes.fail(file, &missing(&asked));
         return false;
     };
@@ -289,9 +207,7 @@ fn read_result(
             true
         }
         Err(reason) => {
-            reading
-                .notes
-                .fail(&request.file, &format!("the query `{id}` {reason}."));
+            reading.notes.fail(&request.file, &format!("the query `{id}` {reason}."));
             false
         }
     }
@@ -300,11 +216,7 @@ fn read_result(
 /// Says where to put the account or the region that a reply does not tell.
 fn missing(whereabouts: &Whereabouts) -> String {
     let (what, key, example) = match (&whereabouts.account_id, &whereabouts.region) {
-        (None, None) => (
-            "account and region",
-            "\"account_id\" and \"region\"",
-            "111111111111/us-east-1",
-        ),
+        (None, None) => ("account and region", "\"account_id\" and \"region\"", "111111111111/us-east-1"),
         (None, Some(_)) => ("account", "\"account_id\"", "111111111111"),
         (Some(_), _) => ("region", "\"region\"", "us-east-1"),
     };
@@ -334,28 +246,16 @@ fn usable(query: &Query, measures: &[Measure]) -> Result<Asked, String> {
         }
     };
     match query.period {
-        Some(period) if (1..=PERIOD_MAX).contains(&period) => Ok(Asked {
-            period,
-            sample_count,
-        }),
+        Some(period) if (1..=PERIOD_MAX).contains(&period) => Ok(Asked { period, sample_count }),
         Some(period) => Err(format!(
             "has a period of {period} seconds, which fits in no day; ask for a period from 60 to {PERIOD_MAX}"
         )),
-        None => Err(
-            "has no period, so its points cannot be placed; save the request with its Period"
-                .to_owned(),
-        ),
+        None => Err("has no period, so its points cannot be placed; save the request with its Period".to_owned()),
     }
 }
 
 /// Adds the points of a result. A point that another page repeats is settled like a redelivery.
-fn add_points(
-    name: &NameRef<'_>,
-    asked: Asked,
-    file: &Path,
-    result: &MetricResult,
-    reading: &mut Reading<'_>,
-) {
+fn add_points(name: &NameRef<'_>, asked: Asked, file: &Path, result: &MetricResult, reading: &mut Reading<'_>) {
     let id = &result.id;
     let (stamps, values) = (&result.timestamps, &result.values);
     if stamps.len() != values.len() {
@@ -382,18 +282,13 @@ fn add_points(
                     phase: at.rem_euclid(asked.period),
                     sample_count: asked.sample_count,
                 };
-                reading
-                    .store
-                    .add(name, origin, at, Point { count: None, sum });
+                reading.store.add(name, origin, at, Point { count: None, sum });
             }
             Err(reason) => refused.push(reason),
         }
     }
     if let Some(reason) = refused.first() {
-        let text = format!(
-            "{} values of the result `{id}` are skipped; the first {reason}",
-            refused.len()
-        );
+        let text = format!("{} values of the result `{id}` are skipped; the first {reason}", refused.len());
         reading.notes.warn(file, None, text);
     }
 }

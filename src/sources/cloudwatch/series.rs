@@ -48,18 +48,8 @@ pub(super) struct SeriesName {
 impl SeriesName {
     /// Names the series in a message.
     pub(super) fn describe(&self) -> String {
-        let dimensions: Vec<String> = self
-            .dimensions
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        format!(
-            "{} {{{}}} in {} {}",
-            self.namespace,
-            dimensions.join(", "),
-            self.account_id,
-            self.region
-        )
+        let dimensions: Vec<String> = self.dimensions.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        format!("{} {{{}}} in {} {}", self.namespace, dimensions.join(", "), self.account_id, self.region)
     }
 }
 
@@ -87,12 +77,7 @@ impl Store {
     pub(super) fn add(&mut self, name: &NameRef<'_>, origin: Origin, at: i64, point: Point) {
         self.key.clear();
         name.write(&mut self.key);
-        if let Origin::Reply {
-            period,
-            phase,
-            sample_count,
-        } = origin
-        {
+        if let Origin::Reply { period, phase, sample_count } = origin {
             for part in [period, phase, i64::from(sample_count)] {
                 self.key.push_str(&part.to_string());
                 self.key.push(BETWEEN);
@@ -103,11 +88,7 @@ impl Store {
         } else {
             let position = self.series.len();
             self.index.insert(self.key.clone(), position);
-            self.series.push(Series {
-                name: name.to_owned(),
-                origin,
-                points: BTreeMap::new(),
-            });
+            self.series.push(Series { name: name.to_owned(), origin, points: BTreeMap::new() });
             position
         };
         let kept = self.series[position].points.entry(at).or_insert(point);
@@ -118,10 +99,7 @@ impl Store {
     pub(super) fn ignore(&mut self, name: &NameRef<'_>) {
         let mut key = String::new();
         name.write(&mut key);
-        let level = (
-            name.namespace.to_owned(),
-            name.dimensions.keys().cloned().collect(),
-        );
+        let level = (name.namespace.to_owned(), name.dimensions.keys().cloned().collect());
         self.ignored.entry(level).or_default().insert(key);
     }
 
@@ -158,10 +136,7 @@ pub(super) struct NameRef<'a> {
 impl NameRef<'_> {
     fn write(&self, key: &mut String) {
         let names = [self.account_id, self.region, self.namespace, self.metric];
-        let dimensions = self
-            .dimensions
-            .iter()
-            .flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+        let dimensions = self.dimensions.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
         for part in names.into_iter().chain(dimensions) {
             key.push_str(part);
             key.push(BETWEEN);

@@ -54,19 +54,14 @@ fn source(path: &Path) -> MetricSource {
     MetricSource {
         path: path.to_owned(),
         namespace: Some("Acme/GenAI".to_owned()),
-        dimensions: pairs
-            .map(|(key, name)| (key.to_owned(), name.to_owned()))
-            .into(),
+        dimensions: pairs.map(|(key, name)| (key.to_owned(), name.to_owned())).into(),
         ..MetricSource::default()
     }
 }
 
 /// A source that reads native metrics alone.
 fn native(path: &Path) -> MetricSource {
-    MetricSource {
-        path: path.to_owned(),
-        ..MetricSource::default()
-    }
+    MetricSource { path: path.to_owned(), ..MetricSource::default() }
 }
 
 /// Reads native metrics from these files.
@@ -78,36 +73,15 @@ fn read_files(files: &[(&str, &str)]) -> Read {
 /// A metric-stream record of `AWS/Bedrock` for Haiku, `minute` minutes after midnight.
 fn record(metric: &str, minute: i64, count: i64, sum: i64) -> String {
     let dimensions = format!(r#"{{"ModelId":"{HAIKU}"}}"#);
-    record_of(
-        "AWS/Bedrock",
-        metric,
-        &dimensions,
-        minute,
-        &format!(r#"{{"count":{count}.0,"sum":{sum}.0}}"#),
-        "Count",
-    )
+    record_of("AWS/Bedrock", metric, &dimensions, minute, &format!(r#"{{"count":{count}.0,"sum":{sum}.0}}"#), "Count")
 }
 
 /// A record of the custom namespace.
 fn owned(metric: &str, dimensions: &str, minute: i64, sum: i64) -> String {
-    record_of(
-        "Acme/GenAI",
-        metric,
-        dimensions,
-        minute,
-        &format!(r#"{{"count":1.0,"sum":{sum}.0}}"#),
-        "Count",
-    )
+    record_of("Acme/GenAI", metric, dimensions, minute, &format!(r#"{{"count":1.0,"sum":{sum}.0}}"#), "Count")
 }
 
-fn record_of(
-    namespace: &str,
-    metric: &str,
-    dimensions: &str,
-    minute: i64,
-    value: &str,
-    unit: &str,
-) -> String {
+fn record_of(namespace: &str, metric: &str, dimensions: &str, minute: i64, value: &str, unit: &str) -> String {
     let timestamp = (MIDNIGHT + minute * 60) * 1000;
     format!(
         r#"{{"metric_stream_name":"s","account_id":"{ACCOUNT}","region":"{REGION}","namespace":"{namespace}","metric_name":"{metric}","dimensions":{dimensions},"timestamp":{timestamp},"value":{value},"unit":"{unit}"}}"#
@@ -116,10 +90,7 @@ fn record_of(
 
 /// A request whose queries ask `AWS/Bedrock` for Haiku: id, metric, period.
 fn request(queries: &[(&str, &str, i64)]) -> String {
-    let queries: Vec<String> = queries
-        .iter()
-        .map(|(id, metric, period)| query(id, metric, *period, "Sum"))
-        .collect();
+    let queries: Vec<String> = queries.iter().map(|(id, metric, period)| query(id, metric, *period, "Sum")).collect();
     format!(r#"{{"MetricDataQueries":[{}]}}"#, queries.join(","))
 }
 
@@ -131,36 +102,22 @@ fn query(id: &str, metric: &str, period: i64, stat: &str) -> String {
 
 /// A reply of that account and region.
 fn reply(results: &[Answer<'_>]) -> String {
-    format!(
-        r#"{{"account_id":"{ACCOUNT}","region":"{REGION}","MetricDataResults":[{}]}}"#,
-        results_text(results)
-    )
+    format!(r#"{{"account_id":"{ACCOUNT}","region":"{REGION}","MetricDataResults":[{}]}}"#, results_text(results))
 }
 
 fn results_text(results: &[Answer<'_>]) -> String {
     let result = |(id, status, points): &Answer<'_>| {
-        let stamps: Vec<String> = points
-            .iter()
-            .map(|(minute, _)| (MIDNIGHT + minute * 60).to_string())
-            .collect();
-        let values: Vec<String> = points
-            .iter()
-            .map(|(_, value)| format!("{value}.0"))
-            .collect();
+        let stamps: Vec<String> = points.iter().map(|(minute, _)| (MIDNIGHT + minute * 60).to_string()).collect();
+        let values: Vec<String> = points.iter().map(|(_, value)| format!("{value}.0")).collect();
         let (stamps, values) = (stamps.join(","), values.join(","));
-        format!(
-            r#"{{"Id":"{id}","StatusCode":"{status}","Timestamps":[{stamps}],"Values":[{values}]}}"#
-        )
+        format!(r#"{{"Id":"{id}","StatusCode":"{status}","Timestamps":[{stamps}],"Values":[{values}]}}"#)
     };
     results.iter().map(result).collect::<Vec<_>>().join(",")
 }
 
 /// Hour (from midnight) and input tokens of each sample.
 fn inputs(read: &Read) -> Vec<(i64, Option<i64>)> {
-    read.samples
-        .iter()
-        .map(|sample| ((sample.hour - MIDNIGHT) / 3600, sample.input_tokens))
-        .collect()
+    read.samples.iter().map(|sample| ((sample.hour - MIDNIGHT) / 3600, sample.input_tokens)).collect()
 }
 
 /// Whether one of the texts contains `part`.

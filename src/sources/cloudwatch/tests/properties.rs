@@ -6,22 +6,9 @@ use super::*;
 
 /// Records that collide often: few metrics, minutes and values.
 fn records() -> impl Strategy<Value = Vec<String>> {
-    let metrics = [
-        "InputTokenCount",
-        "CacheReadInputTokens",
-        "CacheReadInputTokenCount",
-        "Invocations",
-    ];
-    let one = (
-        prop::sample::select(metrics.to_vec()),
-        0i64..150,
-        0i64..4,
-        0i64..6,
-    );
-    prop::collection::vec(
-        one.prop_map(|(metric, minute, count, sum)| record(metric, minute, count, sum)),
-        1..40,
-    )
+    let metrics = ["InputTokenCount", "CacheReadInputTokens", "CacheReadInputTokenCount", "Invocations"];
+    let one = (prop::sample::select(metrics.to_vec()), 0i64..150, 0i64..4, 0i64..6);
+    prop::collection::vec(one.prop_map(|(metric, minute, count, sum)| record(metric, minute, count, sum)), 1..40)
 }
 
 proptest! {

@@ -43,32 +43,18 @@ fn minutes_of_one_model_become_one_hour() {
 fn an_absent_series_is_unknown_and_a_measured_zero_is_zero() {
     let read = read_files(&[("a.json", &record("CacheReadInputTokens", 0, 1, 0))]);
     let sample = &read.samples[0];
-    assert_eq!(
-        (
-            sample.cache_read_tokens,
-            sample.cache_write_tokens,
-            sample.invocations
-        ),
-        (Some(0), None, None)
-    );
+    assert_eq!((sample.cache_read_tokens, sample.cache_write_tokens, sample.invocations), (Some(0), None, None));
 }
 
 #[test]
 fn the_hour_is_that_of_the_timestamp_and_not_of_the_objects_key() {
-    let read = read_files(&[(
-        "2026/10/01/05/s-1-2026-10-01-05-00-00-x",
-        &record("InputTokenCount", 61, 1, 7),
-    )]);
+    let read = read_files(&[("2026/10/01/05/s-1-2026-10-01-05-00-00-x", &record("InputTokenCount", 61, 1, 7))]);
     assert_eq!(inputs(&read), [(1, Some(7))]);
 }
 
 #[test]
 fn a_redelivered_record_counts_once_and_of_differing_values_the_largest_count_then_sum_stays() {
-    let first = [
-        record("InputTokenCount", 0, 3, 900),
-        record("InputTokenCount", 1, 2, 10),
-    ]
-    .join("\n");
+    let first = [record("InputTokenCount", 0, 3, 900), record("InputTokenCount", 1, 2, 10)].join("\n");
     let again = [
         record("InputTokenCount", 0, 4, 800),
         record("InputTokenCount", 1, 2, 20),
@@ -76,10 +62,7 @@ fn a_redelivered_record_counts_once_and_of_differing_values_the_largest_count_th
     ]
     .join("\n");
     for (one, two) in [(&first, &again), (&again, &first)] {
-        assert_eq!(
-            inputs(&read_files(&[("a", one), ("b", two)])),
-            [(0, Some(820))]
-        );
+        assert_eq!(inputs(&read_files(&[("a", one), ("b", two)])), [(0, Some(820))]);
     }
 }
 
@@ -87,14 +70,7 @@ fn a_redelivered_record_counts_once_and_of_differing_values_the_largest_count_th
 fn levels_are_never_added_and_the_ones_left_out_are_counted() {
     let text = [
         record("InputTokenCount", 0, 1, 100),
-        record_of(
-            "AWS/Bedrock",
-            "InputTokenCount",
-            "{}",
-            0,
-            r#"{"count":1,"sum":100}"#,
-            "Count",
-        ),
+        record_of("AWS/Bedrock", "InputTokenCount", "{}", 0, r#"{"count":1,"sum":100}"#, "Count"),
         record_of(
             "AWS/Bedrock",
             "InputTokenCount",
@@ -122,90 +98,40 @@ fn levels_are_never_added_and_the_ones_left_out_are_counted() {
     ];
     let read = read_files(&[("a", &text.join("\n"))]);
     assert_eq!(inputs(&read), [(0, Some(100))]);
-    let levels: Vec<_> = read
-        .ignored_levels
-        .iter()
-        .map(|level| (level.dimensions.len(), level.series))
-        .collect();
+    let levels: Vec<_> = read.ignored_levels.iter().map(|level| (level.dimensions.len(), level.series)).collect();
     assert_eq!(levels, [(0, 1), (2, 1)]);
 }
 
 #[test]
 fn custom_metrics_carry_their_owner_and_are_read_only_where_configured() {
     let text = [
-        owned(
-            "input_tokens",
-            r#"{"Workload":"Chat Bot","Model":"sonnet"}"#,
-            0,
-            70,
-        ),
+        owned("input_tokens", r#"{"Workload":"Chat Bot","Model":"sonnet"}"#, 0, 70),
         owned("input_tokens", r#"{"Workload":"Chat Bot"}"#, 0, 70),
-        owned(
-            "Requests",
-            r#"{"Workload":"Chat Bot","Model":"sonnet"}"#,
-            0,
-            3,
-        ),
+        owned("Requests", r#"{"Workload":"Chat Bot","Model":"sonnet"}"#, 0, 3),
         record("InputTokenCount", 0, 1, 100),
     ];
     let folder = folder(&[("a", &text.join("\n"))]);
     let with_owner = read(&source(folder.path())).unwrap();
-    let owned = with_owner
-        .samples
-        .iter()
-        .find(|sample| sample.scope == Scope::Owner)
-        .unwrap();
-    assert_eq!(
-        (
-            owned.input_tokens,
-            owned.invocations,
-            owned.model_id.as_deref()
-        ),
-        (Some(70), Some(3), Some("sonnet"))
-    );
-    assert_eq!(
-        owned.owner,
-        BTreeMap::from([("workload".to_owned(), "Chat Bot".to_owned())])
-    );
+    let owned = with_owner.samples.iter().find(|sample| sample.scope == Scope::Owner).unwrap();
+    assert_eq!((owned.input_tokens, owned.invocations, owned.model_id.as_deref()), (Some(70), Some(3), Some("sonnet")));
+    assert_eq!(owned.owner, BTreeMap::from([("workload".to_owned(), "Chat Bot".to_owned())]));
     assert_eq!(owned.endpoint, None);
     assert_eq!(with_owner.samples.len(), 2);
     assert_eq!(with_owner.ignored_levels[0].namespace, "Acme/GenAI");
-    assert!(
-        read(&native(folder.path()))
-            .unwrap()
-            .samples
-            .iter()
-            .all(|sample| sample.scope == Scope::Native)
-    );
+    assert!(read(&native(folder.path())).unwrap().samples.iter().all(|sample| sample.scope == Scope::Native));
 }
 
 #[test]
 fn a_configured_level_that_no_metric_has_is_said_with_the_levels_that_are_there() {
-    let folder = folder(&[(
-        "a",
-        &owned("InputTokens", r#"{"workload":"x","Model":"y"}"#, 0, 1),
-    )]);
+    let folder = folder(&[("a", &owned("InputTokens", r#"{"workload":"x","Model":"y"}"#, 0, 1))]);
     let read = read(&source(folder.path())).unwrap();
-    assert!(
-        warned(
-            &read,
-            "exactly the configured dimensions {Model, Workload}; it has {Model, workload}"
-        ),
-        "{read:?}"
-    );
+    assert!(warned(&read, "exactly the configured dimensions {Model, Workload}; it has {Model, workload}"), "{read:?}");
 }
 
 #[test]
 fn mantle_is_read_at_project_and_model_and_projects_of_one_model_are_summed() {
     let of = |metric: &str, dimensions: &str| {
-        record_of(
-            "AWS/BedrockMantle",
-            metric,
-            dimensions,
-            0,
-            r#"{"count":1,"sum":5}"#,
-            "Count",
-        )
+        record_of("AWS/BedrockMantle", metric, dimensions, 0, r#"{"count":1,"sum":5}"#, "Count")
     };
     let text = [
         of("InputTokens", r#"{"Project":"p","Model":"m"}"#),
@@ -216,27 +142,14 @@ fn mantle_is_read_at_project_and_model_and_projects_of_one_model_are_summed() {
     ];
     let read = read_files(&[("a", &text.join("\n"))]);
     let sample = &read.samples[0];
-    assert_eq!(
-        (read.samples.len(), sample.input_tokens, sample.invocations),
-        (1, Some(10), Some(5))
-    );
-    assert_eq!(
-        (sample.endpoint, sample.cache_read_tokens),
-        (Some(Endpoint::Mantle), None)
-    );
+    assert_eq!((read.samples.len(), sample.input_tokens, sample.invocations), (1, Some(10), Some(5)));
+    assert_eq!((sample.endpoint, sample.cache_read_tokens), (Some(Endpoint::Mantle), None));
 }
 
 #[test]
 fn values_that_are_no_counts_are_skipped_with_a_warning_and_never_taken_as_zero() {
     let of = |minute, value: &str| {
-        record_of(
-            "AWS/Bedrock",
-            "InputTokenCount",
-            &format!(r#"{{"ModelId":"{HAIKU}"}}"#),
-            minute,
-            value,
-            "Count",
-        )
+        record_of("AWS/Bedrock", "InputTokenCount", &format!(r#"{{"ModelId":"{HAIKU}"}}"#), minute, value, "Count")
     };
     for (value, reason) in [
         (r#"{"count":1,"sum":-5.0}"#, "negative"),
@@ -247,16 +160,10 @@ fn values_that_are_no_counts_are_skipped_with_a_warning_and_never_taken_as_zero(
         (r#"{"count":1,"sum":null}"#, "its sum is missing"),
     ] {
         let bad = read_files(&[("a", &of(0, value))]);
-        assert!(
-            bad.samples.is_empty() && warned(&bad, reason),
-            "{value}: {bad:?}"
-        );
+        assert!(bad.samples.is_empty() && warned(&bad, reason), "{value}: {bad:?}");
         assert_eq!(bad.warnings[0].line, Some(1));
         // A sound redelivery of the same point is used.
-        let redelivered = read_files(&[
-            ("a", &of(0, value)),
-            ("b", &of(0, r#"{"count":1,"sum":9}"#)),
-        ]);
+        let redelivered = read_files(&[("a", &of(0, value)), ("b", &of(0, r#"{"count":1,"sum":9}"#))]);
         assert_eq!(inputs(&redelivered), [(0, Some(9))]);
     }
 }
@@ -265,26 +172,12 @@ fn values_that_are_no_counts_are_skipped_with_a_warning_and_never_taken_as_zero(
 fn tokens_in_another_unit_than_count_are_skipped_and_said_once() {
     let of = |unit: &str, minute| {
         let dimensions = format!(r#"{{"ModelId":"{HAIKU}"}}"#);
-        record_of(
-            "AWS/Bedrock",
-            "InputTokenCount",
-            &dimensions,
-            minute,
-            r#"{"count":1,"sum":9}"#,
-            unit,
-        )
+        record_of("AWS/Bedrock", "InputTokenCount", &dimensions, minute, r#"{"count":1,"sum":9}"#, unit)
     };
     let bad = read_files(&[("a", &[of("Bytes", 0), of("Bytes", 1)].join("\n"))]);
-    assert!(
-        bad.samples.is_empty() && bad.warnings.len() == 1 && warned(&bad, "has the unit Bytes"),
-        "{bad:?}"
-    );
+    assert!(bad.samples.is_empty() && bad.warnings.len() == 1 && warned(&bad, "has the unit Bytes"), "{bad:?}");
     for unit in ["Count", "None", ""] {
-        assert_eq!(
-            inputs(&read_files(&[("a", &of(unit, 0))])),
-            [(0, Some(9))],
-            "{unit}"
-        );
+        assert_eq!(inputs(&read_files(&[("a", &of(unit, 0))])), [(0, Some(9))], "{unit}");
     }
     let invocations = record_of(
         "AWS/Bedrock",
@@ -294,35 +187,21 @@ fn tokens_in_another_unit_than_count_are_skipped_and_said_once() {
         r#"{"sum":9}"#,
         "SampleCount",
     );
-    assert_eq!(
-        read_files(&[("a", &invocations)]).samples[0].invocations,
-        Some(9)
-    );
+    assert_eq!(read_files(&[("a", &invocations)]).samples[0].invocations, Some(9));
 }
 
 #[test]
 fn a_timestamp_in_seconds_is_refused_and_not_placed_in_1970() {
-    let text = record("InputTokenCount", 0, 1, 5)
-        .replace(&format!("{MIDNIGHT}000"), &MIDNIGHT.to_string());
+    let text = record("InputTokenCount", 0, 1, 5).replace(&format!("{MIDNIGHT}000"), &MIDNIGHT.to_string());
     let read = read_files(&[("a", &text)]);
-    assert!(
-        read.samples.is_empty() && warned(&read, "milliseconds"),
-        "{read:?}"
-    );
+    assert!(read.samples.is_empty() && warned(&read, "milliseconds"), "{read:?}");
 }
 
 #[test]
 fn a_sum_beyond_all_counting_is_cut_off_with_a_warning() {
     let of = |project: usize, minute| {
         let dimensions = format!(r#"{{"Project":"p{project}","Model":"m"}}"#);
-        record_of(
-            "AWS/BedrockMantle",
-            "InputTokens",
-            &dimensions,
-            minute,
-            r#"{"count":1,"sum":1e15}"#,
-            "Count",
-        )
+        record_of("AWS/BedrockMantle", "InputTokens", &dimensions, minute, r#"{"count":1,"sum":1e15}"#, "Count")
     };
     let text: Vec<String> = (0..160)
         .flat_map(|project| (0..60).map(move |minute| (project, minute)))
@@ -335,13 +214,7 @@ fn a_sum_beyond_all_counting_is_cut_off_with_a_warning() {
 
 #[test]
 fn samples_are_sorted_by_hour_and_then_by_what_they_measure() {
-    let text = [
-        record("InputTokenCount", 120, 1, 3),
-        record("InputTokenCount", 0, 1, 1),
-        record("InputTokenCount", 60, 1, 2),
-    ];
-    assert_eq!(
-        inputs(&read_files(&[("a", &text.join("\n"))])),
-        [(0, Some(1)), (1, Some(2)), (2, Some(3))]
-    );
+    let text =
+        [record("InputTokenCount", 120, 1, 3), record("InputTokenCount", 0, 1, 1), record("InputTokenCount", 60, 1, 2)];
+    assert_eq!(inputs(&read_files(&[("a", &text.join("\n"))])), [(0, Some(1)), (1, Some(2)), (2, Some(3))]);
 }
