@@ -3,10 +3,11 @@
 -- cost: billed_cost of Usage
 
 -- Haiku divided by Sonnet, of Anthropic's models; null where Sonnet is 0. Calls are null where a
--- tier is billed but not measured, and 0 where there is nothing to measure. Lines of routers are
--- left out, and so are the calls of a cell that has such lines, since metrics cannot tell them
--- apart. Calls have no currency: where a workload is billed in two, each stands beside the same
--- calls.
+-- tier is billed but not measured, and 0 where there is nothing to measure. A series that names
+-- the bare tier has no publisher and counts, since these tiers are Anthropic's alone. Lines of
+-- routers are left out, and so are the calls of a cell that has such lines, since metrics cannot
+-- tell them apart. Calls have no currency: where a workload is billed in two, each stands beside
+-- the same calls.
 --
 -- Calls are measured twice: by AWS itself (scope native) and by the owners' own series (scope
 -- owner). Both measure the same calls, so a workload takes the owner scope where it has one and
@@ -70,7 +71,10 @@ measured as (
     from usage
     where
         cast(usage.charge_period_start as date) in (select day from wanted_days)
-        and usage.publisher_name = 'Anthropic'
+        and (
+            usage.publisher_name = 'Anthropic'
+            or (usage.publisher_name is null and usage.model_name is null)
+        )
         and usage.model_tier in ('haiku', 'sonnet')
     group by
         usage.workload,

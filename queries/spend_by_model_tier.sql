@@ -12,7 +12,9 @@
 -- the native one elsewhere, and they are never added. What nobody owns is what the native series
 -- without an owner count beyond the calls that owners measured outside their own native series.
 -- An owner series that knows only the tier of the model is coarse: it stands for all models of
--- its tier, and what is left over for nobody is then unknown. The session's zone is UTC.
+-- its tier, and what is left over for nobody is then unknown. An owner series without any model
+-- cannot be divided among tiers at all: the calls of such a workload's day are null, and so are
+-- their shares, in every tier. The session's zone is UTC.
 with wanted_days as (
     select cost_days.day
     from (select day from cost_daily group by day) as cost_days
@@ -63,6 +65,11 @@ measured as (
         usage.model_tier,
         usage.model_name,
         sum(case when usage.scope = 'owner' then usage.invocations end) as owner_calls,
+        sum(
+            case
+                when usage.scope = 'owner' and usage.model_id is null then usage.invocations
+            end
+        ) as nameless_calls,
         sum(case when usage.scope = 'native' then usage.invocations end) as native_calls
     from usage
     where cast(usage.charge_period_start as date) in (select day from wanted_days)
@@ -90,6 +97,10 @@ marked as (
             else 0
         end as is_coarse,
         case
+            when model_name is null and model_tier is null and nameless_calls is not null then 1
+            else 0
+        end as is_without_model,
+        case
             when workload is null or owner_calls is null then 0
             when owner_calls > coalesce(native_calls, 0)
                 then owner_calls - coalesce(native_calls, 0)
@@ -114,6 +125,7 @@ weighed as (
         sum(is_coarse) over (
             partition by day, sub_account_id, region_id, model_tier
         ) as coarse_in_tier,
+        sum(is_without_model) over (partition by workload, day) as series_without_model,
         sum(calls_outside_native) over (
             partition by day, sub_account_id, region_id, model_tier, model_name
         ) as calls_owned
@@ -131,6 +143,7 @@ counted as (
         model_name,
         coarse_series,
         case
+            when series_without_model > 0 then null
             when workload is null and native_calls is not null and coarse_in_tier > 0 then null
             when workload is null and native_calls > calls_owned then native_calls - calls_owned
             when workload is null and native_calls is not null then 0

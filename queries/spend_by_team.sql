@@ -5,7 +5,10 @@
 -- The cost of a month is the whole bill of that month, every charge category. Beside it stands
 -- the cost of its first days_compared days: as many as the latest month has complete, so that a
 -- month to date is compared with the same days of the months before. Lines that the bill keeps
--- by month have no day and stay out of that comparison; null means that it cannot be made.
+-- by month have no day and stay out of that comparison; null means that it cannot be made. A
+-- stored month with days but without a line of Bedrock has cost 0 and is compared as such. Who
+-- has a line in the month before and none in a stored month stands there with cost 0, so that
+-- the comparison adds up to the same total by every owner.
 with wanted_days as (
     select cost_days.day
     from (select day from cost_daily group by day) as cost_days
@@ -53,7 +56,7 @@ month_states as (
         union all
         select
             month,
-            0 as has_days
+            1 as has_days
         from known_days
     ) as seen
     group by month
@@ -138,8 +141,7 @@ own_and_previous as (
         owner_months.billing_currency,
         owner_months.cost,
         owner_months.cost_same_days,
-        0 as previous_cost_same_days,
-        1 as own_lines
+        0 as previous_cost_same_days
     from owner_months
     inner join months on owner_months.month = months.month
     union all
@@ -150,8 +152,7 @@ own_and_previous as (
         owner_months.billing_currency,
         0 as cost,
         0 as cost_same_days,
-        owner_months.cost_same_days as previous_cost_same_days,
-        0 as own_lines
+        owner_months.cost_same_days as previous_cost_same_days
     from owner_months
     inner join months on owner_months.month = months.month
 ),
@@ -171,7 +172,6 @@ paired as (
         team,
         allocation,
         billing_currency
-    having sum(own_lines) > 0
 ),
 
 spend as (

@@ -63,6 +63,10 @@ pub struct Item {
     pub month_cost: i128,
     /// Of that, with every required tag right.
     pub month_compliant: i128,
+    /// Cost on its last day that is not compliant: what is still to mend.
+    pub open: i128,
+    /// Cost of the judged days and the month that is not compliant.
+    pub wrong: i128,
     /// State of each owner key on its last day, in the order of [`OWNER_NAMES`].
     pub states: [State; OWNER_NAMES.len()],
     /// Models billed, by name.
@@ -74,14 +78,14 @@ pub struct Item {
 }
 
 impl Item {
-    /// Whether its last day had every required tag right.
+    /// Whether every dollar of its last day had every required tag right.
     pub fn is_compliant(&self) -> bool {
-        self.states.iter().all(State::is_right)
+        self.open == 0 && self.states.iter().all(State::is_right)
     }
 
-    /// Whether it was wrong in the month and is right now.
+    /// Whether it was wrong in the judged days or the month and is right now.
     pub fn is_fixed(&self) -> bool {
-        self.is_compliant() && self.month_compliant < self.month_cost
+        self.is_compliant() && self.wrong != 0
     }
 }
 
@@ -97,7 +101,7 @@ pub struct Audit {
 impl Audit {
     /// Whether anything that pays now lacks a required tag.
     pub fn has_findings(&self) -> bool {
-        self.items.iter().any(|item| item.cost > 0 && !item.is_compliant())
+        self.items.iter().any(|item| item.cost != 0 && !item.is_compliant())
     }
 
     /// Cost and compliant cost of the judged days, by currency.
@@ -181,11 +185,13 @@ fn line(answer: &Grid, row: &[Cell], judge: &Judge) -> Line {
 
 fn item(lines: Vec<Line>, first: i32, month: i32, judge: &Judge) -> Item {
     let latest = lines.iter().map(|line| line.day).max().unwrap_or(0);
-    // What the dearest line of the last day shows stands for the item.
-    let shown =
-        lines.iter().filter(|line| line.day == latest).max_by(|a, b| (a.cost, &b.owner).cmp(&(b.cost, &a.owner)));
-    let sum = |keep: &dyn Fn(&&Line) -> bool| lines.iter().filter(keep).map(|line| line.cost).sum::<i128>();
     let right = |line: &Line| line.states.iter().all(State::is_right);
+    // Each dollar is judged; what is shown is the dearest fault of the last day, or, where it has none, its dearest line.
+    let shown = lines
+        .iter()
+        .filter(|line| line.day == latest)
+        .max_by(|a, b| (!right(a), a.cost, &b.owner).cmp(&(!right(b), b.cost, &a.owner)));
+    let sum = |keep: &dyn Fn(&&Line) -> bool| lines.iter().filter(keep).map(|line| line.cost).sum::<i128>();
     let mut models: Vec<String> =
         lines.iter().map(|line| line.model.clone()).filter(|model| !model.is_empty()).collect();
     models.sort();
@@ -199,6 +205,8 @@ fn item(lines: Vec<Line>, first: i32, month: i32, judge: &Judge) -> Item {
         compliant: sum(&|line| line.day >= first && right(line)),
         month_cost: sum(&|line| line.day >= month),
         month_compliant: sum(&|line| line.day >= month && right(line)),
+        open: sum(&|line| line.day == latest && !right(line)),
+        wrong: sum(&|line| !right(line)),
         states: shown.map(|line| line.states.clone()).unwrap_or_default(),
         models,
         owner: shown.map(|line| line.owner.clone()).unwrap_or_default(),

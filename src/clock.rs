@@ -10,10 +10,15 @@ pub const DAY: i64 = 86_400;
 /// A date or an RFC 3339 time, in epoch seconds. A time without a zone is UTC.
 pub fn parse(text: &str) -> Result<i64, String> {
     let text = text.trim();
+    // Athena prints `2026-11-03 05:00:00.000 UTC`.
+    let text = text.strip_suffix(" UTC").unwrap_or(text);
     if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
         return Ok(i64::from(date_to_day(date)) * DAY);
     }
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Ok(time.timestamp());
+    }
+    if let Ok(time) = DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%#z") {
         return Ok(time.timestamp());
     }
     for format in ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M"] {

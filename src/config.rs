@@ -260,6 +260,9 @@ impl Config {
                 "there is no such config file",
                 "name one with -c FILE, or write `[[bill]]` with `path = \"…\"` into billtag.toml",
             ),
+            std::io::ErrorKind::InvalidData => {
+                Error::config(file.display().to_string(), "the config is not UTF-8 text", "save it as UTF-8")
+            }
             _ => Error::Io { path: file.to_path_buf(), doing: "read", source: error },
         })?;
         let mut config: Self = toml::from_str(&text).map_err(|error| {

@@ -33,6 +33,7 @@ pub fn explain(engine: &Engine, config: &Config, workload: &str, range: Range) -
     if !is_known && !matches!(workload, "unattributed" | "not_allocable") {
         return Err(unknown(workload, &canonical, &known));
     }
+    let canonical = if is_known { canonical } else { workload.to_string() };
     let (from, to) = window(engine, range);
     let days: Vec<i32> = (from..=to).collect();
     let condition = condition(&canonical, is_known);
@@ -121,10 +122,12 @@ fn total(scope: &Scope<'_>, document: &mut Document) -> Result<()> {
 
 fn part(scope: &Scope<'_>, name: &'static str, heading: &str, by: &[&'static str]) -> Result<Table> {
     let list = by.join(", ");
+    // A quantity needs its unit beside it, so it is shown where rows are of one usage type.
+    let unit = if by.contains(&"usage_kind") || by.contains(&"usage_type") { ", consumed_unit" } else { "" };
     let sql = format!(
-        "select billing_currency, {list}, consumed_unit, sum(billed_cost) as billed_cost, \
+        "select billing_currency, {list}{unit}, sum(billed_cost) as billed_cost, \
          sum(consumed_quantity) as consumed_quantity from cost_facts where {} \
-         group by billing_currency, {list}, consumed_unit",
+         group by billing_currency, {list}{unit}",
         scope.filter
     );
     let mut answer = scope.run(sql)?;
@@ -140,8 +143,10 @@ fn part(scope: &Scope<'_>, name: &'static str, heading: &str, by: &[&'static str
     });
     let mut columns = vec![column("billing_currency", "", Look::Plain), column("billed_cost", "Billed", Look::Money)];
     columns.extend(by.iter().map(|name| column(name, heading_of(name), Look::Plain)));
-    columns.push(column("consumed_quantity", "Quantity", Look::Count));
-    columns.push(column("consumed_unit", "Unit", Look::Plain));
+    if !unit.is_empty() {
+        columns.push(column("consumed_quantity", "Quantity", Look::Count));
+        columns.push(column("consumed_unit", "Unit", Look::Plain));
+    }
     let mut table = Table::new(name, heading, "", columns);
     for row in &rows {
         table.push_from(&answer, row);

@@ -64,15 +64,17 @@ pub fn ingest(config: &Config, store: &Store, say: &dyn Fn(&str)) -> Result<Summ
     store.recover()?;
     let mut summary = Summary::default();
     let vocabulary = Vocabulary::new(config);
-    let samples = read_metrics(config, &mut summary);
-    let exports = find_exports(config, &mut summary);
+    let mut unread = Unread::default();
+    let samples = read_metrics(config, &mut summary, &mut unread);
+    let exports = find_exports(config, &mut summary, &mut unread);
     let rules = rules_fingerprint(config);
     for (period, exports) in &exports {
         if summary.periods.contains_key(period) {
             continue;
         }
         let samples = samples.get(period).map_or(&[][..], Vec::as_slice);
-        let job = Job { config, store, vocabulary: &vocabulary, period, exports, samples, rules: &rules };
+        let job =
+            Job { config, store, vocabulary: &vocabulary, period, exports, samples, rules: &rules, unread: &unread };
         match job.run(&mut summary.warnings) {
             Ok(outcome) => {
                 if outcome != Outcome::Unchanged {
@@ -84,11 +86,10 @@ pub fn ingest(config: &Config, store: &Store, say: &dyn Fn(&str)) -> Result<Summ
             Err(error) => refuse(&mut summary, period, &error),
         }
     }
-    for record in store.records()? {
-        if !summary.periods.contains_key(&record.period) {
-            let gone = format!("{} is stored but no longer in any bill; its facts are kept", record.period);
-            summary.warnings.push(gone);
-            summary.periods.insert(record.period, Outcome::Gone);
+    for period in store.periods()? {
+        if !summary.periods.contains_key(&period) && unread.bills.is_empty() {
+            summary.warnings.push(format!("{period} is stored but no longer in any bill; its facts are kept"));
+            summary.periods.insert(period, Outcome::Gone);
         }
     }
     Ok(summary)
@@ -109,8 +110,17 @@ fn refuse(summary: &mut Summary, period: &str, error: &Error) {
     summary.periods.insert(period.to_string(), Outcome::Refused(error.to_string()));
 }
 
+/// Sources that could not be read, so that what is missing is not taken for what is gone.
+#[derive(Debug, Default)]
+struct Unread {
+    /// Exports, by their paths in the config.
+    bills: BTreeSet<String>,
+    /// Whether metrics are missing, wholly or in part.
+    metrics: bool,
+}
+
 /// Finds the exports of every period. An export that fails altogether fails alone.
-fn find_exports(config: &Config, summary: &mut Summary) -> BTreeMap<String, Vec<Export>> {
+fn find_exports(config: &Config, summary: &mut Summary, unread: &mut Unread) -> BTreeMap<String, Vec<Export>> {
     let mut exports: BTreeMap<String, Vec<Export>> = BTreeMap::new();
     for bill in &config.bill {
         let root = config.resolve(&bill.path);
@@ -118,6 +128,7 @@ fn find_exports(config: &Config, summary: &mut Summary) -> BTreeMap<String, Vec<
             Ok(layout) => layout,
             Err(error) => {
                 summary.failures.push(format!("bill `{}`: {error}\n  hint: {}", bill.path, error.hint()));
+                unread.bills.insert(bill.path.clone());
                 continue;
             }
         };
@@ -141,7 +152,7 @@ fn find_exports(config: &Config, summary: &mut Summary) -> BTreeMap<String, Vec<
 }
 
 /// Reads every metric source; samples by billing period, equal ones once.
-fn read_metrics(config: &Config, summary: &mut Summary) -> BTreeMap<String, Vec<HourSample>> {
+fn read_metrics(config: &Config, summary: &mut Summary, unread: &mut Unread) -> BTreeMap<String, Vec<HourSample>> {
     let mut all: BTreeMap<String, BTreeMap<SeriesKey, HourSample>> = BTreeMap::new();
     for metrics in &config.metrics {
         let source = MetricSource {
@@ -154,6 +165,7 @@ fn read_metrics(config: &Config, summary: &mut Summary) -> BTreeMap<String, Vec<
         };
         match cloudwatch::read(&source) {
             Ok(read) => {
+                unread.metrics |= !read.failures.is_empty();
                 summary
                     .failures
                     .extend(read.failures.iter().map(|failure| format!("metrics `{}`: {failure}", metrics.path)));
@@ -167,7 +179,11 @@ fn read_metrics(config: &Config, summary: &mut Summary) -> BTreeMap<String, Vec<
                     all.entry(month).or_default().entry(series_key(&sample)).or_insert(sample);
                 }
             }
-            Err(error) => summary.failures.push(format!("metrics `{}`: {error}", metrics.path)),
+            Err(error) => {
+                unread.metrics = true;
+                let hint = error.hint();
+                summary.failures.push(format!("metrics `{}`: {error}\n  hint: {hint}", metrics.path));
+            }
         }
     }
     all.into_iter().map(|(month, samples)| (month, samples.into_values().collect())).collect()
@@ -204,6 +220,7 @@ struct Job<'a> {
     exports: &'a [Export],
     samples: &'a [HourSample],
     rules: &'a str,
+    unread: &'a Unread,
 }
 
 impl Job<'_> {
@@ -215,17 +232,27 @@ impl Job<'_> {
             None
         });
         if let Some(stored) = &stored
-            && stored.fingerprint == fingerprint
             && self.store.is_whole(stored)
         {
-            return Ok(Outcome::Unchanged);
+            let mut expected = fingerprint.clone();
+            if self.unread.metrics {
+                // Metrics that could not be read are no reason to forget what they said.
+                expected.metrics.clone_from(&stored.fingerprint.metrics);
+            }
+            if stored.fingerprint == expected {
+                return Ok(Outcome::Unchanged);
+            }
+            self.must_be_whole(stored)?;
         }
         let mut record = self.make(warnings)?;
         record.fingerprint = fingerprint;
         let outcome = match stored {
             None => Outcome::New,
             Some(stored) => {
-                let causes = stored.fingerprint.causes(&record.fingerprint);
+                let mut causes = stored.fingerprint.causes(&record.fingerprint);
+                if causes.is_empty() {
+                    causes.push("damaged store".into());
+                }
                 if stored.totals != record.totals {
                     record.changed = Some(Change { causes: causes.clone(), before: stored.totals });
                 }
@@ -234,6 +261,22 @@ impl Job<'_> {
         };
         self.store.commit(&record)?;
         Ok(outcome)
+    }
+
+    /// Refuses to replace a period while an export that it was made from cannot be read.
+    fn must_be_whole(&self, stored: &Record) -> Result<()> {
+        let is_missing = |part: &&Part| {
+            let configured = self.config.bill.iter().any(|bill| bill.path == part.bill);
+            configured && !part.payers.is_empty() && !self.exports.iter().any(|export| export.name == part.bill)
+        };
+        match stored.parts.iter().find(|part| self.unread.bills.contains(&part.bill) || is_missing(part)) {
+            None => Ok(()),
+            Some(part) => Err(Error::input(
+                format!("bill `{}`", part.bill),
+                "it was part of this period and its part cannot be read now",
+                "mend it, or take it out of the config if it is gone for good",
+            )),
+        }
     }
 
     fn fingerprint(&self) -> Result<Fingerprint> {
@@ -259,6 +302,13 @@ impl Job<'_> {
         let mut record = Record { period: self.period.to_string(), ..Record::default() };
         let mut charges = self.read_bills(&mut record, warnings)?;
         record.totals = totals_of(&charges.rows, &charges.texts);
+        if !record.totals.can_be_stored() {
+            return Err(Error::input(
+                self.exports.iter().map(|export| export.name.as_str()).collect::<Vec<_>>().join(", "),
+                "the period's sum is larger than 28 digits before the point",
+                "look for a line with an absurd amount; the period is left as it was",
+            ));
+        }
         let consumers = self.find_consumers(&mut charges)?;
         let ladder = Ladder::new(self.config, self.vocabulary, &consumers, &mut charges.texts);
         let (facts, profiles) = ladder.attribute(&mut charges, self.samples, &mut record.trust)?;
@@ -282,7 +332,8 @@ impl Job<'_> {
             let (texts, rows, mut trust) = collector.finish();
             charges.texts = texts;
             let own: BTreeSet<Text> = rows.iter().map(|row| row.text(ChargeText::BillingAccountId)).collect();
-            let doubled: BTreeSet<Text> = own.intersection(&payers).copied().collect();
+            // A payer that the export does not name is nobody's double.
+            let doubled: BTreeSet<Text> = own.intersection(&payers).copied().filter(|payer| !payer.is_null()).collect();
             for payer in &doubled {
                 let payer = charges.texts.get(*payer).unwrap_or("(unknown)");
                 warnings.push(format!(
@@ -390,27 +441,34 @@ impl Job<'_> {
         &self,
         record: &mut Record,
         mut charges: Charges,
-        facts: Vec<attribute::Fact>,
+        mut facts: Vec<attribute::Fact>,
         usage: &[parquet::Usage],
     ) -> Result<()> {
         let sessions = self.config.privacy.sessions;
-        let texts = &mut charges.texts;
-        let rows = facts::stored_charges(charges.rows, sessions, texts)?;
-        let facts = facts::stored_facts(facts, sessions, texts)?;
-        let daily = facts::daily(&facts, &texts.ranks())?;
+        let Charges { texts, rows } = &mut charges;
         let check = |totals: &Totals, from, to| record.totals.must_equal(totals, self.period, from, to);
-        check(&totals_of(&rows, texts), "the bill's lines", "charges")?;
+        let file = |table| self.store.new_file(table, self.period);
+
+        facts::store_charges(rows, sessions, texts)?;
+        check(&totals_of(rows.iter(), texts), "the bill's lines", "charges")?;
+        let charges_hash = parquet::charges(&file(Table::Charges)?, rows, texts)?;
+        *rows = Vec::new();
+
+        facts::store_facts(&mut facts, sessions, texts)?;
         check(&totals_of(facts.iter().map(|fact| &fact.charge), texts), "charges", "cost_facts")?;
-        let (account, currency) =
-            (daily_position(ChargeText::SubAccountId), daily_position(ChargeText::BillingCurrency));
+        let facts_hash = parquet::facts(&file(Table::CostFacts)?, &facts, texts)?;
+
+        let daily = facts::daily(&facts, &texts.ranks())?;
+        let account = daily_position(ChargeText::SubAccountId);
+        let currency = daily_position(ChargeText::BillingCurrency);
         let days =
             daily.iter().map(|row| (texts.str(row.texts[account]), texts.str(row.texts[currency]), &row.amounts));
         check(&Totals::of(days), "cost_facts", "cost_daily")?;
-        let file = |table| self.store.new_file(table, self.period);
+
         let files = [
-            (Table::Charges, parquet::charges(&file(Table::Charges)?, &rows, texts)?),
+            (Table::Charges, charges_hash),
             (Table::Usage, parquet::usage(&file(Table::Usage)?, usage)?),
-            (Table::CostFacts, parquet::facts(&file(Table::CostFacts)?, &facts, texts)?),
+            (Table::CostFacts, facts_hash),
             (Table::CostDaily, parquet::daily(&file(Table::CostDaily)?, &daily, texts)?),
         ];
         record.files = files.into_iter().map(|(table, hash)| (table.name().to_string(), hash)).collect();

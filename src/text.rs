@@ -51,6 +51,11 @@ impl Texts {
         Text(number)
     }
 
+    /// The number of a text that is known already; null where it is not.
+    pub fn find(&self, text: &str) -> Text {
+        self.by_text.get(text).map_or(Text::NULL, |number| Text(*number))
+    }
+
     /// The number of a text that may be unknown.
     pub fn intern_opt(&mut self, text: Option<&str>) -> Text {
         text.map_or(Text::NULL, |text| self.intern(text))

@@ -42,6 +42,8 @@ pub struct Demand {
     /// Whether the id is a model's own, without a profile's prefix: regional, unless the day's bill
     /// has no regional tokens of the model, and the id was only a name.
     pub is_bare_id: bool,
+    /// The application inference profile, where the metric names one: its short id.
+    pub profile: Text,
     /// The measuring namespace.
     pub namespace: Text,
     /// Tokens by [`TOKEN_KINDS`]; `None` where no series exists.
@@ -107,6 +109,12 @@ impl Profiles {
         Self { known }
     }
 
+    /// The short id of a profile of the bill, where a metric's model text is one.
+    pub fn id<'a>(&self, account: Text, id: &'a str) -> Option<&'a str> {
+        let short = profile_id(id).unwrap_or(id);
+        self.known.contains_key(&(account, short.to_string())).then_some(short)
+    }
+
     /// What a metric's model text means; `None` where it means nothing known.
     pub fn resolve(&self, account: Text, id: &str, texts: &mut Texts) -> Option<MeasuredModel> {
         let short = profile_id(id).unwrap_or(id);
@@ -140,7 +148,7 @@ fn is_model_id(text: &str) -> bool {
 }
 
 /// The short id of an application inference profile's ARN.
-fn profile_id(resource: &str) -> Option<&str> {
+pub fn profile_id(resource: &str) -> Option<&str> {
     let (_, id) = resource.split_once(":application-inference-profile/")?;
     (!id.is_empty()).then_some(id)
 }
@@ -172,6 +180,7 @@ pub fn demands(
             continue;
         }
         let account = texts.intern(&sample.account_id);
+        let profile = sample.model_id.as_deref().and_then(|id| profiles.id(account, id)).map(String::from);
         let measured = match sample.model_id.as_deref() {
             None => Some(MeasuredModel::default()),
             Some(id) => profiles.resolve(account, id, texts),
@@ -195,6 +204,7 @@ pub fn demands(
             model,
             routing: measured.routing,
             is_bare_id: measured.is_bare_id,
+            profile: texts.intern_opt(profile.as_deref()),
             namespace: texts.intern(&sample.namespace),
             tokens,
         });

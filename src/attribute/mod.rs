@@ -227,6 +227,10 @@ impl<'a> Ladder<'a> {
     }
 
     fn consumer_rung(&self, charge: &Charge, standing: &mut Standing, texts: &mut Texts, trust: &mut Trust) {
+        // The second pass looked only for sessions without a workload, so only those are asked.
+        if !standing.owner[WORKLOAD].is_null() {
+            return;
+        }
         let Some(session) = principal::session(texts.str(charge.text(ChargeText::PrincipalArn))) else { return };
         let account = texts.str(charge.text(ChargeText::SubAccountId));
         let region = texts.str(charge.text(ChargeText::RegionId));
@@ -314,8 +318,8 @@ fn token_row(charge: &Charge, standing: &Standing, texts: &Texts) -> Option<Toke
         kind,
         ttl: charge.text(ChargeText::CacheTtl),
         routing: charge.text(ChargeText::Routing),
-        // A correction takes tokens back; it moves by its cell's shares but claims nothing itself.
-        tokens: money::to_whole(charge.amounts[QUANTITY].unwrap_or(0)).max(0),
+        profile: texts.find(demand::profile_id(text(ChargeText::ResourceId)).unwrap_or("")),
+        tokens: money::to_whole(charge.amounts[QUANTITY].unwrap_or(0)),
         given: named.then_some(standing.owner),
     })
 }

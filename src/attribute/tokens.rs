@@ -1,6 +1,6 @@
 //! Rung 5: measured tokens at the cell's own billed rate.
 //!
-//! A cell is hour (or day) × account × region × model × usage kind × cache TTL × routing. An owner
+//! A cell is hour (or day) × account × region × model × usage kind × cache TTL × routing × profile. An owner
 //! claims what it is measured to have used, less what higher rungs already gave it in that cell and
 //! day. The finest measurements claim first; a coarse one (a tier, no routing, cache writes without
 //! TTL) spreads over the cells that it covers by their unclaimed tokens. Claims beyond what was
@@ -35,7 +35,9 @@ pub struct TokenRow {
     pub ttl: Text,
     /// Routing.
     pub routing: Text,
-    /// Whole tokens, positive.
+    /// Short id of the application inference profile that was called, where one was.
+    pub profile: Text,
+    /// Whole tokens; a correction takes some back.
     pub tokens: i128,
     /// Who owns it by a higher rung; `None` where it can be claimed.
     pub given: Option<OwnerTexts>,
@@ -65,13 +67,13 @@ pub struct Claims {
     pub beyond: BTreeMap<(Text, Text), i128>,
 }
 
-type CellKey = (i64, bool, [Text; 5], usize);
+type CellKey = (i64, bool, [Text; 6], usize);
 /// Account, region, kind and day: claims never cross them.
 type Group = (u32, u32, usize, i32);
 /// A claim's place in order: owner, then namespace.
 type ClaimKey = ([u32; KEYS], u32);
-/// A series' place in order: owner, model, routing.
-type SeriesKey = ([u32; KEYS], u32, u32);
+/// A series' place in order: owner, model, routing, profile.
+type SeriesKey = ([u32; KEYS], u32, u32, u32);
 
 #[derive(Debug, Default)]
 struct Cell {
@@ -81,6 +83,7 @@ struct Cell {
     model: Text,
     tier: Text,
     routing: Text,
+    profile: Text,
     unclaimed: i128,
     /// Tokens that higher rungs gave, by owner, in the owners' order.
     given: BTreeMap<[u32; KEYS], (OwnerTexts, i128)>,
@@ -93,22 +96,31 @@ struct Series<'a> {
     owner: OwnerTexts,
     model: ModelMatch,
     routing: Text,
+    profile: Text,
 }
 
 /// Claims every demand on the rows.
 pub fn claim(rows: &[TokenRow], demands: &[Demand], ranks: &Ranks) -> Claims {
     let mut claims = Claims { cell_of: Vec::with_capacity(rows.len()), ..Claims::default() };
     // Everything happens within account × region × kind × day.
-    let mut groups: BTreeMap<Group, BTreeMap<[u32; 5], Cell>> = BTreeMap::new();
+    let mut groups: BTreeMap<Group, BTreeMap<[u32; 6], Cell>> = BTreeMap::new();
     let mut numbers: BTreeMap<CellKey, usize> = BTreeMap::new();
     for row in rows {
-        let key: CellKey = (row.start, row.daily, [row.account, row.region, row.model, row.ttl, row.routing], row.kind);
+        let key: CellKey =
+            (row.start, row.daily, [row.account, row.region, row.model, row.ttl, row.routing, row.profile], row.kind);
         let next = numbers.len();
         let number = *numbers.entry(key).or_insert(next);
         claims.cell_of.push(number);
         let group = (ranks.of(row.account), ranks.of(row.region), row.kind, clock::day_of(row.start));
         let within = row.start.rem_euclid(clock::DAY) as u32;
-        let order = [within, u32::from(row.daily), ranks.of(row.model), ranks.of(row.ttl), ranks.of(row.routing)];
+        let order = [
+            within,
+            u32::from(row.daily),
+            ranks.of(row.model),
+            ranks.of(row.ttl),
+            ranks.of(row.routing),
+            ranks.of(row.profile),
+        ];
         let cell = groups.entry(group).or_default().entry(order).or_insert_with(|| Cell {
             number,
             start: row.start,
@@ -116,6 +128,7 @@ pub fn claim(rows: &[TokenRow], demands: &[Demand], ranks: &Ranks) -> Claims {
             model: row.model,
             tier: row.tier,
             routing: row.routing,
+            profile: row.profile,
             ..Cell::default()
         });
         match row.given {
@@ -125,6 +138,11 @@ pub fn claim(rows: &[TokenRow], demands: &[Demand], ranks: &Ranks) -> Claims {
                 cell.given.entry(rank).or_insert((owner, 0)).1 += row.tokens;
             }
         }
+    }
+    // A correction takes tokens back from its cell; a cell never holds less than none.
+    for cell in groups.values_mut().flat_map(BTreeMap::values_mut) {
+        cell.unclaimed = cell.unclaimed.max(0);
+        cell.given.values_mut().for_each(|(_, tokens)| *tokens = (*tokens).max(0));
     }
     claims.cells = vec![Vec::new(); numbers.len()];
     claims.unclaimed = vec![0; numbers.len()];
@@ -155,13 +173,16 @@ fn by_group<'a>(demands: &'a [Demand], ranks: &Ranks) -> BTreeMap<Group, Vec<&'a
     groups
 }
 
-/// Finest first: a model with its routing, a model, a tier, anything.
-fn coarseness(model: ModelMatch, routing: Text) -> u8 {
-    match model {
-        ModelMatch::Model(_) if !routing.is_null() => 0,
-        ModelMatch::Model(_) => 1,
-        ModelMatch::Tier(_) => 2,
-        ModelMatch::Any => 3,
+/// Finest first: a profile, a model with its routing, a model, a tier, anything.
+fn coarseness(demand: &Demand, routing: Text) -> u8 {
+    if !demand.profile.is_null() {
+        return 0;
+    }
+    match demand.model {
+        ModelMatch::Model(_) if !routing.is_null() => 1,
+        ModelMatch::Model(_) => 2,
+        ModelMatch::Tier(_) => 3,
+        ModelMatch::Any => 4,
     }
 }
 
@@ -179,13 +200,15 @@ fn solve(
             ModelMatch::Any => Text::NULL,
         };
         let routing = routing_here(cells, demand);
-        let key = (demand.owner.map(|text| ranks.of(text)), ranks.of(named), ranks.of(routing));
-        let level = levels.entry(coarseness(demand.model, routing)).or_default();
+        let key =
+            (demand.owner.map(|text| ranks.of(text)), ranks.of(named), ranks.of(routing), ranks.of(demand.profile));
+        let level = levels.entry(coarseness(demand, routing)).or_default();
         let series = level.entry(key).or_insert_with(|| Series {
             demands: Vec::new(),
             owner: demand.owner,
             model: demand.model,
             routing,
+            profile: demand.profile,
         });
         series.demands.push(demand);
     }
@@ -225,7 +248,8 @@ impl Series<'_> {
             ModelMatch::Tier(tier) => cell.tier == tier,
             ModelMatch::Any => true,
         };
-        model && (self.routing.is_null() || cell.routing == self.routing)
+        let profile = self.profile.is_null() || cell.profile == self.profile;
+        model && profile && (self.routing.is_null() || cell.routing == self.routing)
     }
 
     /// Whether one of its demands covers a cell.
@@ -352,6 +376,7 @@ mod tests {
                 kind: 0,
                 ttl: Text::NULL,
                 routing: self.texts.intern(routing),
+                profile: Text::NULL,
                 tokens,
                 given,
             }
@@ -367,6 +392,7 @@ mod tests {
                 model,
                 routing: self.texts.intern(routing),
                 is_bare_id: false,
+                profile: Text::NULL,
                 namespace: self.texts.intern("n"),
                 tokens: [Some(tokens), None, None, None],
             }

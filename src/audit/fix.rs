@@ -10,7 +10,7 @@ use crate::report::safe;
 pub fn command(item: &Item, judge: &Judge) -> String {
     let wrong: Vec<(String, String)> = (0..OWNER_NAMES.len())
         .filter(|key| !item.states[*key].is_right())
-        .map(|key| (judge.tag_key(key).to_string(), value(item, key)))
+        .map(|key| (judge.tag_key(key).to_string(), value(item, key, judge)))
         .collect();
     if wrong.is_empty() {
         return String::new();
@@ -29,10 +29,11 @@ pub fn command(item: &Item, judge: &Judge) -> String {
 }
 
 /// The value that the facts know, else a word to replace.
-fn value(item: &Item, key: usize) -> String {
+fn value(item: &Item, key: usize, judge: &Judge) -> String {
     let known = item.owner.get(key).filter(|value| !value.is_empty());
     let model = (key == 4).then(|| item.models.first()).flatten();
-    known.or(model).cloned().unwrap_or_else(|| format!("<{}>", OWNER_NAMES[key]))
+    let known = known.and_then(|value| judge.right_value(key, value));
+    known.or(model.cloned()).unwrap_or_else(|| format!("<{}>", OWNER_NAMES[key]))
 }
 
 fn resource_command(arn: &str, tags: &[(String, String)]) -> String {
@@ -63,6 +64,9 @@ fn principal_command(arn: &str, tags: &[(String, String)]) -> String {
     } else {
         name.rsplit('/').next().unwrap_or(name)
     };
+    if name.is_empty() {
+        return "a root or federated user cannot be tagged; let the workload call with a role of its own".into();
+    }
     if name.starts_with("AWSReservedSSO_") {
         return "tag the user or its attributes in IAM Identity Center; this role is made by AWS".into();
     }
@@ -71,6 +75,11 @@ fn principal_command(arn: &str, tags: &[(String, String)]) -> String {
 }
 
 fn pairs(tags: &[(String, String)], key: &str, value: &str) -> String {
+    // The short form has no way to write a comma.
+    if tags.iter().any(|(name, tag)| name.contains(',') || tag.contains(',')) {
+        let pairs: Vec<_> = tags.iter().map(|(name, tag)| serde_json::json!({ key: name, value: tag })).collect();
+        return quote(&serde_json::Value::Array(pairs).to_string());
+    }
     let pairs: Vec<String> = tags.iter().map(|(name, tag)| quote(&format!("{key}={name},{value}={tag}"))).collect();
     pairs.join(" ")
 }

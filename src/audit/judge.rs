@@ -82,6 +82,15 @@ impl Judge {
         self.spellings[key].first().map_or(PROPER[key], String::as_str)
     }
 
+    /// A canonical value as it ought to be tagged; `None` where it is not allowed.
+    pub fn right_value(&self, key: usize, value: &str) -> Option<String> {
+        let allowed = &self.allowed[key];
+        if allowed.is_empty() {
+            return Some(value.to_string());
+        }
+        allowed.iter().find(|allowed| self.vocabulary.value(key, allowed).as_deref() == Some(value)).cloned()
+    }
+
     /// The state of every owner key on a line.
     pub fn states(&self, tags: &str, evidence: &str, resource: &str, model: &str) -> [State; OWNER_NAMES.len()] {
         let tags = carriers::parse(tags);

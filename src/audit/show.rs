@@ -49,7 +49,7 @@ fn debt(audit: &Audit) -> Table {
         column("faults", "Fault", Look::Plain),
         column("fix", "Fix", Look::Plain),
     ];
-    let wrong = audit.items.iter().filter(|item| !item.is_compliant() && item.month_cost != 0);
+    let wrong = audit.items.iter().filter(|item| !item.is_compliant() && (item.cost != 0 || item.month_cost != 0));
     let wrong: Vec<&Item> = wrong.collect();
     let note = if wrong.len() > SHOWN {
         format!("the {SHOWN} dearest of {}; --format csv or json has all", wrong.len())
@@ -80,11 +80,12 @@ fn fixes(fixed: &[&Item]) -> Table {
         column("carrier", "What", Look::Plain),
         column("id", "Id", Look::Plain),
     ];
-    let mut table = Table::new("fixed", "Fixed since", "wrong earlier this month, right on its last day", columns);
+    let mut table =
+        Table::new("fixed", "Fixed since", "wrong earlier in these days or this month, right on its last day", columns);
     for item in fixed {
         table.rows.push(vec![
             money(item.month_cost),
-            money(item.month_cost - item.month_compliant),
+            money(item.wrong),
             text(&item.currency),
             text(item.carrier.name()),
             text(&item.id),

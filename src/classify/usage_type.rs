@@ -57,7 +57,17 @@ pub fn parse_usage_type(s: &str) -> Option<Meter> {
     let split = split_prefix(text);
     let words = Words::split(split.body, METER_WORDS);
     let reading = GRAMMARS.iter().find_map(|grammar| grammar(&words, split.marketplace))?;
+    if reading.model.as_deref().is_some_and(names_cache) {
+        return None;
+    }
     Some(meter(split, reading))
+}
+
+/// Whether what a grammar took for the model is part of the meter: no model is named after the cache, so its words are
+/// a use of it that is not known (`…-cache-purge-input-token-count`), which has a price of its own.
+fn names_cache(model: &str) -> bool {
+    let model = model.to_ascii_lowercase();
+    model.contains("cache") || model.contains("caching")
 }
 
 fn meter(split: Split<'_>, reading: Reading) -> Meter {

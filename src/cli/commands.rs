@@ -65,7 +65,15 @@ impl<'a> Session<'a> {
     }
 
     fn engine(&self) -> Result<Engine> {
-        let range = Range { from: self.common.from, to: self.common.to };
+        self.engine_over(Range { from: self.common.from, to: self.common.to })
+    }
+
+    /// The report compares days, weekdays and months, so only the end of its range is a bound.
+    fn engine_for_report(&self) -> Result<Engine> {
+        self.engine_over(Range { from: None, to: self.common.to })
+    }
+
+    fn engine_over(&self, range: Range) -> Result<Engine> {
         let mut engine = Engine::open(&self.store, &self.config, self.as_of, range)?;
         engine.cost = self.common.cost.map(|basis| basis.column().to_string());
         if engine.records.is_empty() {
@@ -123,7 +131,7 @@ impl<'a> Session<'a> {
 
     fn run_all(&self) -> Result<u8> {
         let summary = self.ingest()?;
-        let engine = self.engine()?;
+        let engine = self.engine_for_report()?;
         let alerts = alert::find(&engine, &self.config, &self.store, self.common.from, self.common.to)?;
         let audit = audit::audit(&engine, &self.config)?;
         let report = report::daily::report(&engine, &self.config, &alerts, &audit, self.common.by)?;
@@ -133,7 +141,9 @@ impl<'a> Session<'a> {
         } else {
             self.print(&documents)?;
         }
-        alert::remember(&alerts, &self.store)?;
+        if self.common.from.is_none() && self.common.to.is_none() {
+            alert::remember(&alerts, &self.store)?;
+        }
         Ok(self.with_findings(code(&summary), alerts.has_findings() || audit.has_findings()))
     }
 
@@ -151,7 +161,7 @@ impl<'a> Session<'a> {
     }
 
     fn report(&self) -> Result<u8> {
-        let engine = self.engine()?;
+        let engine = self.engine_for_report()?;
         let alerts = alert::find(&engine, &self.config, &self.store, self.common.from, self.common.to)?;
         let audit = audit::audit(&engine, &self.config)?;
         self.print(&[report::daily::report(&engine, &self.config, &alerts, &audit, self.common.by)?])?;

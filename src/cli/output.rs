@@ -6,6 +6,7 @@ use std::path::Path;
 use super::{Common, Format};
 use crate::error::{Error, Result};
 use crate::facts::store::write_atomically;
+use crate::report::safe;
 
 /// The format of a command's data: as asked, else by the file's extension, else a table.
 pub fn format(common: &Common) -> Result<Format> {
@@ -76,8 +77,10 @@ fn colour(common: &Common) -> bool {
     !forbidden && common.output.is_none() && std::io::stdout().is_terminal()
 }
 
-/// Says a line on standard error.
+/// Says something on standard error; tags and paths in it cannot break the terminal.
 pub fn say(text: &str) {
+    let text: Vec<String> = text.lines().map(safe::plain).collect();
+    let text = text.join("\n");
     // Nobody is left to hear that standard error is closed.
     drop(writeln!(std::io::stderr().lock(), "{text}"));
 }

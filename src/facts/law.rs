@@ -34,6 +34,12 @@ impl Totals {
         }
     }
 
+    /// Whether every sum fits its column.
+    pub fn can_be_stored(&self) -> bool {
+        let limit = 10_u128.pow(u32::from(money::PRECISION));
+        self.0.values().flatten().flatten().all(|sum| sum.unsigned_abs() < limit)
+    }
+
     /// Sums of one column by currency.
     pub fn by_currency(&self, column: usize) -> BTreeMap<String, i128> {
         let mut sums = BTreeMap::new();

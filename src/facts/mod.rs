@@ -14,7 +14,7 @@ use crate::attribute::{self, Fact, Method};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::normalise::{Amounts, Charge, add};
-use crate::schema::{CHARGE_TEXT_COUNT, ChargeText, DAILY_TEXTS};
+use crate::schema::{ChargeText, DAILY_TEXTS};
 use crate::text::{Ranks, Text, Texts};
 
 /// A row of `cost_daily`.
@@ -34,44 +34,46 @@ pub struct Daily {
     pub amounts: Amounts,
 }
 
-/// Charges as they are stored: sessions hidden unless allowed, equal rows joined, sorted.
-pub fn stored_charges(rows: Vec<Charge>, sessions: bool, texts: &mut Texts) -> Result<Vec<Charge>> {
-    let mut sums: HashMap<(i64, [Text; CHARGE_TEXT_COUNT]), Amounts> = HashMap::new();
-    for mut row in rows {
-        hide_session(&mut row, sessions, texts);
-        sum(sums.entry((row.start, row.texts)).or_default(), &row.amounts)?;
+/// Makes charges what is stored: sessions hidden unless allowed, sorted, equal rows joined.
+///
+/// In place, since a period's rows are the largest thing in memory.
+pub fn store_charges(rows: &mut Vec<Charge>, sessions: bool, texts: &mut Texts) -> Result<()> {
+    for row in rows.iter_mut() {
+        hide_session(row, sessions, texts);
     }
     let ranks = texts.ranks();
-    let rows = sums.into_iter().map(|((start, texts), amounts)| Charge { start, texts, amounts });
-    let mut rows: Vec<Charge> = rows.collect();
-    rows.sort_unstable_by_key(|row| row.sort_key(&ranks));
-    Ok(rows)
+    rows.sort_unstable_by(|a, b| a.compare(b, &ranks));
+    join(rows, |a, b| a.start == b.start && a.texts == b.texts, |row| &mut row.amounts)
 }
 
-type FactKey = (i64, [Text; CHARGE_TEXT_COUNT], OwnerTexts, Method, Text, bool);
-
-/// Facts as they are stored.
-pub fn stored_facts(rows: Vec<Fact>, sessions: bool, texts: &mut Texts) -> Result<Vec<Fact>> {
-    let mut sums: HashMap<FactKey, Amounts> = HashMap::new();
-    for mut row in rows {
+/// Makes facts what is stored.
+pub fn store_facts(rows: &mut Vec<Fact>, sessions: bool, texts: &mut Texts) -> Result<()> {
+    for row in rows.iter_mut() {
         hide_session(&mut row.charge, sessions, texts);
-        let key = (row.charge.start, row.charge.texts, row.owner, row.method, row.evidence, row.is_router);
-        sum(sums.entry(key).or_default(), &row.charge.amounts)?;
     }
     let ranks = texts.ranks();
-    let rows = sums.into_iter().map(|((start, texts, owner, method, evidence, is_router), amounts)| Fact {
-        charge: Charge { start, texts, amounts },
-        owner,
-        method,
-        evidence,
-        is_router,
+    let rest = |row: &Fact| (row.owner.map(|text| ranks.of(text)), row.method, ranks.of(row.evidence), row.is_router);
+    rows.sort_unstable_by(|a, b| a.charge.compare(&b.charge, &ranks).then_with(|| rest(a).cmp(&rest(b))));
+    let same =
+        |a: &Fact, b: &Fact| a.charge.start == b.charge.start && a.charge.texts == b.charge.texts && rest(a) == rest(b);
+    join(rows, same, |row| &mut row.charge.amounts)
+}
+
+/// Joins neighbours that are the same but for their amounts.
+fn join<Row>(
+    rows: &mut Vec<Row>,
+    same: impl Fn(&Row, &Row) -> bool,
+    amounts: impl Fn(&mut Row) -> &mut Amounts,
+) -> Result<()> {
+    let mut fits = true;
+    rows.dedup_by(|next, kept| {
+        let equal = same(next, kept);
+        if equal {
+            fits &= add(amounts(kept), amounts(next));
+        }
+        equal
     });
-    let mut rows: Vec<Fact> = rows.collect();
-    rows.sort_unstable_by_key(|row| {
-        let owner = row.owner.map(|text| ranks.of(text));
-        (row.charge.sort_key(&ranks), owner, row.method, ranks.of(row.evidence), row.is_router)
-    });
-    Ok(rows)
+    if fits { Ok(()) } else { Err(too_large()) }
 }
 
 fn hide_session(charge: &mut Charge, sessions: bool, texts: &mut Texts) {
@@ -106,12 +108,13 @@ pub fn daily(facts: &[Fact], ranks: &Ranks) -> Result<Vec<Daily>> {
 }
 
 fn sum(to: &mut Amounts, from: &Amounts) -> Result<()> {
-    if add(to, from) {
-        return Ok(());
-    }
-    Err(Error::input(
+    if add(to, from) { Ok(()) } else { Err(too_large()) }
+}
+
+fn too_large() -> Error {
+    Error::input(
         "bill",
         "a sum is larger than 28 digits before the point",
         "look for a line with an absurd amount; the period is left as it was",
-    ))
+    )
 }

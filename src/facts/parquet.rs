@@ -155,13 +155,17 @@ fn write<Row>(path: &Path, table: Table, rows: &[Row], columns: &dyn Fn(&[Row]) 
 
 /// The system's error inside Parquet's, so that a full disk is called a full disk.
 fn io_error(error: ::parquet::errors::ParquetError) -> std::io::Error {
-    if let ::parquet::errors::ParquetError::External(inner) = error {
-        return match inner.downcast::<std::io::Error>() {
-            Ok(io) => *io,
-            Err(other) => std::io::Error::other(other),
-        };
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(inner) = cause {
+        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
+            return std::io::Error::new(io.kind(), io.to_string());
+        }
+        cause = inner.source();
     }
-    std::io::Error::other(error)
+    // Parquet turns some of the system's errors into text.
+    let is_full = error.to_string().contains("No space left");
+    let kind = if is_full { std::io::ErrorKind::StorageFull } else { std::io::ErrorKind::Other };
+    std::io::Error::new(kind, error)
 }
 
 struct Hashing<W> {

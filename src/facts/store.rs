@@ -114,52 +114,63 @@ impl Store {
         &self.root
     }
 
-    /// Makes the folder and takes the lock; says who holds it where somebody does.
+    /// Makes the folder and takes the lock for writing.
     pub fn lock(&self) -> Result<Lock> {
         fs::create_dir_all(&self.root).map_err(Error::io(&self.root, "create"))?;
         let path = self.root.join(".lock");
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(Error::io(&path, "open"))?;
-        // Another run is done in seconds; a daily job would rather wait than fail.
+        let options = File::options().create(true).truncate(false).read(true).write(true).clone();
+        let file = options.open(&path).map_err(Error::io(&path, "open"))?;
+        self.wait(file, File::try_lock)
+    }
+
+    /// Keeps writers out while tables are read; a store that nobody ever wrote to needs no lock.
+    pub fn lock_for_reading(&self) -> Result<Option<Lock>> {
+        match File::open(self.root.join(".lock")) {
+            Ok(file) => self.wait(file, File::try_lock_shared).map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Another run is done in seconds; a daily job would rather wait than fail.
+    fn wait(&self, file: File, attempt: fn(&File) -> Result<(), TryLockError>) -> Result<Lock> {
         for _ in 0..600 {
-            match file.try_lock() {
+            match attempt(&file) {
                 Ok(()) => return Ok(Lock { _file: file }),
                 Err(TryLockError::WouldBlock) => std::thread::sleep(std::time::Duration::from_millis(100)),
                 Err(TryLockError::Error(error)) => {
-                    return Err(Error::Io { path, doing: "lock", source: error });
+                    return Err(Error::Io { path: self.root.join(".lock"), doing: "lock", source: error });
                 }
             }
         }
         Err(Error::input(
             self.root.display().to_string(),
-            "another billtag has been writing to this store for a minute",
+            "another billtag has held this store for a minute",
             "wait until it is done, or stop it; the lock goes with its process",
         ))
     }
 
     /// The records of all stored periods, sorted.
     pub fn records(&self) -> Result<Vec<Record>> {
+        self.periods()?.iter().map(|period| read_record(&self.record_path(period))).collect()
+    }
+
+    /// The stored periods, sorted.
+    pub fn periods(&self) -> Result<Vec<String>> {
         let folder = self.root.join("periods");
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(Error::Io { path: folder, doing: "list", source: error }),
         };
-        let mut records = Vec::new();
+        let mut periods = Vec::new();
         for entry in entries {
-            let path = entry.map_err(Error::io(&folder, "list"))?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
-            if !name.starts_with('.') && name.ends_with(".json") {
-                records.push(read_record(&path)?);
-            }
+            let name = entry.map_err(Error::io(&folder, "list"))?.file_name();
+            let period =
+                name.to_str().filter(|name| !name.starts_with('.')).and_then(|name| name.strip_suffix(".json"));
+            periods.extend(period.map(String::from));
         }
-        records.sort_by(|a, b| a.period.cmp(&b.period));
-        Ok(records)
+        periods.sort();
+        Ok(periods)
     }
 
     /// The record of one period.
@@ -242,7 +253,8 @@ impl Store {
                 if !new.exists() {
                     continue;
                 }
-                let record = self.record(period)?;
+                // A record that cannot be read names no file; the period is made again.
+                let record = self.record(period).unwrap_or_default();
                 let wanted = record.as_ref().and_then(|record| record.files.get(table.name()));
                 if wanted == Some(&hash(&new)?) {
                     let old = entry.path().join("part-0.parquet");

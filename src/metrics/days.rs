@@ -5,7 +5,7 @@
 //! its manifest; never later than the clock. Every payer with a bill for the day's period must have
 //! passed it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::{self, DAY};
 use crate::facts::store::{Part, Record};
@@ -26,42 +26,76 @@ fn speakers(part: &Part) -> Vec<&str> {
     if part.payers.is_empty() { vec![&part.bill] } else { part.payers.iter().map(String::as_str).collect() }
 }
 
-fn reach(part: &Part, as_of: i64) -> Option<i64> {
-    // Without any hourly or daily line there are no daily figures to be complete.
-    let watermark = part.watermark?;
-    let manifest = part.manifest_time.filter(|_| part.bedrock_only);
-    Some(manifest.unwrap_or(watermark).max(watermark).min(as_of))
+/// Days by which a payer's bill may lag behind the newest before it counts as broken: AWS delivers
+/// at least daily, and usage appears within two days.
+const STALE: i64 = 3 * DAY;
+
+/// How far the payers' bills reach.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Reaches {
+    /// By payer: the latest end of a Usage line in any period; epoch seconds.
+    pub by_payer: BTreeMap<String, i64>,
+    /// By payer and period: the manifest's time, for exports that hold Bedrock lines alone.
+    manifests: BTreeMap<(String, String), i64>,
 }
 
-/// How far each payer's bill reaches; epoch seconds.
-pub fn watermarks(records: &[Record], as_of: i64) -> BTreeMap<String, i64> {
-    let mut reaches: BTreeMap<String, i64> = BTreeMap::new();
-    for part in records.iter().flat_map(|record| &record.parts) {
-        if let Some(reach) = reach(part, as_of) {
+impl Reaches {
+    /// Reads the records; nothing reaches beyond the clock.
+    pub fn of(records: &[Record], as_of: i64) -> Self {
+        let parts = || records.iter().flat_map(|record| record.parts.iter().map(move |part| (record, part)));
+        // One line of another service in any period shows that the export holds them all.
+        let whole: BTreeSet<&str> =
+            parts().filter(|(_, part)| !part.bedrock_only).map(|(_, part)| part.bill.as_str()).collect();
+        let mut reaches = Self::default();
+        for (record, part) in parts() {
+            // Without any hourly or daily line there are no daily figures to be complete.
+            let Some(watermark) = part.watermark else { continue };
+            let manifest = part.manifest_time.filter(|_| !whole.contains(part.bill.as_str()));
+            let reach = manifest.unwrap_or(watermark).max(watermark).min(as_of);
             for speaker in speakers(part) {
-                let known = reaches.entry(speaker.to_string()).or_insert(reach);
+                let known = reaches.by_payer.entry(speaker.to_string()).or_insert(reach);
                 *known = reach.max(*known);
+                if manifest.is_some() {
+                    reaches.manifests.insert((speaker.to_string(), record.period.clone()), reach);
+                }
             }
         }
+        reaches
     }
-    reaches
+
+    /// How far a payer's bill reaches for the days of a period. The manifest of another period says
+    /// nothing about this one.
+    fn within(&self, payer: &str, period: &str) -> Option<i64> {
+        let manifest = self.manifests.get(&(payer.to_string(), period.to_string()));
+        manifest.or_else(|| self.by_payer.get(payer)).copied()
+    }
+
+    /// Payers whose bill ends so long before the newest that waiting for it would hide all alerts.
+    pub fn stale(&self) -> Vec<&str> {
+        let newest = self.by_payer.values().max().copied().unwrap_or(0);
+        let is_stale = |reach: &i64| newest - reach > STALE;
+        self.by_payer.iter().filter(|(_, reach)| is_stale(reach)).map(|(payer, _)| payer.as_str()).collect()
+    }
 }
 
 /// The stored days, in order.
 pub fn days(records: &[Record], as_of: i64) -> Vec<Day> {
-    let watermarks = watermarks(records, as_of);
+    let reaches = Reaches::of(records, as_of);
+    let stale: BTreeSet<&str> = reaches.stale().into_iter().collect();
     let mut days: Vec<Day> = Vec::new();
     for record in records {
         let Some((first, next)) = clock::month_range(&record.period) else { continue };
-        let reaches = record.parts.iter().filter(|part| part.watermark.is_some());
-        let reaches = reaches.flat_map(speakers).filter_map(|speaker| watermarks.get(speaker));
-        let reaches: Vec<i64> = reaches.copied().collect();
-        let (Some(least), Some(most)) = (reaches.iter().min(), reaches.iter().max()) else { continue };
+        let payers = record.parts.iter().filter(|part| part.watermark.is_some()).flat_map(speakers);
+        let payers: BTreeSet<&str> = payers.collect();
+        let within = |payer: &&str| reaches.within(payer, &record.period);
+        let Some(most) = payers.iter().filter_map(within).max() else { continue };
+        let fresh = payers.iter().filter(|payer| !stale.contains(**payer)).filter_map(within).min();
+        let least = fresh.or_else(|| payers.iter().filter_map(within).min()).unwrap_or(most);
         for day in first..next.min(clock::day_of(most - 1) + 1) {
             days.push(Day {
                 day,
                 follows: days.last().is_some_and(|last| last.day == day - 1),
-                is_complete: i64::from(day + 1) * DAY <= *least,
+                is_complete: i64::from(day + 1) * DAY <= least,
             });
         }
     }
@@ -102,6 +136,29 @@ mod tests {
         let days = days(&[record("2026-10", &[("3", "2026-10-05")]), record("2026-11", &parts)], as_of);
         assert_eq!(complete(&days)[4..], ["2026-11-01"]);
         assert_eq!(days.len(), 4 + 3);
+    }
+
+    #[test]
+    fn a_payer_that_stopped_delivering_holds_nobody_up() {
+        let as_of = clock::parse("2026-11-20").expect("a date");
+        let parts = [("1", "2026-11-19T05:00:00Z"), ("2", "2026-11-02T00:00:00Z")];
+        let records = [record("2026-11", &parts)];
+        assert_eq!(Reaches::of(&records, as_of).stale(), ["2"]);
+        assert_eq!(complete(&days(&records, as_of)).len(), 18);
+    }
+
+    #[test]
+    fn the_manifest_of_one_period_says_nothing_about_another() {
+        let mut records = [record("2026-10", &[("1", "2026-10-30")]), record("2026-11", &[("1", "2026-11-09")])];
+        for (record, time) in records.iter_mut().zip(["2026-11-20", "2026-11-10"]) {
+            record.parts[0].bedrock_only = true;
+            record.parts[0].manifest_time = clock::parse(time).ok();
+        }
+        let as_of = clock::parse("2026-11-22").expect("a date");
+        assert_eq!(complete(&days(&records, as_of)).last().map(String::as_str), Some("2026-11-09"));
+        // A line of another service in October: the export holds them all, and its lines decide.
+        records[0].parts[0].bedrock_only = false;
+        assert_eq!(complete(&days(&records, as_of)).last().map(String::as_str), Some("2026-11-08"));
     }
 
     #[test]

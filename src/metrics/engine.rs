@@ -11,7 +11,7 @@ use super::queries::Query;
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Breach, Error, Result};
-use crate::facts::store::{Record, Store};
+use crate::facts::store::{Lock, Record, Store};
 use crate::money::{self, PRECISION, SCALE};
 use crate::schema::{AMOUNTS, Kind, Table};
 
@@ -33,13 +33,18 @@ pub struct Engine {
     pub records: Vec<Record>,
     /// The clock, epoch seconds.
     pub as_of: i64,
+    /// Which days queries look at.
+    pub range: Range,
     /// Another money column to read in place of the one a query's header names.
     pub cost: Option<String>,
+    /// Held while the engine lives, so that no period is replaced between two queries.
+    _lock: Option<Lock>,
 }
 
 impl Engine {
     /// Opens the store's tables and asserts the law on what is stored.
     pub fn open(store: &Store, config: &Config, as_of: i64, range: Range) -> Result<Self> {
+        let lock = store.lock_for_reading()?;
         let mut records = store.records()?;
         date_manifests(&mut records, config);
         let mut tables = BTreeMap::new();
@@ -49,14 +54,15 @@ impl Engine {
         let days = days::days(&records, as_of);
         tables.insert("days", days_frame(&days)?.lazy());
         tables.insert("params", params_frame(config, &records, as_of, range)?.lazy());
-        let engine = Self { tables, days, records, as_of, cost: None };
+        let engine = Self { tables, days, records, as_of, range, cost: None, _lock: lock };
         engine.assert_law()?;
         Ok(engine)
     }
 
-    /// The last complete day.
+    /// The last complete day of the range.
     pub fn last_complete_day(&self) -> Option<i32> {
-        self.days.iter().rev().find(|day| day.is_complete).map(|day| day.day)
+        let within = |day: &&Day| day.is_complete && self.range.to.is_none_or(|to| day.day <= to);
+        self.days.iter().rev().find(within).map(|day| day.day)
     }
 
     /// Runs a query.

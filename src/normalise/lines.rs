@@ -12,8 +12,8 @@ use crate::clock::{self, DAY, HOUR};
 use crate::error::{Error, Result};
 use crate::money;
 use crate::schema::{CHARGE_TEXT_COUNT, ChargeText};
-use crate::sources::bill::columns::{AmountColumn, Lines, TextColumn, TimeColumn};
-use crate::sources::bill::scan::{BillFile, interval};
+use crate::sources::bill::columns::{AmountColumn, Lines, TextColumn, TimeColumn, interval};
+use crate::sources::bill::scan::BillFile;
 use crate::text::{Text, Texts};
 
 /// Collects the charges of one export's part of one period.
@@ -76,15 +76,15 @@ impl Collector {
     }
 
     fn other_period(&self, lines: &Lines, row: usize) -> bool {
-        let time = lines.time(TimeColumn::PeriodStart, row);
-        let time = time.or_else(|| lines.time(TimeColumn::UsageStart, row));
-        let time = time.or_else(|| interval(lines.text(TextColumn::TimeInterval, row)?).map(|(start, _)| start));
-        time.is_some_and(|time| clock::month_of(clock::day_of(time)) != self.period)
+        // Layouts refuse mixed files with a line that has no time.
+        lines.period_time(row).is_none_or(|time| clock::month_of(clock::day_of(time)) != self.period)
     }
 
     fn line(&mut self, file: &BillFile, lines: &Lines, row: usize) -> Result<()> {
         let line_type = lines.text(TextColumn::LineItemType, row).unwrap_or("Usage");
-        let marketplace = lines.text(TextColumn::BillingEntity, row).is_some_and(select::is_marketplace);
+        let usage_type = self.texts.intern_opt(lines.text(TextColumn::UsageType, row));
+        let marketplace = lines.text(TextColumn::BillingEntity, row).is_some_and(select::is_marketplace)
+            || self.meter_of(usage_type).is_some_and(|meter| meter.marketplace);
         let line_costs =
             costs::read(lines, row, line_type, marketplace).map_err(|bad| bad_cost(file, lines, row, bad))?;
         let currency = lines.text(TextColumn::Currency, row).unwrap_or("");
@@ -185,9 +185,13 @@ impl Collector {
             marketplace,
         );
         texts[ChargeText::ConsumedUnit as usize] = self.texts.intern(&unit.unit);
+        if !unit.known {
+            self.trust.unknown_units.entry(unit.unit.clone()).or_default().add(currency, cost);
+        }
         let quantity = amount.checked_mul(i128::from(unit.multiplier)).ok_or(money::NotAnAmount::TooLarge)?;
         if let Some(meter) = &meter
             && unit.unit == "tokens"
+            && currency == "USD"
             && implausible(&meter.kind, cost, quantity)
         {
             let name = self.texts.str(usage_type).to_string();
@@ -245,13 +249,15 @@ impl Collector {
         texts[ChargeText::PublisherName as usize] = known[0];
         texts[ChargeText::ModelName as usize] = known[1];
         texts[ChargeText::ModelTier as usize] = known[2];
-        let spelled = meter.and_then(|meter| meter.model.clone());
-        if let (true, Some(spelled), Some((currency, cost))) = (
-            known[1].is_null(),
-            model.or(spelled).or_else(|| name.filter(|name| select::is_bedrock_edition(name))),
-            counted,
-        ) {
-            self.trust.unknown_models.entry(spelled).or_default().add(currency, cost);
+        if let (true, Some((currency, cost))) = (known[1].is_null(), counted) {
+            let edition = name.filter(|name| select::is_bedrock_edition(name));
+            let spelled = model.or_else(|| meter?.model.clone()).or(edition);
+            // Tokens are always some model's; of other meters only a spelled model is unknown.
+            let is_tokens = meter.is_some_and(|meter| TOKENS.contains(&meter.kind.as_ref()));
+            let unnamed = is_tokens.then(|| self.texts.str(texts[ChargeText::UsageType as usize]).to_string());
+            if let Some(spelled) = spelled.or(unnamed) {
+                self.trust.unknown_models.entry(spelled).or_default().add(currency, cost);
+            }
         }
     }
 
@@ -279,7 +285,8 @@ impl Sum {
         self.costs.list = option(self.costs.list, costs.list)?;
         self.seen = true;
         let mut check: Amounts = [None; super::AMOUNT_COUNT];
-        add(&mut check, &self.amounts(true)).then_some(())
+        (add(&mut check, &self.amounts(true)) && add(&mut [None; super::AMOUNT_COUNT], &self.amounts(false)))
+            .then_some(())
     }
 
     fn amounts(&self, net: bool) -> Amounts {
@@ -289,6 +296,9 @@ impl Sum {
         [self.quantity, Some(billed), Some(costs.unblended), Some(effective), costs.list]
     }
 }
+
+/// Kinds that only models have.
+const TOKENS: [&str; 4] = ["input", "output", "cache_read", "cache_write"];
 
 /// Start and grain of a line.
 fn when(lines: &Lines, row: usize, line_type: &str, period: &str) -> (i64, &'static str) {

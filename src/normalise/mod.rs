@@ -34,12 +34,8 @@ pub type Amounts = [Option<i128>; AMOUNT_COUNT];
 pub fn add(to: &mut Amounts, from: &Amounts) -> bool {
     to.iter_mut().zip(from).all(|(to, from)| match (*to, *from) {
         (_, None) => true,
-        (None, Some(_)) => {
-            *to = *from;
-            true
-        }
-        (Some(a), Some(b)) => match a.checked_add(b) {
-            Some(sum) if sum.abs() < 10_i128.pow(u32::from(money::PRECISION)) => {
+        (held, Some(amount)) => match held.unwrap_or(0).checked_add(amount) {
+            Some(sum) if sum.unsigned_abs() < 10_u128.pow(u32::from(money::PRECISION)) => {
                 *to = Some(sum);
                 true
             }
@@ -66,8 +62,12 @@ impl Charge {
     }
 
     /// The order of rows in stored files: by time, then by every text.
-    pub fn sort_key<'a>(&'a self, ranks: &'a Ranks) -> (i64, [u32; CHARGE_TEXT_COUNT]) {
-        (self.start, self.texts.map(|text| ranks.of(text)))
+    pub fn compare(&self, other: &Self, ranks: &Ranks) -> std::cmp::Ordering {
+        let order = |charge: &Self, at: usize| ranks.of(charge.texts[at]);
+        let texts = (0..CHARGE_TEXT_COUNT).map(|at| order(self, at).cmp(&order(other, at)));
+        self.start
+            .cmp(&other.start)
+            .then_with(|| texts.into_iter().find(|found| found.is_ne()).unwrap_or(std::cmp::Ordering::Equal))
     }
 }
 

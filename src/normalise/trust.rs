@@ -77,6 +77,9 @@ pub struct Trust {
     pub principal_column: bool,
     /// Usage types that the parser does not know.
     pub unknown_usage_types: Tallies,
+    /// Units that are none of the known base units; their quantities are as billed.
+    #[serde(default)]
+    pub unknown_units: Tallies,
     /// Models that the catalogue does not know.
     pub unknown_models: Tallies,
     /// Line types beyond AWS's list.
@@ -106,6 +109,7 @@ impl Trust {
         self.principal_column |= other.principal_column;
         let tallies = [
             (&mut self.unknown_usage_types, other.unknown_usage_types),
+            (&mut self.unknown_units, other.unknown_units),
             (&mut self.unknown_models, other.unknown_models),
             (&mut self.unknown_line_types, other.unknown_line_types),
             (&mut self.unknown_codes, other.unknown_codes),

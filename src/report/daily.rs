@@ -75,6 +75,20 @@ impl<'a> Facts<'a> {
         sums
     }
 
+    /// The cost basis of totals and spend, in words.
+    fn basis(&self) -> String {
+        self.engine.cost.as_deref().unwrap_or("billed_cost").replace('_', " ")
+    }
+
+    /// The month, or how far into it the range goes.
+    fn span(&self) -> String {
+        let end = clock::month_range(&self.month).map_or(i32::MAX, |(_, next)| next - 1);
+        match self.engine.range.to.filter(|to| *to < end) {
+            Some(to) => format!("{} to {}", self.month, clock::day_text(to)),
+            None => self.month.clone(),
+        }
+    }
+
     /// Whether a day is stored.
     fn is_stored(&self, day: i32) -> bool {
         self.engine.days.iter().any(|stored| stored.day == day)
@@ -140,7 +154,10 @@ fn identity(facts: &Facts<'_>) -> Result<Vec<String>> {
     let mut lines = Vec::new();
     for row in bill.rows.iter().filter(|row| bill.text(row, "month") == facts.month) {
         let parts = names.map(|name| bill.amount(row, name).unwrap_or(0));
-        let total = bill.amount(row, "cost").unwrap_or(0);
+        let Some(total) = bill.amount(row, "cost") else {
+            lines.push(format!("{}: the bill has no {}.", facts.month, facts.basis()));
+            continue;
+        };
         let shown = cents_that_add_up(&parts, total);
         let mut words: Vec<String> = ["Usage", "Purchase", "Tax", "Credit", "Adjustment"]
             .iter()
@@ -152,11 +169,12 @@ fn identity(facts: &Facts<'_>) -> Result<Vec<String>> {
         }
         let currency = bill.text(row, "billing_currency");
         lines.push(format!(
-            "{}: {} = {} {}, the bill (billed cost).",
-            facts.month,
+            "{}: {} = {} {}, the bill ({}).",
+            facts.span(),
             words.join(" + "),
             words::amount(total),
-            words::currency(&currency)
+            words::currency(&currency),
+            facts.basis()
         ));
     }
     Ok(lines)

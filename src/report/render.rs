@@ -74,6 +74,7 @@ fn csv_cell(cell: &Cell) -> String {
 
 fn document_json(document: &Document) -> Value {
     let mut notes = Vec::new();
+    let mut headings = Map::new();
     let mut root = Map::new();
     root.insert("title".into(), json!(document.title));
     for block in &document.blocks {
@@ -83,10 +84,13 @@ fn document_json(document: &Document) -> Value {
                 let names = || table.columns.iter().map(|column| column.name);
                 let rows: Vec<Value> = table.rows.iter().map(|row| object(names(), row)).collect();
                 root.insert(table.name.into(), Value::Array(rows));
+                let named = table.columns.iter().map(|column| (column.name.to_string(), json!(column.heading)));
+                headings.insert(table.name.into(), Value::Object(named.collect()));
             }
         }
     }
     root.insert("notes".into(), Value::Array(notes));
+    root.insert("headings".into(), Value::Object(headings));
     Value::Object(root)
 }
 

@@ -6,7 +6,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::error::Result;
 use crate::facts::store::Record;
-use crate::metrics::days::watermarks;
+use crate::metrics::days::Reaches;
 use crate::metrics::{Cell, Engine};
 use crate::normalise::BILLED;
 use crate::normalise::trust::{Sums, Tallies};
@@ -23,8 +23,10 @@ pub fn period_state(record: &Record, as_of: i64) -> &'static str {
 
 /// How far the bill reaches, which days are not whole, and the state of the periods.
 pub fn completeness(engine: &Engine) -> String {
-    let reaches = watermarks(&engine.records, engine.as_of);
-    let reach = reaches.values().min().map_or("an unknown time".into(), |reach| clock::instant_text(*reach));
+    let reaches = Reaches::of(&engine.records, engine.as_of);
+    let stale = reaches.stale();
+    let fresh = reaches.by_payer.iter().filter(|(payer, _)| !stale.contains(&payer.as_str())).map(|(_, reach)| reach);
+    let reach = fresh.min().map_or("an unknown time".into(), |reach| clock::instant_text(*reach));
     let last = engine.last_complete_day().map_or("none".into(), clock::day_text);
     let incomplete: Vec<String> =
         engine.days.iter().filter(|day| !day.is_complete).map(|day| clock::day_text(day.day)).collect();
@@ -42,7 +44,16 @@ pub fn completeness(engine: &Engine) -> String {
         .take(2)
         .map(|record| format!("{} is {}", record.period, period_state(record, engine.as_of)))
         .collect();
-    format!("Bill through {reach}; last complete day {last}{incomplete}. {}.", states.join(", "))
+    let stale: Vec<String> = stale
+        .iter()
+        .map(|payer| {
+            format!(
+                " The bill of {payer} ends at {}; it is not waited for.",
+                clock::instant_text(reaches.by_payer[*payer])
+            )
+        })
+        .collect();
+    format!("Bill through {reach}; last complete day {last}{incomplete}. {}.{}", states.join(", "), stale.concat())
 }
 
 /// The strip for one month.
@@ -107,8 +118,9 @@ pub fn strip(engine: &Engine, config: &Config, month: &str) -> Result<Table> {
 fn doubts(record: &Record) -> Vec<(&'static str, String, String)> {
     let trust = &record.trust;
     let mut rows = Vec::new();
-    let tallies: [(&'static str, &Tallies, &str); 8] = [
+    let tallies: [(&'static str, &Tallies, &str); 9] = [
         ("unknown usage types", &trust.unknown_usage_types, "kept with their cost"),
+        ("unknown units", &trust.unknown_units, "quantities as billed"),
         ("unknown models", &trust.unknown_models, "kept with their cost"),
         ("unknown line types", &trust.unknown_line_types, "kept as Adjustment"),
         ("new product codes", &trust.unknown_codes, "taken as Bedrock's"),

@@ -179,3 +179,20 @@ fn two_runs_at_once_end_in_the_same_bytes() {
     }
     assert!(harness::bytes_below(&folder.path().join(".billtag")) == whole);
 }
+
+#[test]
+fn a_source_that_cannot_be_read_takes_nothing_away() {
+    let folder = harness::fixtures();
+    harness::ingest_folder(folder.path());
+    let whole = harness::bytes_below(&folder.path().join(".billtag"));
+    for part in ["legacy", "cloudwatch"] {
+        let (here, away) = (folder.path().join(part), folder.path().join("away"));
+        std::fs::rename(&here, &away).expect("moved");
+        let message = harness::failure(folder.path(), &["ingest", "-q"]);
+        assert!(message.starts_with("exit 4") && message.contains(part), "{message}");
+        assert!(harness::bytes_below(&folder.path().join(".billtag")) == whole, "{part}");
+        std::fs::rename(&away, &here).expect("moved back");
+    }
+    harness::ingest_folder(folder.path());
+    assert!(harness::bytes_below(&folder.path().join(".billtag")) == whole);
+}

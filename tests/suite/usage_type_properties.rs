@@ -82,6 +82,62 @@ proptest! {
             prop_assert_eq!(meter.cache_ttl == Some(ttl), has(ttl));
         }
     }
+
+    #[test]
+    fn an_unknown_use_of_the_cache_is_never_read_as_another_kind(
+        verb in "[a-z]{3,8}", noun in prop::sample::select(vec!["input", "output", "text input", "batch input", ""]),
+        tail in prop::sample::select(vec!["", "global", "1h", "long ctx flex"]),
+    ) {
+        let known = ["read", "write", "storage", "validation"];
+        prop_assume!(!known.iter().any(|word| verb.starts_with(word)));
+        let sentence = format!("cache {verb} {noun} token count {tail}");
+        let words: Vec<&str> = sentence.split_whitespace().collect();
+        let camel: String = words.iter().map(|word| word[..1].to_uppercase() + &word[1..]).collect();
+        let texts = [
+            format!("USE1-Nova-{}", words.join("-")),
+            format!("USE1-acme.super-model-9-mantle-{}-standard", words.join("-")),
+            format!("USE1-MP:USE1_{}-Units", words.join("_")),
+            format!("USE1-MP:USE1_{camel}-Units"),
+            format!("USE1-Nova-{camel}"),
+        ];
+        for text in texts {
+            prop_assert_eq!(parse_usage_type(&text), None, "{}", text);
+        }
+    }
+}
+
+#[test]
+fn an_unknown_use_of_the_cache_is_an_unknown_kind() {
+    let texts = [
+        "USE1-Nova-cache-purge-input-token-count",
+        "USE1-Nova-cache-purge-input-token-count-flex",
+        "USE1-Nova-cache-purge-output-tokens",
+        "USE1-Nova-cache-input-tokens",
+        "USE1-Nova-cached-input-tokens",
+        "USE1-Nova-caching-input-tokens",
+        "USE1-Nova-CACHEPURGE-INPUT-TOKENS",
+        "USE1-Nova-cache-purge-cache-read-input-token-count",
+        "USE1-Nova-cache-purge-text-input-tokens",
+        "USE1-Nova-cache-purge-batch-input-tokens",
+        "USE1-Nova-cache-purge-reserved-1-month-input-tokens-per-minute",
+        "USE1-Nova-cache-purge-search-units",
+        "USE1-xai.grok-4.3-mantle-cache-purge-tokens-standard",
+        "USE1-xai.grok-4.3-mantle-cache-purge-input-tokens-standard",
+        "USE1-xai.grok-4.3-cache-purge-mantle-input-tokens-standard",
+        "USE1-MP:USE1_cache_purge_tokens_global_standard-Units",
+        "USE1-MP:USE1_cache_purge_input_tokens_standard-Units",
+        "USE1-MP:USE1_cache_purge_1h_input_tokens-Units",
+        "USE1-MP:USE1_CachePurgeInputTokenCount-Units",
+        "USE1-MP:USE1_CachePurgeInputTokenCount_Global-Units",
+        "USE1-MP:USE1_CachePurge1hInputTokenCount-Units",
+        "USE1-MP:USE1_cachepurgeinputtokencount-Units",
+        "CachePurgeInputTokenCount",
+    ];
+    for text in texts {
+        for text in [text.to_owned(), text.to_lowercase(), text.to_uppercase()] {
+            assert_eq!(parse_usage_type(&text), None, "{text}");
+        }
+    }
 }
 
 #[test]

@@ -68,7 +68,12 @@ fn tiers(facts: &Facts<'_>) -> Result<Table> {
         column("share_of_tokens", "of tokens", Look::Percent),
         column("invocations", "Invocations", Look::Count),
     ];
-    let mut table = Table::new("tiers", "Model tiers", note(facts, "billed cost of Usage, without routers"), columns);
+    let mut table = Table::new(
+        "tiers",
+        "Model tiers",
+        note(facts, &format!("{} of Usage, without routers", facts.basis())),
+        columns,
+    );
     let mut totals: BTreeMap<&str, [i128; 2]> = BTreeMap::new();
     for ([currency, _], [cost, tokens, _]) in &sums {
         let total = totals.entry(currency).or_default();
@@ -106,7 +111,7 @@ fn haiku_to_sonnet(facts: &Facts<'_>) -> Result<Table> {
         column("ratio_by_tokens", "by tokens", Look::Ratio),
         column("ratio_by_invocations", "by calls", Look::Ratio),
     ];
-    let what = note(facts, "billed cost of Usage, without routers; no ratio where there is no Sonnet");
+    let what = note(facts, &format!("{} of Usage, without routers; no ratio where there is no Sonnet", facts.basis()));
     let mut table = Table::new("haiku_to_sonnet", "Haiku to Sonnet", what, columns);
     let mut rows: Vec<_> = sums.iter().collect();
     let both = |sums: &[Option<i128>; 6]| sums[0].unwrap_or(0) + sums[1].unwrap_or(0);

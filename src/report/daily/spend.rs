@@ -42,10 +42,11 @@ pub fn table(facts: &Facts<'_>, by: By) -> Result<Table> {
     let mut table = Table::new(
         "spend",
         format!("Spend by {}", heading(by).to_lowercase()),
-        "billed cost, all charges; the change compares the same number of complete days",
+        format!("{}, all charges; the change compares the same number of complete days", facts.basis()),
         columns(by, &months),
     );
-    fill(&mut table, owners);
+    let stored = months.iter().map(|month| facts.engine.records.iter().any(|record| record.period == *month));
+    fill(&mut table, owners, &stored.collect::<Vec<_>>());
     Ok(table)
 }
 
@@ -61,7 +62,7 @@ fn columns(by: By, months: &[String]) -> Vec<crate::report::Column> {
 }
 
 /// Owners by this month's cost, then a row for the others, the nameless, and the total.
-fn fill(table: &mut Table, owners: BTreeMap<(String, String, String), Months>) {
+fn fill(table: &mut Table, owners: BTreeMap<(String, String, String), Months>, stored: &[bool]) {
     let mut currencies: BTreeMap<String, Vec<(String, String, Months)>> = BTreeMap::new();
     for ((currency, allocation, name), months) in owners {
         currencies.entry(currency).or_default().push((allocation, name, months));
@@ -82,15 +83,15 @@ fn fill(table: &mut Table, owners: BTreeMap<(String, String, String), Months>) {
             }
             if at >= named && !others.is_empty() {
                 let label = format!("({} others)", others.len());
-                table.rows.push(row(&currency, &label, &sum(&std::mem::take(&mut others))));
+                table.rows.push(row(&currency, &label, &sum(&std::mem::take(&mut others)), stored));
             }
-            table.rows.push(row(&currency, &name, &months));
+            table.rows.push(row(&currency, &name, &months, stored));
         }
         if !others.is_empty() {
             let label = format!("({} others)", others.len());
-            table.rows.push(row(&currency, &label, &sum(&others)));
+            table.rows.push(row(&currency, &label, &sum(&others), stored));
         }
-        table.rows.push(row(&currency, "total", &sum(&all)));
+        table.rows.push(row(&currency, "total", &sum(&all), stored));
     }
 }
 
@@ -111,11 +112,13 @@ fn sum(months: &[Months]) -> Months {
     total
 }
 
-fn row(currency: &str, name: &str, months: &Months) -> Vec<Cell> {
+fn row(currency: &str, name: &str, months: &Months, stored: &[bool]) -> Vec<Cell> {
     let change = months.same_days.zip(months.previous_same_days).map(|(now, before)| now - before);
     let mut row = vec![text(words::currency(currency)), text(name), money(months.costs[0])];
     row.push(change.map_or(Cell::Null, money));
-    row.extend(months.costs[1..].iter().map(|cost| money(*cost)));
+    // A month that is not stored is unknown, not nothing.
+    let known = months.costs.iter().zip(stored).skip(1);
+    row.extend(known.map(|(cost, stored)| if *stored { money(*cost) } else { Cell::Null }));
     row
 }
 

@@ -12,13 +12,16 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, Schema, TimeUnit};
 use arrow::error::ArrowError;
 
+use crate::clock;
 use crate::money::{self, NotAnAmount};
 
 /// A column name as every layout spells it: the rule by which AWS derives Athena names from
 /// `category/Name`: an underscore before each capital, lower case, the rest to single underscores.
 pub fn canonical_name(name: &str) -> String {
     let mut out = String::with_capacity(name.len() + 8);
-    let snake = !name.chars().any(|c| c == '/' || c == ':' || c.is_ascii_uppercase());
+    // A name without a lower-case letter is upper-cased as a whole, as warehouses do.
+    let snake = !name.chars().any(|c| c == '/' || c == ':' || c.is_ascii_uppercase())
+        || !name.chars().any(|c| c.is_ascii_lowercase());
     for c in name.chars() {
         if c.is_ascii_uppercase() && !snake {
             out.push('_');
@@ -272,6 +275,12 @@ impl Lines {
         array.is_valid(row).then(|| array.value(row).div_euclid(1_000_000))
     }
 
+    /// The instant that decides to which period a line belongs; epoch seconds.
+    pub fn period_time(&self, row: usize) -> Option<i64> {
+        let interval = || interval(self.text(TextColumn::TimeInterval, row)?).map(|(start, _)| start);
+        self.time(TimeColumn::PeriodStart, row).or_else(|| self.time(TimeColumn::UsageStart, row)).or_else(interval)
+    }
+
     /// A number in units of 1e-10.
     pub fn amount(&self, column: AmountColumn, row: usize) -> Option<Result<i128, NotAnAmount>> {
         self.amounts[column as usize].as_ref()?.get(row)
@@ -308,6 +317,12 @@ impl Lines {
     }
 }
 
+/// Start and end of `identity_time_interval`: `2026-11-01T00:00:00Z/2026-11-01T01:00:00Z`.
+pub fn interval(text: &str) -> Option<(i64, i64)> {
+    let (start, end) = text.split_once('/')?;
+    Some((clock::parse(start).ok()?, clock::parse(end).ok()?))
+}
+
 /// Name of the virtual column of row numbers.
 pub const ROW_NUMBER: &str = "__billtag_row_number";
 
@@ -328,14 +343,40 @@ pub fn times(array: &ArrayRef) -> Result<Int64Array, ArrowError> {
         DataType::Timestamp(_, zone) => zone.clone(),
         _ => None,
     };
+    if array.data_type().is_integer() {
+        let whole = cast(array, &DataType::Int64)?;
+        return Ok(whole.as_primitive::<Int64Type>().unary(epoch_micros));
+    }
     let array = match array.data_type() {
-        // Text passes through a zoned type, which understands a trailing `Z` or offset.
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..) => {
-            cast(&cast(array, &DataType::Utf8)?, &DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())))?
-        }
+        DataType::Utf8
+        | DataType::LargeUtf8
+        | DataType::Utf8View
+        | DataType::Binary
+        | DataType::LargeBinary
+        | DataType::BinaryView
+        | DataType::Dictionary(..) => return text_times(&texts(array)?),
         _ => cast(array, &DataType::Timestamp(TimeUnit::Microsecond, zone))?,
     };
     Ok(cast(&array, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
+}
+
+/// Times written as text. A text that is no time is an error, since a line without a time belongs to no day.
+fn text_times(texts: &StringArray) -> Result<Int64Array, ArrowError> {
+    let read = |text: Option<&str>| match text.filter(|text| !text.trim().is_empty()) {
+        None => Ok(None),
+        Some(text) => clock::parse(text).map(|second| Some(second * 1_000_000)).map_err(ArrowError::ParseError),
+    };
+    texts.iter().map(read).collect()
+}
+
+/// Microseconds of a whole number since the epoch, whose unit shows in its size.
+fn epoch_micros(value: i64) -> i64 {
+    match value.unsigned_abs() {
+        0..100_000_000_000 => value * 1_000_000,
+        100_000_000_000..100_000_000_000_000 => value * 1_000,
+        100_000_000_000_000..100_000_000_000_000_000 => value,
+        _ => value / 1_000,
+    }
 }
 
 /// A number column in whichever type the file has it.
@@ -348,16 +389,24 @@ enum Numbers {
 
 impl Numbers {
     fn new(array: &ArrayRef) -> Result<Self, ArrowError> {
-        Ok(match array.data_type() {
+        let data_type = array.data_type();
+        Ok(match data_type {
             DataType::Decimal128(..) => Self::Decimal(array.as_primitive().clone()),
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..) => {
-                Self::Text(cast(array, &DataType::Utf8)?.as_string::<i32>().clone())
-            }
-            // A float of 32 bits has a shorter decimal form of its own than as a double.
-            DataType::Float32 | DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal256(..) => {
-                Self::Text(cast(array, &DataType::Utf8)?.as_string::<i32>().clone())
-            }
-            _ => Self::Double(cast(array, &DataType::Float64)?.as_primitive().clone()),
+            DataType::Float64 => Self::Double(array.as_primitive().clone()),
+            // A float of 32 bits has a shorter decimal form of its own than as a double, and a whole
+            // number may have more digits than a double keeps.
+            DataType::Utf8
+            | DataType::LargeUtf8
+            | DataType::Utf8View
+            | DataType::Dictionary(..)
+            | DataType::Float16
+            | DataType::Float32
+            | DataType::Decimal32(..)
+            | DataType::Decimal64(..)
+            | DataType::Decimal256(..) => Self::Text(texts_or_none(array)?),
+            DataType::Null => Self::Text(StringArray::new_null(array.len())),
+            _ if data_type.is_integer() => Self::Text(texts_or_none(array)?),
+            _ => return Err(ArrowError::SchemaError(format!("a cost or amount column is of type {data_type}"))),
         })
     }
 
@@ -403,13 +452,19 @@ impl Pairs {
                     valid: array.clone(),
                 })
             }
+            DataType::LargeList(field) => Self::new(&cast(array, &DataType::List(std::sync::Arc::clone(field)))?, None),
             DataType::List(field) if matches!(field.data_type(), DataType::Struct(_)) => {
                 let list: &ListArray = array.as_list();
                 let entries: &StructArray = list.values().as_struct();
+                let named =
+                    |name: &str, at: usize| entries.column_by_name(name).or_else(|| entries.columns().get(at)).cloned();
+                let (Some(keys), Some(values)) = (named("key", 0), named("value", 1)) else {
+                    return Err(ArrowError::SchemaError("a list of pairs has no key and value".into()));
+                };
                 Ok(Self::Map {
                     offsets: list.offsets().clone(),
-                    keys: texts(entries.column(0))?,
-                    values: texts_or_none(entries.column(1))?,
+                    keys: texts(&keys)?,
+                    values: texts_or_none(&values)?,
                     valid: array.clone(),
                 })
             }
@@ -483,7 +538,7 @@ mod tests {
 
     #[test]
     fn every_spelling_of_a_column_has_one_name() {
-        for name in ["line_item_usage_type", "lineItem/UsageType", "LineItem/UsageType"] {
+        for name in ["line_item_usage_type", "lineItem/UsageType", "LINE_ITEM_USAGE_TYPE"] {
             assert_eq!(canonical_name(name), "line_item_usage_type");
         }
         assert_eq!(canonical_name("resourceTags/user:Team"), "resource_tags_user_team");

@@ -45,8 +45,9 @@ pub fn detect(root: &Path) -> Result<Layout> {
     refuse_several_exports(root, &found)?;
     let mut layout = Layout::default();
     let mut taken = BTreeSet::new();
-    let manifests = newest_by_period(read_manifests(root, &found, &mut layout), &mut layout);
-    let has_manifests = !manifests.is_empty() || !layout.refused.is_empty();
+    let candidates = read_manifests(root, &found, &mut layout);
+    let has_manifests = !candidates.is_empty();
+    let manifests = newest_by_period(candidates, &mut layout);
     for (period, manifest) in manifests {
         match files_of(root, &manifest, &found.parquet) {
             Ok(files) => {
@@ -67,7 +68,10 @@ pub fn detect(root: &Path) -> Result<Layout> {
     }
     add_without_manifest(root, &found, has_manifests, &taken, &mut layout)?;
     if layout.periods.is_empty() && layout.refused.is_empty() {
-        return Err(nothing_found(root, &found));
+        if found.parquet.is_empty() {
+            return Err(nothing_found(root, &found));
+        }
+        layout.warnings.push(format!("{}: the Parquet files hold no line", root.display()));
     }
     layout.periods.sort_by(|a, b| a.period.cmp(&b.period));
     Ok(layout)
@@ -76,8 +80,11 @@ pub fn detect(root: &Path) -> Result<Layout> {
 /// A folder above several exports would hold the same money several times over, or hide some of it.
 fn refuse_several_exports(root: &Path, found: &Found) -> Result<()> {
     let manifests = found.manifests.iter().map(|path| path.strip_prefix(root).unwrap_or(path));
-    let exports: BTreeSet<PathBuf> =
-        manifests.chain(found.parquet.iter().map(PathBuf::as_path)).filter_map(export_of).collect();
+    let mut exports: BTreeSet<PathBuf> = manifests.filter_map(export_of).collect();
+    if exports.is_empty() {
+        // Manifests and data of one legacy export may lie in different folders; each kind is compared with its own.
+        exports = found.parquet.iter().filter_map(|path| export_of(path)).collect();
+    }
     if exports.len() < 2 {
         return Ok(());
     }
@@ -128,8 +135,12 @@ fn walk(root: &Path, folder: &Path, found: &mut Found) -> Result<()> {
         if name.starts_with('.') || name.starts_with('_') || name == "cost_and_usage_data_status" {
             continue;
         }
+        let is_link = std::fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink());
         if path.is_dir() {
-            walk(root, &path, found)?;
+            // A link to a folder would show the same lines twice, or without end.
+            if !is_link {
+                walk(root, &path, found)?;
+            }
         } else if manifest::is_manifest(&path) {
             found.manifests.push(path);
         } else if name.ends_with(".parquet") {
@@ -141,42 +152,72 @@ fn walk(root: &Path, folder: &Path, found: &mut Found) -> Result<()> {
     Ok(())
 }
 
-fn read_manifests(root: &Path, found: &Found, layout: &mut Layout) -> Vec<(PathBuf, Manifest)> {
-    let mut manifests = Vec::new();
-    for path in &found.manifests {
-        let relative = path.strip_prefix(root).unwrap_or(path).to_path_buf();
-        match manifest::read(path) {
-            Ok(manifest) => manifests.push((relative, manifest)),
-            Err(error) => match manifest::period_of_path(&relative) {
-                Some(period) => layout.refused.push((period, error)),
-                None => layout.warnings.push(format!("{error}; the file is passed over")),
-            },
-        }
-    }
-    manifests
+/// A manifest as found: where it lies below the export's folder, and its content or why it has none.
+struct Candidate {
+    relative: PathBuf,
+    period: String,
+    content: Result<Manifest>,
 }
 
-/// One manifest per period: the one highest up, which each delivery overwrites; among copies of
-/// single executions the newest.
-fn newest_by_period(manifests: Vec<(PathBuf, Manifest)>, layout: &mut Layout) -> BTreeMap<String, Manifest> {
-    let mut best: BTreeMap<String, (usize, PathBuf, Manifest)> = BTreeMap::new();
-    for (relative, manifest) in manifests {
-        let Some(period) = manifest.period.clone() else {
-            layout
-                .warnings
-                .push(format!("{}: the manifest names no billing period; it is passed over", manifest.path.display()));
-            continue;
+impl Candidate {
+    /// Higher up is newer, since each delivery overwrites the manifest there; then the later execution.
+    fn age(&self) -> (std::cmp::Reverse<usize>, Option<i64>) {
+        let folder = self.relative.parent().and_then(Path::file_name).and_then(|name| name.to_str());
+        (std::cmp::Reverse(self.relative.components().count()), folder.and_then(manifest::execution_time))
+    }
+}
+
+fn read_manifests(root: &Path, found: &Found, layout: &mut Layout) -> Vec<Candidate> {
+    let mut candidates = Vec::new();
+    for path in &found.manifests {
+        let relative = path.strip_prefix(root).unwrap_or(path).to_path_buf();
+        let content = manifest::read(path);
+        let period = match &content {
+            Ok(manifest) => manifest.period.clone(),
+            Err(_) => manifest::period_of_path(&relative),
         };
-        let depth = relative.components().count();
-        let better =
-            best.get(&period).is_none_or(|(held, path, _)| depth < *held || (depth == *held && relative > *path));
-        if better {
-            best.insert(period, (depth, relative, manifest));
+        match (period, content) {
+            (Some(period), content) => candidates.push(Candidate { relative, period, content }),
+            (None, Ok(_)) => layout
+                .warnings
+                .push(format!("{}: the manifest names no billing period; it is passed over", path.display())),
+            (None, Err(error)) => layout.warnings.push(format!("{error}; the file is passed over")),
         }
     }
-    // A readable manifest decides over a broken copy of the same period.
-    layout.refused.retain(|(period, _)| !best.contains_key(period));
-    best.into_iter().map(|(period, (_, _, manifest))| (period, manifest)).collect()
+    candidates
+}
+
+/// One manifest per period, the newest. Where the newest cannot be read, or cannot be told from
+/// another, the period is refused: an older one would bring back what was restated.
+fn newest_by_period(candidates: Vec<Candidate>, layout: &mut Layout) -> BTreeMap<String, Manifest> {
+    let mut by_period: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
+    for candidate in candidates {
+        by_period.entry(candidate.period.clone()).or_default().push(candidate);
+    }
+    let mut newest = BTreeMap::new();
+    for (period, mut candidates) in by_period {
+        candidates.sort_by_key(Candidate::age);
+        let rivals =
+            candidates.iter().rev().take_while(|other| Some(other.age()) == candidates.last().map(Candidate::age));
+        let rivals: Vec<String> = rivals.map(|candidate| candidate.relative.display().to_string()).collect();
+        let Some(last) = candidates.pop() else { continue };
+        if rivals.len() > 1 {
+            let error = Error::input(
+                rivals.join(", "),
+                "several manifests of one period, and nothing says which is the newest",
+                "copy the manifest above them too, the one that each delivery overwrites",
+            );
+            layout.refused.push((period, error));
+            continue;
+        }
+        match last.content {
+            Ok(manifest) => {
+                newest.insert(period, manifest);
+            }
+            Err(error) => layout.refused.push((period, error)),
+        }
+    }
+    newest
 }
 
 fn files_of(root: &Path, manifest: &Manifest, parquet: &[PathBuf]) -> Result<Vec<PathBuf>> {
@@ -191,7 +232,11 @@ fn files_of(root: &Path, manifest: &Manifest, parquet: &[PathBuf]) -> Result<Vec
             ));
         }
         if !lower.ends_with(".parquet") {
-            continue;
+            return Err(Error::input(
+                manifest.path.display().to_string(),
+                format!("the manifest names a file that is no Parquet file: {entry}"),
+                "choose Parquet in the export's settings; billtag reads Parquet",
+            ));
         }
         let file = manifest::find_entry(entry, parquet).ok_or_else(|| {
             Error::input(
@@ -203,7 +248,7 @@ fn files_of(root: &Path, manifest: &Manifest, parquet: &[PathBuf]) -> Result<Vec
         if !files.insert(root.join(file)) {
             return Err(Error::input(
                 manifest.path.display().to_string(),
-                format!("two entries mean the same local file {}", file.display()),
+                format!("two addresses mean the same local file {}", file.display()),
                 "keep the export's folders as they are in S3, so that every entry has its own file",
             ));
         }
@@ -239,10 +284,23 @@ fn add_without_manifest(
             }
             continue;
         }
-        let files = newest_execution(root, &period, files, layout);
+        let files = match newest_execution(root, &period, files, layout) {
+            Ok(files) => files,
+            Err(error) => {
+                layout.refused.push((period, error));
+                continue;
+            }
+        };
         layout.periods.push(BillPeriod { period, files, manifest: None, manifest_time: None, mixed: false });
     }
     if has_manifests {
+        if !plain.is_empty() {
+            layout.warnings.push(format!(
+                "{}: {} Parquet files lie outside the export's layout and are named by no manifest; they are not read",
+                root.display(),
+                plain.len()
+            ));
+        }
         return Ok(());
     }
     let mut mixed: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
@@ -266,25 +324,32 @@ fn add_without_manifest(
 }
 
 /// Without a manifest, folders of several executions hold the same period several times over: the
-/// newest counts.
-fn newest_execution(root: &Path, period: &str, files: Vec<PathBuf>, layout: &mut Layout) -> Vec<PathBuf> {
-    let execution = |file: &PathBuf| {
-        let name = file.parent()?.file_name()?.to_str()?;
-        manifest::execution_time(name).map(|time| (time, name.to_string()))
-    };
-    let newest = files.iter().filter_map(execution).max();
-    let kept: Vec<PathBuf> = match &newest {
-        Some(newest) => files.iter().filter(|file| execution(file).as_ref() == Some(newest)).cloned().collect(),
-        None => files.clone(),
-    };
-    if kept.len() < files.len() {
-        layout.warnings.push(format!(
-            "{}: {period} has several executions and no manifest; only the newest, {}, is read",
-            root.display(),
-            newest.map_or_else(String::new, |(_, name)| name),
+/// newest counts, and where nothing says which that is, none does.
+fn newest_execution(root: &Path, period: &str, files: Vec<PathBuf>, layout: &mut Layout) -> Result<Vec<PathBuf>> {
+    let folder = |file: &PathBuf| file.parent().map(Path::to_path_buf).unwrap_or_default();
+    let folders: BTreeSet<PathBuf> = files.iter().map(folder).collect();
+    if folders.len() < 2 {
+        return Ok(files.into_iter().map(|file| root.join(file)).collect());
+    }
+    let execution = |folder: &PathBuf| folder.file_name()?.to_str().and_then(manifest::execution_time);
+    if folders.iter().any(|folder| execution(folder).is_none()) {
+        return Err(Error::input(
+            root.display().to_string(),
+            format!(
+                "{period} lies in {} folders without a manifest, and nothing says which is the newest",
+                folders.len()
+            ),
+            "copy the manifest too; it names the files that count",
         ));
     }
-    kept.into_iter().map(|file| root.join(file)).collect()
+    let newest =
+        folders.iter().max_by_key(|folder| (execution(folder), (*folder).clone())).cloned().unwrap_or_default();
+    layout.warnings.push(format!(
+        "{}: {period} has several executions and no manifest; only the newest, {}, is read",
+        root.display(),
+        newest.display(),
+    ));
+    Ok(files.iter().filter(|file| folder(file) == newest).map(|file| root.join(file)).collect())
 }
 
 fn nothing_found(root: &Path, found: &Found) -> Error {

@@ -3,6 +3,7 @@
 //! No real CUR 2.0 manifest is public, so the reader is lenient: it takes the list of files under any
 //! of the keys seen in the wild, as texts or as objects, and the period from the content or the path.
 
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
@@ -23,12 +24,14 @@ pub struct Manifest {
     pub time: Option<i64>,
 }
 
-/// Keys under which file lists were seen.
-const FILE_KEYS: [&str; 6] = ["dataFiles", "reportKeys", "data_files", "report_keys", "files", "keys"];
+/// Keys under which file lists were seen, without case and `_`.
+const FILE_KEYS: [&str; 4] = ["datafiles", "reportkeys", "files", "keys"];
 /// Keys of an entry object.
-const ENTRY_KEYS: [&str; 7] = ["s3Uri", "s3uri", "uri", "key", "path", "name", "file"];
+const ENTRY_KEYS: [&str; 7] = ["s3uri", "uri", "url", "key", "path", "name", "file"];
 /// Keys that hold the time of the export.
-const TIME_KEYS: [&str; 6] = ["createdAt", "creationTime", "lastUpdated", "timestamp", "executionTime", "executionId"];
+const TIME_KEYS: [&str; 6] = ["createdat", "creationtime", "lastupdated", "timestamp", "executiontime", "executionid"];
+/// Keys under which the whole manifest may lie.
+const WRAPPERS: [&str; 2] = ["manifest", "metadata"];
 
 /// Whether a file is a manifest, by its name: `*Manifest.json`, in any case.
 pub fn is_manifest(path: &Path) -> bool {
@@ -47,30 +50,67 @@ pub fn read(path: &Path) -> Result<Manifest> {
             "wait for the export's next delivery, or copy the manifest again",
         )
     };
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let json: Value =
-        serde_json::from_slice(&bytes).map_err(|error| unusable(format!("the manifest is not JSON ({error})")))?;
-    let entries = FILE_KEYS
-        .iter()
-        .find_map(|key| json.get(key)?.as_array())
-        .ok_or_else(|| unusable("the manifest lists no files (no `dataFiles` or `reportKeys`)".into()))?;
+        serde_json::from_slice(bytes).map_err(|error| unusable(format!("the manifest is not JSON ({error})")))?;
+    let json =
+        WRAPPERS.iter().find_map(|key| member(&json, key).filter(|inner| list(inner).is_some())).unwrap_or(&json);
+    let entries = list(json).ok_or_else(|| {
+        unusable("the manifest lists no files (no `dataFiles` or `reportKeys`, or an empty one)".into())
+    })?;
     let entries = entries
         .iter()
         .map(|entry| {
-            entry
-                .as_str()
-                .or_else(|| ENTRY_KEYS.iter().find_map(|key| entry.get(key)?.as_str()))
-                .map(String::from)
-                .ok_or_else(|| unusable(format!("the manifest has an entry without an address: {entry}")))
+            let address = entry.as_str().or_else(|| ENTRY_KEYS.iter().find_map(|key| member(entry, key)?.as_str()));
+            let address =
+                address.ok_or_else(|| unusable(format!("the manifest has an entry without an address: {entry}")))?;
+            Ok(unescaped(address))
         })
-        .collect::<Result<Vec<_>>>()?;
-    let period = period_of_content(&json).or_else(|| period_of_path(path));
-    let time = TIME_KEYS.iter().find_map(|key| time_of(json.get(key)?));
-    Ok(Manifest { path: path.to_path_buf(), period, entries, time })
+        .collect::<Result<BTreeSet<_>>>()?;
+    let period = period_of_content(json).or_else(|| period_of_path(path));
+    let time = TIME_KEYS.iter().find_map(|key| time_of(member(json, key)?));
+    Ok(Manifest { path: path.to_path_buf(), period, entries: entries.into_iter().collect(), time })
+}
+
+/// The first list of files that is not empty.
+fn list(json: &Value) -> Option<&Vec<Value>> {
+    let lists = FILE_KEYS.iter().filter_map(|key| {
+        let found = member(json, key)?;
+        found.as_array().or_else(|| FILE_KEYS.iter().find_map(|key| member(found, key)?.as_array()))
+    });
+    lists.into_iter().find(|list| !list.is_empty())
+}
+
+/// A member by its name without case and `_`.
+fn member<'a>(json: &'a Value, name: &str) -> Option<&'a Value> {
+    let squeezed = |key: &str| key.chars().filter(|c| *c != '_').flat_map(char::to_lowercase).collect::<String>();
+    json.as_object()?.iter().find(|(key, _)| squeezed(key) == name).map(|(_, value)| value)
+}
+
+/// An address with `%3D` and its like read.
+fn unescaped(address: &str) -> String {
+    let bytes = address.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let code = (bytes[at] == b'%').then(|| address.get(at + 1..at + 3)).flatten();
+        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                at += 3;
+            }
+            None => {
+                out.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8(out).unwrap_or_else(|_| address.to_string())
 }
 
 fn period_of_content(json: &Value) -> Option<String> {
-    let period = json.get("billingPeriod").or_else(|| json.get("billing_period"))?;
-    let text = period.as_str().or_else(|| period.get("start")?.as_str())?;
+    let period = member(json, "billingperiod")?;
+    let text = period.as_str().or_else(|| member(period, "start")?.as_str())?;
     let digits: String = text.chars().filter(char::is_ascii_digit).take(6).collect();
     if digits.len() < 6 {
         return None;

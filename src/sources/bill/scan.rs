@@ -116,6 +116,18 @@ impl BillFile {
         self.metadata.metadata().num_row_groups()
     }
 
+    /// Whether a column has a value in a row group, as far as its statistics tell.
+    fn has_values(&self, group: usize, column: Option<usize>) -> bool {
+        let Some(column) = column else { return false };
+        let metadata = self.metadata.metadata();
+        let schema = metadata.file_metadata().schema_descr();
+        let group = metadata.row_group(group);
+        let of_column = (0..schema.num_columns()).filter(|leaf| schema.get_column_root_idx(*leaf) == column);
+        let nulls = |leaf: usize| group.column(leaf).statistics().and_then(|statistics| statistics.null_count_opt());
+        let rows = u64::try_from(group.num_rows()).unwrap_or(0);
+        of_column.map(nulls).any(|nulls| nulls.is_none_or(|nulls| nulls < rows))
+    }
+
     fn mask(&self, roots: impl IntoIterator<Item = usize>) -> ProjectionMask {
         let schema = self.metadata.metadata().file_metadata().schema_descr();
         ProjectionMask::roots(schema, roots)
@@ -235,7 +247,7 @@ fn in_parallel(
 }
 
 fn read_candidates(file: &BillFile, group: usize, seen: &Arc<Mutex<Seen>>, send: &dyn Fn(Lines) -> bool) -> Result<()> {
-    let test = CandidateTest::of(file);
+    let test = CandidateTest::of(file, group);
     let mask = file.mask(test.roots());
     let seen = Arc::clone(seen);
     let predicate = ArrowPredicateFn::new(mask, move |batch| test.run(&batch, &seen));
@@ -326,7 +338,7 @@ struct CandidateTest {
 }
 
 impl CandidateTest {
-    fn of(file: &BillFile) -> Self {
+    fn of(file: &BillFile, group: usize) -> Self {
         let schema = file.metadata.schema();
         let name = |at: usize| schema.field(at).name().clone();
         let mut roots = Vec::new();
@@ -346,8 +358,8 @@ impl CandidateTest {
             }
         }
         // The map is decoded for every line only where no flat column can say the same.
-        let flat = file.positions.text(TextColumn::BillingEntity).is_some()
-            && file.positions.text(TextColumn::ProductFamily).is_some();
+        let flat = file.has_values(group, file.positions.text(TextColumn::BillingEntity))
+            && file.has_values(group, file.positions.text(TextColumn::ProductFamily));
         let product = file.positions.map(PairSource::Product).filter(|_| !flat);
         let line_type = file.positions.text(TextColumn::LineItemType);
         let start = file.positions.time(TimeColumn::UsageStart);
@@ -454,20 +466,22 @@ pub fn periods_in(path: &Path) -> Result<BTreeSet<String>> {
     let file = BillFile::open(path)?;
     file.check()?;
     let unreadable = |error: &dyn std::fmt::Display| broken(path, error);
-    let column = [TimeColumn::PeriodStart, TimeColumn::UsageStart];
-    let text = file.positions.text(TextColumn::TimeInterval);
-    let Some(at) = column.iter().find_map(|column| file.positions.time(*column)).or(text) else {
-        return Ok(BTreeSet::new());
-    };
+    let times = [TimeColumn::PeriodStart, TimeColumn::UsageStart].iter().filter_map(|time| file.positions.time(*time));
+    let roots: Vec<usize> = times.chain(file.positions.text(TextColumn::TimeInterval)).collect();
     let mut periods = BTreeSet::new();
     for group in 0..file.row_groups() {
-        let reader =
-            file.reader(group)?.with_projection(file.mask([at])).build().map_err(|error| unreadable(&error))?;
+        let reader = file
+            .reader(group)?
+            .with_projection(file.mask(roots.iter().copied()))
+            .build()
+            .map_err(|error| unreadable(&error))?;
         let mut last = None;
         for batch in reader {
             let batch = batch.map_err(|error| unreadable(&error))?;
-            for row in instants(batch.column(0)).map_err(|error| unreadable(&error))? {
-                let Some(instant) = row else { continue };
+            let lines = Lines::new(&batch, &file.positions, file.metadata.schema());
+            let lines = lines.map_err(|error| unreadable(&error))?;
+            for row in 0..lines.len {
+                let Some(instant) = lines.period_time(row) else { return Err(timeless(&file, &lines, row)) };
                 let day = clock::day_of(instant);
                 if last != Some(day) {
                     periods.insert(clock::month_of(day));
@@ -479,16 +493,12 @@ pub fn periods_in(path: &Path) -> Result<BTreeSet<String>> {
     Ok(periods)
 }
 
-fn instants(column: &ArrayRef) -> std::result::Result<Vec<Option<i64>>, ArrowError> {
-    if let Ok(times) = times(column) {
-        return Ok(times.iter().map(|time| time.map(|time| time.div_euclid(1_000_000))).collect());
-    }
-    let intervals = texts(column)?;
-    Ok(intervals.iter().map(|text| text.and_then(interval).map(|(start, _)| start)).collect())
-}
-
-/// Start and end of `identity_time_interval`: `2026-11-01T00:00:00Z/2026-11-01T01:00:00Z`.
-pub fn interval(text: &str) -> Option<(i64, i64)> {
-    let (start, end) = text.split_once('/')?;
-    Some((clock::parse(start).ok()?, clock::parse(end).ok()?))
+/// A line of a plain file that nothing assigns to a period.
+fn timeless(file: &BillFile, lines: &Lines, row: usize) -> Error {
+    let number = lines.row_number(row).map_or(String::new(), |number| format!(": row {number}"));
+    Error::input(
+        format!("{}{number}", file.path.display()),
+        "the line has no time, so it belongs to no billing period",
+        "export again with `bill_billing_period_start_date`, or keep the export's folders by period",
+    )
 }
