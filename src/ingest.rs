@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::attribute::consumers::Consumers;
 use crate::attribute::demand::{Profiles, owner_of};
-use crate::attribute::owner::Vocabulary;
+use crate::attribute::owner::{OwnerTexts, Vocabulary};
 use crate::attribute::{self, Ladder, carriers::TagReader};
 use crate::clock;
 use crate::config::Config;
@@ -399,7 +399,8 @@ impl Job<'_> {
                 let model = id.and_then(|id| profiles.resolve(account, id, texts)).unwrap_or_default();
                 let owner = match sample.scope {
                     Scope::Owner => owner_of(sample, self.vocabulary, texts),
-                    Scope::Native => model.profile_owner,
+                    Scope::Native => id
+                        .map_or_else(OwnerTexts::default, |id| profiles.owner(account, id, clock::day_of(sample.hour))),
                 };
                 let text = |text: Text| texts.get(text).map(String::from);
                 let tier = if model.model[2].is_null() { model.tier } else { model.model[2] };

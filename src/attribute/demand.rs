@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::owner::{KEYS, OwnerTexts, Vocabulary};
 use crate::classify;
+use crate::clock;
 use crate::config::OWNER_NAMES;
 use crate::normalise::trust::Trust;
 use crate::normalise::{Charge, Charges};
@@ -64,62 +65,76 @@ pub struct MeasuredModel {
     pub routing: Text,
     /// Whether the text is a model's own id, without a profile's prefix.
     pub is_bare_id: bool,
-    /// Owner of the application inference profile, where the id is one.
-    pub profile_owner: OwnerTexts,
 }
 
 /// Application inference profiles of the bill, by account and short id.
 #[derive(Debug, Default)]
 pub struct Profiles {
-    known: HashMap<(Text, String), (MeasuredModel, i128)>,
+    models: HashMap<(Text, String), [Text; 3]>,
+    /// Owners by day, since a profile may change hands.
+    owners: HashMap<(Text, String), BTreeMap<i32, OwnerTexts>>,
 }
 
 impl Profiles {
-    /// Learns model and owner of every profile from the bill's own lines; of several owners the one
-    /// with the highest cost counts.
+    /// Learns model and owner of every profile from the bill's own lines; of several the one with the
+    /// highest cost counts.
     pub fn learn<'a>(charges: impl Iterator<Item = (&'a Charge, OwnerTexts)>, texts: &Texts) -> Self {
-        let mut costs: BTreeMap<(Text, String, [Text; 3], OwnerTexts), i128> = BTreeMap::new();
+        type Costs<Key> = BTreeMap<(Text, String), BTreeMap<Key, i128>>;
+        let mut models: Costs<[Text; 3]> = BTreeMap::new();
+        let mut owners: Costs<(i32, OwnerTexts)> = BTreeMap::new();
         for (charge, owner) in charges {
             let resource = texts.str(charge.text(ChargeText::ResourceId));
             let Some(short) = profile_id(resource) else { continue };
-            let model = [ChargeText::PublisherName, ChargeText::ModelName, ChargeText::ModelTier];
-            let key = (
-                charge.text(ChargeText::SubAccountId),
-                short.to_string(),
-                model.map(|column| charge.text(column)),
-                owner,
-            );
+            let key = (charge.text(ChargeText::SubAccountId), short.to_string());
             let cost = charge.amounts[crate::normalise::UNBLENDED].unwrap_or(0);
-            let sum = costs.entry(key).or_default();
+            let model = [ChargeText::PublisherName, ChargeText::ModelName, ChargeText::ModelTier];
+            let model = model.map(|column| charge.text(column));
+            let sum = models.entry(key.clone()).or_default().entry(model).or_default();
+            *sum = sum.saturating_add(cost);
+            let day = clock::day_of(charge.start);
+            let sum = owners.entry(key).or_default().entry((day, owner)).or_default();
             *sum = sum.saturating_add(cost);
         }
-        let spelled = |model: [Text; 3], owner: OwnerTexts| {
-            (model.map(|text| texts.str(text).to_string()), owner.map(|text| texts.str(text).to_string()))
-        };
-        let mut known: HashMap<(Text, String), (MeasuredModel, i128)> = HashMap::new();
-        let mut costs: Vec<_> = costs.into_iter().collect();
         // Texts are numbered by arrival, which is not deterministic; their spelling is.
-        costs.sort_by_cached_key(|((account, short, model, owner), cost)| {
-            (texts.str(*account).to_string(), short.clone(), std::cmp::Reverse(*cost), spelled(*model, *owner))
-        });
-        for ((account, short, model, profile_owner), cost) in costs {
-            let measured = MeasuredModel { model, profile_owner, ..MeasuredModel::default() };
-            known.entry((account, short)).or_insert((measured, cost));
+        let spelled = |texts_of: &[Text]| texts_of.iter().map(|text| texts.str(*text).to_string()).collect::<Vec<_>>();
+        let mut known = Self::default();
+        for (key, costs) in models {
+            let dearest = costs.into_iter().max_by_key(|(model, cost)| (*cost, spelled(model)));
+            known.models.extend(dearest.map(|(model, _)| (key, model)));
         }
-        Self { known }
+        for (key, costs) in owners {
+            let mut by_day: BTreeMap<i32, (i128, OwnerTexts)> = BTreeMap::new();
+            for ((day, owner), cost) in costs {
+                let held = by_day.entry(day).or_insert((cost, owner));
+                if (cost, spelled(&owner)) > (held.0, spelled(&held.1)) {
+                    *held = (cost, owner);
+                }
+            }
+            known.owners.insert(key, by_day.into_iter().map(|(day, (_, owner))| (day, owner)).collect());
+        }
+        known
+    }
+
+    /// Who owned a profile on a day: as its bill lines of that day say, else of the last day before,
+    /// else of the first after.
+    pub fn owner(&self, account: Text, id: &str, day: i32) -> OwnerTexts {
+        let short = profile_id(id).unwrap_or(id);
+        let Some(days) = self.owners.get(&(account, short.to_string())) else { return OwnerTexts::default() };
+        let then = days.range(..=day).next_back().or_else(|| days.range(day..).next());
+        then.map(|(_, owner)| *owner).unwrap_or_default()
     }
 
     /// The short id of a profile of the bill, where a metric's model text is one.
     pub fn id<'a>(&self, account: Text, id: &'a str) -> Option<&'a str> {
         let short = profile_id(id).unwrap_or(id);
-        self.known.contains_key(&(account, short.to_string())).then_some(short)
+        self.models.contains_key(&(account, short.to_string())).then_some(short)
     }
 
     /// What a metric's model text means; `None` where it means nothing known.
     pub fn resolve(&self, account: Text, id: &str, texts: &mut Texts) -> Option<MeasuredModel> {
         let short = profile_id(id).unwrap_or(id);
-        if let Some((measured, _)) = self.known.get(&(account, short.to_string())) {
-            return Some(*measured);
+        if let Some(model) = self.models.get(&(account, short.to_string())) {
+            return Some(MeasuredModel { model: *model, ..MeasuredModel::default() });
         }
         if let Some(tier) = classify::tier_word(id) {
             return Some(MeasuredModel { tier: texts.intern(tier), ..MeasuredModel::default() });

@@ -124,15 +124,16 @@ fn the_planned_incidents_are_found_and_nothing_else() {
 fn measured_usage_equals_the_generators_count() {
     let grid = harness::sql(
         harness::ingested(),
-        "select billing_period, sub_account_id, region_id, scope, model_id, workload, team, environment, cost_center, \
+        "select billing_period, sub_account_id, region_id, source, scope, model_id, workload, team, environment, cost_center, \
          sum(invocations) as invocations, sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens, \
          sum(cache_read_tokens) as cache_read_tokens, sum(cache_write_tokens) as cache_write_tokens \
-         from usage group by 1, 2, 3, 4, 5, 6, 7, 8, 9",
+         from usage group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10",
     );
     let keys = [
         "billing_period",
         "sub_account_id",
         "region_id",
+        "source",
         "scope",
         "model_id",
         "workload",
