@@ -22,7 +22,7 @@ use crate::schema::{CHARGE_TEXT_COUNT, DAILY_TEXTS, MEASURES, Table, USAGE_TEXTS
 use crate::text::{Text, Texts};
 
 /// Rows turned into arrays at once, so that memory does not follow the table.
-const CHUNK: usize = 65_536;
+const CHUNK: usize = 8_192;
 /// Rows of a row group.
 const ROW_GROUP: usize = 262_144;
 

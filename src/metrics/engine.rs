@@ -8,6 +8,7 @@ use polars::sql::SQLContext;
 use super::days::{self, Day};
 use super::grid::{Cell, Grid};
 use super::queries::Query;
+use super::stages;
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Breach, Error, Result};
@@ -89,9 +90,7 @@ impl Engine {
             )
         };
         // Polars panics on some SQL that it does not support; a user's query must not end the program so.
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            context.execute(&query.sql).and_then(LazyFrame::collect)
-        }));
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| execute(&mut context, &query.sql)));
         match result {
             Ok(Ok(frame)) => to_grid(&frame),
             Ok(Err(error)) => Err(failed(&error)),
@@ -158,6 +157,19 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Runs SQL by its stages.
+fn execute(context: &mut SQLContext, sql: &str) -> PolarsResult<DataFrame> {
+    let Some((stages, rest)) = stages::split(sql) else {
+        return context.execute(sql).and_then(LazyFrame::collect);
+    };
+    for stage in stages {
+        let frame = context.execute(&stage.sql)?;
+        let frame = if stage.is_shared { frame.collect()?.lazy() } else { frame };
+        context.register(&stage.name, frame);
+    }
+    context.execute(&rest).and_then(LazyFrame::collect)
 }
 
 /// How far an export of Bedrock lines alone reaches is the time of its manifest: what its text says,

@@ -4,6 +4,7 @@ pub mod days;
 pub mod engine;
 pub mod grid;
 pub mod queries;
+pub mod stages;
 
 pub use engine::{Engine, Range};
 pub use grid::{Cell, Grid};

@@ -34,8 +34,11 @@ pub struct Collector {
 #[derive(Debug, Default, Clone, Copy)]
 struct Sum {
     quantity: Option<i128>,
-    costs: LineCosts,
-    seen: bool,
+    list: Option<i128>,
+    unblended: i128,
+    net: i128,
+    effective: i128,
+    effective_net: i128,
 }
 
 impl Collector {
@@ -278,22 +281,18 @@ impl Sum {
             (a, b) => Some(a.or(b)),
         };
         self.quantity = option(self.quantity, quantity)?;
-        self.costs.unblended = sum(self.costs.unblended, costs.unblended)?;
-        self.costs.net = sum(self.costs.net, costs.net)?;
-        self.costs.effective = sum(self.costs.effective, costs.effective)?;
-        self.costs.effective_net = sum(self.costs.effective_net, costs.effective_net)?;
-        self.costs.list = option(self.costs.list, costs.list)?;
-        self.seen = true;
-        let mut check: Amounts = [None; super::AMOUNT_COUNT];
-        (add(&mut check, &self.amounts(true)) && add(&mut [None; super::AMOUNT_COUNT], &self.amounts(false)))
-            .then_some(())
+        self.list = option(self.list, costs.list)?;
+        self.unblended = sum(self.unblended, costs.unblended)?;
+        self.net = sum(self.net, costs.net)?;
+        self.effective = sum(self.effective, costs.effective)?;
+        self.effective_net = sum(self.effective_net, costs.effective_net)?;
+        let fits = |net: bool| add(&mut Amounts::default(), &self.amounts(net));
+        (fits(true) && fits(false)).then_some(())
     }
 
     fn amounts(&self, net: bool) -> Amounts {
-        let costs = &self.costs;
-        let (billed, effective) =
-            if net { (costs.net, costs.effective_net) } else { (costs.unblended, costs.effective) };
-        [self.quantity, Some(billed), Some(costs.unblended), Some(effective), costs.list]
+        let (billed, effective) = if net { (self.net, self.effective_net) } else { (self.unblended, self.effective) };
+        [self.quantity, Some(billed), Some(self.unblended), Some(effective), self.list]
     }
 }
 

@@ -14,6 +14,8 @@ mod says;
 mod bad_input;
 mod bills;
 mod commands;
+mod judgement;
+mod layouts;
 mod models;
 mod published_usage_types;
 mod queries;

@@ -141,7 +141,8 @@ impl BillFile {
     }
 }
 
-/// Text read as dictionaries: a value is then tested once and not once a line.
+/// How columns are decoded for the test: repeated texts as dictionaries, so that a value is tested once
+/// and not once a line.
 fn reading_schema(schema: &SchemaRef) -> SchemaRef {
     let dictionary = || DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     let positions = Positions::of(schema);
@@ -154,9 +155,13 @@ fn reading_schema(schema: &SchemaRef) -> SchemaRef {
         TextColumn::ProductName,
     ];
     let repeated: Vec<usize> = repeated.iter().filter_map(|column| positions.text(*column)).collect();
+    // Resource ids are too many for a dictionary; as views they are tested without being copied.
+    let resource = positions.text(TextColumn::ResourceId);
     let fields = schema.fields().iter().enumerate().map(|(at, field)| {
         if repeated.contains(&at) && *field.data_type() == DataType::Utf8 {
             Arc::new(field.as_ref().clone().with_data_type(dictionary()))
+        } else if resource == Some(at) && *field.data_type() == DataType::Utf8 {
+            Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View))
         } else {
             Arc::clone(field)
         }
@@ -436,6 +441,12 @@ fn mark(column: &ArrayRef, test: fn(&str) -> bool, keep: &mut [bool]) -> std::re
         return Ok(());
     }
     if column.data_type() == &DataType::Null {
+        return Ok(());
+    }
+    if column.data_type() == &DataType::Utf8View {
+        for (keep, value) in keep.iter_mut().zip(column.as_string_view()) {
+            *keep |= value.is_some_and(test);
+        }
         return Ok(());
     }
     let values = texts(column)?;
