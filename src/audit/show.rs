@@ -5,7 +5,7 @@ use crate::clock;
 use crate::config::{Config, OWNER_NAMES};
 use crate::metrics::{Cell, Grid};
 use crate::report::document::{column, money, text};
-use crate::report::{Document, Look, Table, words};
+use crate::report::{Block, Document, Look, Table, words};
 
 /// Rows shown to people; data formats hold all.
 const SHOWN: usize = 25;
@@ -30,7 +30,12 @@ pub fn document(audit: &Audit, config: &Config) -> Document {
         document
             .say(format!("{share} of {} {currency} is fully tagged; {rest} {currency} is not.", words::amount(cost)));
     }
-    document.table(debt(audit));
+    let debt = debt(audit);
+    let commands = commands(audit);
+    document.table(debt);
+    if !commands.is_empty() {
+        document.blocks.push(Block::Commands(commands));
+    }
     let fixed: Vec<&Item> = audit.items.iter().filter(|item| item.is_fixed()).collect();
     if !fixed.is_empty() {
         document.table(fixes(&fixed));
@@ -40,6 +45,7 @@ pub fn document(audit: &Audit, config: &Config) -> Document {
 
 fn debt(audit: &Audit) -> Table {
     let columns = vec![
+        column("number", "#", Look::Plain),
         column("cost", "7 days", Look::Money),
         column("untagged", "Not compliant", Look::Money),
         column("month_cost", "Month", Look::Money),
@@ -47,18 +53,17 @@ fn debt(audit: &Audit) -> Table {
         column("carrier", "What", Look::Plain),
         column("id", "Id", Look::Plain),
         column("faults", "Fault", Look::Plain),
-        column("fix", "Fix", Look::Plain),
     ];
-    let wrong = audit.items.iter().filter(|item| !item.is_compliant() && (item.cost != 0 || item.month_cost != 0));
-    let wrong: Vec<&Item> = wrong.collect();
+    let wrong = wrong(audit);
     let note = if wrong.len() > SHOWN {
         format!("the {SHOWN} dearest of {}; --format csv or json has all", wrong.len())
     } else {
         String::new()
     };
     let mut table = Table::new("debt", "Spends without a full name, by money", note, columns);
-    for item in wrong.iter().take(SHOWN) {
+    for (at, item) in wrong.iter().take(SHOWN).enumerate() {
         table.rows.push(vec![
+            Cell::Count(at as i128 + 1),
             money(item.cost),
             money(item.cost - item.compliant),
             money(item.month_cost),
@@ -66,10 +71,21 @@ fn debt(audit: &Audit) -> Table {
             text(item.carrier.name()),
             text(&item.id),
             text(faults(item)),
-            text(&item.fix),
         ]);
     }
     table
+}
+
+/// What is wrong and costs money, in the audit's order.
+fn wrong(audit: &Audit) -> Vec<&Item> {
+    let wrong = audit.items.iter().filter(|item| !item.is_compliant() && (item.cost != 0 || item.month_cost != 0));
+    wrong.collect()
+}
+
+/// The fix of each shown fault, numbered as the table is.
+fn commands(audit: &Audit) -> Vec<String> {
+    let shown = wrong(audit).into_iter().take(SHOWN).enumerate();
+    shown.filter(|(_, item)| !item.fix.is_empty()).map(|(at, item)| format!("{} # {}", item.fix, at + 1)).collect()
 }
 
 fn fixes(fixed: &[&Item]) -> Table {

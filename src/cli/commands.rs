@@ -35,6 +35,8 @@ struct Session<'a> {
     config: Config,
     store: Store,
     as_of: i64,
+    /// Columns of the terminal that the data goes to, where it does.
+    width: Option<u16>,
 }
 
 impl<'a> Session<'a> {
@@ -49,7 +51,7 @@ impl<'a> Session<'a> {
         let config = load_config(common)?;
         let store = Store::new(config.store());
         let as_of = common.as_of.or(config.as_of).unwrap_or_else(clock::now);
-        Ok(Self { common, config, store, as_of })
+        Ok(Self { common, config, store, as_of, width: output::width(common) })
     }
 
     fn run(&self, command: &Command) -> Result<u8> {
@@ -125,7 +127,8 @@ impl<'a> Session<'a> {
 
     fn print(&self, documents: &[Document]) -> Result<()> {
         let format = output::format(self.common)?;
-        let texts: Result<Vec<String>> = documents.iter().map(|document| render::document(document, format)).collect();
+        let texts: Result<Vec<String>> =
+            documents.iter().map(|document| render::document(document, format, self.width)).collect();
         output::write(self.common, &texts?.join("\n"))
     }
 
@@ -154,7 +157,7 @@ impl<'a> Session<'a> {
             .iter()
             .zip(documents)
             .map(|(name, document)| {
-                Ok(format!("\"{name}\": {}", render::document(document, super::Format::Json)?.trim_end()))
+                Ok(format!("\"{name}\": {}", render::document(document, super::Format::Json, None)?.trim_end()))
             })
             .collect();
         output::write(self.common, &format!("{{{}}}\n", parts?.join(",\n")))
@@ -174,8 +177,10 @@ impl<'a> Session<'a> {
         let format = output::format(self.common)?;
         let text = match format {
             super::Format::Json => alert::json(&alerts)?,
-            super::Format::Csv => render::answer(&alert::grid(&alerts), format)?,
-            super::Format::Table | super::Format::Md => render::document(&alert::document(&alerts), format)?,
+            super::Format::Csv => render::answer(&alert::grid(&alerts), format, None)?,
+            super::Format::Table | super::Format::Md => {
+                render::document(&alert::document(&alerts), format, self.width)?
+            }
         };
         output::write(self.common, &text)?;
         if !dry_run && self.common.from.is_none() && self.common.to.is_none() {
@@ -189,9 +194,9 @@ impl<'a> Session<'a> {
         let audit = audit::audit(&engine, &self.config)?;
         let format = output::format(self.common)?;
         let text = match format {
-            super::Format::Json | super::Format::Csv => render::answer(&audit::grid(&audit), format)?,
+            super::Format::Json | super::Format::Csv => render::answer(&audit::grid(&audit), format, None)?,
             super::Format::Table | super::Format::Md => {
-                render::document(&audit::document(&audit, &self.config), format)?
+                render::document(&audit::document(&audit, &self.config), format, self.width)?
             }
         };
         output::write(self.common, &text)?;
@@ -208,7 +213,7 @@ impl<'a> Session<'a> {
             (None, None) => return self.list_queries(),
         };
         let answer = self.engine()?.run(&query)?;
-        output::write(self.common, &render::answer(&answer, output::format(self.common)?)?)?;
+        output::write(self.common, &render::answer(&answer, output::format(self.common)?, self.width)?)?;
         Ok(0)
     }
 
@@ -219,7 +224,7 @@ impl<'a> Session<'a> {
             let question = query.header("question").unwrap_or("").to_string();
             grid.rows.push(vec![Cell::Text((*name).into()), Cell::Text(question)]);
         }
-        output::write(self.common, &render::answer(&grid, output::format(self.common)?)?)?;
+        output::write(self.common, &render::answer(&grid, output::format(self.common)?, self.width)?)?;
         Ok(0)
     }
 

@@ -71,6 +71,12 @@ fn to_stdout(text: &str) -> Result<()> {
     }
 }
 
+/// Columns of the terminal, where a command's data goes to one.
+pub fn width(common: &Common) -> Option<u16> {
+    let is_terminal = common.output.is_none() && std::io::stdout().is_terminal();
+    is_terminal.then(terminal_size::terminal_size).flatten().map(|(width, _)| width.0.max(60))
+}
+
 /// Whether a command's data may hold colour.
 fn colour(common: &Common) -> bool {
     let forbidden = common.no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());

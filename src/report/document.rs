@@ -18,6 +18,8 @@ pub enum Block {
     Text(String),
     /// A table under a heading.
     Table(Table),
+    /// Commands to copy, each on a line of its own whatever the width.
+    Commands(Vec<String>),
 }
 
 /// A table for people.

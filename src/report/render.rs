@@ -9,10 +9,10 @@ use crate::cli::Format;
 use crate::error::{Error, Result};
 use crate::metrics::{Cell, Grid as Answer};
 
-/// A document in a format.
-pub fn document(document: &Document, format: Format) -> Result<String> {
+/// A document in a format. Tables wrap to a width, where a terminal has one.
+pub fn document(document: &Document, format: Format, width: Option<u16>) -> Result<String> {
     match format {
-        Format::Table => Ok(terminal(document)),
+        Format::Table => Ok(terminal(document, width)),
         Format::Md => Ok(markdown(document)),
         Format::Json => to_text(&document_json(document)),
         Format::Csv => long_csv(document),
@@ -20,10 +20,10 @@ pub fn document(document: &Document, format: Format) -> Result<String> {
 }
 
 /// A query's answer in a format: all columns as they are.
-pub fn answer(answer: &Answer, format: Format) -> Result<String> {
+pub fn answer(answer: &Answer, format: Format, width: Option<u16>) -> Result<String> {
     match format {
-        Format::Table => Ok(lines(&answer_table(answer, false), false)),
-        Format::Md => Ok(lines(&answer_table(answer, true), true)),
+        Format::Table => Ok(aligned(&answer_table(answer, false), width)),
+        Format::Md => Ok(markdown_lines(&answer_table(answer, true))),
         Format::Json => {
             let rows = answer.rows.iter().map(|row| object(answer.columns.iter().map(String::as_str), row));
             to_text(&Value::Array(rows.collect()))
@@ -80,6 +80,9 @@ fn document_json(document: &Document) -> Value {
     for block in &document.blocks {
         match block {
             Block::Text(text) => notes.push(json!(text)),
+            Block::Commands(commands) => {
+                root.insert("commands".into(), json!(commands));
+            }
             Block::Table(table) => {
                 let names = || table.columns.iter().map(|column| column.name);
                 let rows: Vec<Value> = table.rows.iter().map(|row| object(names(), row)).collect();
@@ -115,7 +118,7 @@ fn finish_csv(writer: csv::Writer<Vec<u8>>) -> Result<String> {
     String::from_utf8(bytes).map_err(|error| unwritable(&error))
 }
 
-fn terminal(document: &Document) -> String {
+fn terminal(document: &Document, width: Option<u16>) -> String {
     let mut out = format!("{}\n", safe::plain(&document.title));
     for block in &document.blocks {
         out.push('\n');
@@ -126,13 +129,18 @@ fn terminal(document: &Document) -> String {
                     out.push('\n');
                 }
             }
+            Block::Commands(commands) => {
+                for command in commands {
+                    out.push_str(&format!("{}\n", safe::plain(command)));
+                }
+            }
             Block::Table(table) => {
                 out.push_str(&safe::plain(&table.heading));
                 out.push('\n');
                 if !table.note.is_empty() {
                     out.push_str(&format!("({})\n", safe::plain(&table.note)));
                 }
-                out.push_str(&lines(&people_table(table, false), false));
+                out.push_str(&aligned(&people_table(table, false), width));
             }
         }
     }
@@ -149,16 +157,25 @@ fn markdown(document: &Document) -> String {
                     out.push_str(&format!("{}  \n", safe::markdown(line)));
                 }
             }
+            Block::Commands(commands) => out.push_str(&code_block(commands)),
             Block::Table(table) => {
                 out.push_str(&format!("## {}\n\n", safe::markdown(&table.heading)));
                 if !table.note.is_empty() {
                     out.push_str(&format!("{}\n\n", safe::markdown(&table.note)));
                 }
-                out.push_str(&lines(&people_table(table, true), true));
+                out.push_str(&markdown_lines(&people_table(table, true)));
             }
         }
     }
     out
+}
+
+/// Lines in a fence that is longer than any run of backticks in them.
+fn code_block(lines: &[String]) -> String {
+    let lines: Vec<String> = lines.iter().map(|line| safe::plain(line)).collect();
+    let longest = lines.iter().flat_map(|line| line.split(|c| c != '`')).map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("{fence}sh\n{}\n{fence}\n", lines.join("\n"))
 }
 
 /// Headings, alignments and texts of a table.
@@ -193,15 +210,18 @@ fn answer_table(answer: &Answer, is_markdown: bool) -> Texts {
     }
 }
 
-fn lines(texts: &Texts, is_markdown: bool) -> String {
+/// What stands for a table without rows.
+const NOTHING: &str = "nothing\n";
+
+fn aligned(texts: &Texts, width: Option<u16>) -> String {
     if texts.rows.is_empty() {
-        return "nothing\n".into();
-    }
-    if is_markdown {
-        return markdown_lines(texts);
+        return NOTHING.into();
     }
     let mut grid = Grid::new();
     grid.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    if let Some(width) = width {
+        grid.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    }
     grid.set_header(&texts.headings);
     for row in &texts.rows {
         grid.add_row(row);
@@ -221,6 +241,9 @@ fn lines(texts: &Texts, is_markdown: bool) -> String {
 }
 
 fn markdown_lines(texts: &Texts) -> String {
+    if texts.rows.is_empty() {
+        return NOTHING.into();
+    }
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let rule: Vec<String> = texts.right.iter().map(|right| if *right { "---:" } else { "---" }.to_string()).collect();
     let mut out = line(&texts.headings) + &line(&rule);

@@ -23,7 +23,7 @@ fn every_query_gives_the_known_answer_over_the_fixtures() {
         let (engine, config) = harness::engine(harness::ingested(), Range { from, to: None });
         let answer = engine.run_named(name, &config).expect(name);
         assert!(!answer.rows.is_empty(), "{name} answers nothing");
-        let text = render::answer(&answer, Format::Csv).expect("CSV");
+        let text = render::answer(&answer, Format::Csv, None).expect("CSV");
         insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
             insta::assert_snapshot!(format!("query_{name}"), text);
         });
