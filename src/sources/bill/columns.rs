@@ -247,7 +247,9 @@ impl Lines {
             rows: batch.column_by_name(ROW_NUMBER).map(|rows| rows.as_primitive::<Int64Type>().clone()),
         };
         for (text, at) in &positions.texts {
-            lines.texts[*text as usize] = column(*at).map(texts).transpose()?;
+            let is_account = matches!(text, TextColumn::PayerAccount | TextColumn::UsageAccount);
+            let read = if is_account { accounts } else { texts };
+            lines.texts[*text as usize] = column(*at).map(read).transpose()?;
         }
         for (time, at) in &positions.times {
             lines.times[*time as usize] = column(*at).map(times).transpose()?;
@@ -326,15 +328,19 @@ pub fn interval(text: &str) -> Option<(i64, i64)> {
 /// Name of the virtual column of row numbers.
 pub const ROW_NUMBER: &str = "__billtag_row_number";
 
-/// Any text-like column as plain text. Whole numbers are account ids that lost their leading zeros.
+/// Any text-like column as plain text.
 pub fn texts(array: &ArrayRef) -> Result<StringArray, ArrowError> {
-    let text = cast(array, &DataType::Utf8)?;
-    let text = text.as_string::<i32>();
+    Ok(cast(array, &DataType::Utf8)?.as_string::<i32>().clone())
+}
+
+/// Account ids as text. Whole numbers are ids that lost their leading zeros.
+fn accounts(array: &ArrayRef) -> Result<StringArray, ArrowError> {
+    let text = texts(array)?;
     if array.data_type().is_integer() {
         let padded = text.iter().map(|value| value.map(|value| format!("{value:0>12}")));
         return Ok(padded.collect());
     }
-    Ok(text.clone())
+    Ok(text)
 }
 
 /// Any time column as microseconds since the epoch, UTC. A time without a zone is UTC.

@@ -40,6 +40,13 @@ pub struct Layout {
 
 /// Looks at an export's folder.
 pub fn detect(root: &Path) -> Result<Layout> {
+    if root.is_file() {
+        return Err(Error::input(
+            root.display().to_string(),
+            "the path of a bill is a folder, and this is a file",
+            "name the folder that holds the file",
+        ));
+    }
     let mut found = Found::default();
     walk(root, root, &mut found)?;
     refuse_several_exports(root, &found)?;

@@ -178,6 +178,15 @@ pub fn broken(path: &Path, error: &dyn std::fmt::Display) -> Error {
     )
 }
 
+/// A file whose columns are not of a type that a bill's can be.
+fn unfit(file: &BillFile, error: &ArrowError) -> Error {
+    Error::input(
+        file.path.display().to_string(),
+        format!("a column cannot be read as a bill's ({error})"),
+        "export the column as AWS types it: text, double or decimal, and timestamps",
+    )
+}
+
 /// Opens every file of a period.
 pub fn open(period: &BillPeriod) -> Result<Vec<BillFile>> {
     period.files.iter().map(|path| BillFile::open(path)).collect()
@@ -320,7 +329,7 @@ where
         if batch.num_rows() == 0 {
             continue;
         }
-        let lines = Lines::new(&batch, &file.positions, file.metadata.schema()).map_err(|error| unreadable(&error))?;
+        let lines = Lines::new(&batch, &file.positions, file.metadata.schema()).map_err(|error| unfit(file, &error))?;
         if !send(lines) {
             break;
         }
