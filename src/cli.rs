@@ -48,6 +48,9 @@ pub struct Common {
     /// Cost basis to read in place of each figure's own
     #[arg(long, global = true, value_enum, value_name = "BASIS")]
     pub cost: Option<Basis>,
+    /// Profile of the AWS config files
+    #[arg(long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
     /// Exit with 3 when there are findings
     #[arg(long, global = true)]
     pub fail_on_findings: bool,

@@ -5,12 +5,15 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::aws::{Access, Aws};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::money;
+use crate::place::{Place, s3_address};
 
 /// Everything the user can say.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -19,6 +22,9 @@ pub struct Config {
     /// The clock, RFC 3339; `now` where absent. It never restores an old bill.
     #[serde(default, deserialize_with = "instant")]
     pub as_of: Option<i64>,
+    /// How AWS is reached, where a source says nothing else.
+    #[serde(default)]
+    pub aws: AwsAccess,
     /// One per export. Format and layout are detected.
     #[serde(default)]
     pub bill: Vec<Bill>,
@@ -60,20 +66,57 @@ pub struct Config {
     pub folder: PathBuf,
 }
 
+/// How AWS is reached.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AwsAccess {
+    /// Profile of the AWS config files; `--profile` comes before it.
+    pub profile: Option<String>,
+    /// Region; the environment's or the profile's where absent.
+    pub region: Option<String>,
+    /// Role to assume.
+    pub role_arn: Option<String>,
+    /// External id that the role asks for.
+    pub external_id: Option<String>,
+}
+
 /// One bill export.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bill {
-    /// Folder of Parquet files: CUR 2.0, legacy CUR or plain.
+    /// Folder of Parquet files, or `s3://bucket/prefix`: CUR 2.0, legacy CUR or plain.
     pub path: String,
+    /// The bucket's region; S3 itself says it where absent.
+    pub region: Option<String>,
+    /// Role to assume for this bill.
+    pub role_arn: Option<String>,
+    /// External id that the role asks for.
+    pub external_id: Option<String>,
 }
 
 /// One source of metrics.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Metrics {
-    /// Folder of Metric Stream files or saved `get-metric-data` replies.
+    /// Folder of Metric Stream files or saved `get-metric-data` replies, or `s3://bucket/prefix`.
+    #[serde(default)]
     pub path: String,
+    /// Ask CloudWatch itself, in place of a path.
+    #[serde(default)]
+    pub api: bool,
+    /// Accounts to ask; those of the bill where empty.
+    #[serde(default)]
+    pub accounts: Vec<String>,
+    /// Regions to ask; those of the bill where empty.
+    #[serde(default)]
+    pub regions: Vec<String>,
+    /// Ask a monitoring account for the accounts that are linked to it.
+    #[serde(default)]
+    pub linked: bool,
+    /// Role to assume; `{account}` stands for each account that is asked.
+    pub role_arn: Option<String>,
+    /// External id that the role asks for.
+    pub external_id: Option<String>,
     /// Namespace of custom metrics that carry owners; `AWS/Bedrock` is always read.
     pub namespace: Option<String>,
     /// Owner key to dimension name; only series with exactly these dimensions are read.
@@ -278,6 +321,29 @@ impl Config {
         Ok(config)
     }
 
+    /// The credentials of a source: its own settings, else those of `[aws]`.
+    fn access(&self, region: Option<&String>, role_arn: Option<&String>, external_id: Option<&String>) -> Access {
+        let all = &self.aws;
+        // A role comes with its own external id, or with none.
+        let external_id = if role_arn.is_some() { external_id } else { external_id.or(all.external_id.as_ref()) };
+        Access {
+            region: region.or(all.region.as_ref()).cloned(),
+            role_arn: role_arn.or(all.role_arn.as_ref()).cloned(),
+            external_id: external_id.cloned(),
+        }
+    }
+
+    /// Where a bill lies.
+    pub fn place_of(&self, bill: &Bill, aws: &Arc<Aws>) -> Place {
+        let access = self.access(bill.region.as_ref(), bill.role_arn.as_ref(), bill.external_id.as_ref());
+        Place::of(&bill.path, &self.folder, aws, &access)
+    }
+
+    /// AWS as the config and the command line want it.
+    pub fn aws(&self, profile: Option<&str>) -> Arc<Aws> {
+        Arc::new(Aws::new(profile.map(String::from).or_else(|| self.aws.profile.clone())))
+    }
+
     /// A path of the config, from the config's folder.
     pub fn resolve(&self, path: &str) -> PathBuf {
         self.folder.join(path)
@@ -300,17 +366,14 @@ impl Config {
             );
         }
         let paths = self.bill.iter().map(|bill| ("[[bill]] path", &bill.path));
-        let paths = paths.chain(self.metrics.iter().map(|metrics| ("[[metrics]] path", &metrics.path)));
-        for (key, path) in paths {
+        let files = self.metrics.iter().filter(|metrics| !metrics.api);
+        let paths = paths.chain(files.map(|metrics| ("[[metrics]] path", &metrics.path)));
+        for (key, path) in paths.chain([("[store] path", &self.store.path)]) {
             if path.trim().is_empty() {
-                return wrong(key.into(), "the path is empty".into(), "name the export's folder");
+                return wrong(key.into(), "the path is empty".into(), "name a folder or `s3://bucket/prefix`");
             }
-            if path.starts_with("s3://") {
-                return wrong(
-                    key.into(),
-                    format!("{path} lies in S3, which this version does not read"),
-                    "copy it with `aws s3 sync` and name the local folder",
-                );
+            if s3_address(path).is_some_and(|(bucket, _)| bucket.is_empty()) {
+                return wrong(key.into(), format!("{path} names no bucket"), "write `s3://bucket/prefix`");
             }
         }
         self.check_keys(&wrong)?;
@@ -356,6 +419,13 @@ impl Config {
             }
         }
         for metrics in &self.metrics {
+            if metrics.api && !metrics.path.is_empty() {
+                return wrong(
+                    "[[metrics]] api".into(),
+                    "a source has either a `path` or `api = true`".into(),
+                    "write two `[[metrics]]`, one for each",
+                );
+            }
             if metrics.namespace.is_some() && !metrics.dimensions.contains_key("workload") {
                 return wrong(
                     "[[metrics]] dimensions".into(),

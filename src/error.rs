@@ -38,6 +38,12 @@ pub enum Error {
         /// The system's own words.
         source: std::io::Error,
     },
+    /// An object was replaced while it was read; what was read of it is not used.
+    #[error("{place}: the object was replaced while it was read")]
+    Changed {
+        /// Its address.
+        place: String,
+    },
     /// A sum that must be equal is not: a defect of billtag, never of the bill.
     #[error("{0}")]
     Conservation(Box<Breach>),
@@ -96,6 +102,7 @@ impl Error {
                 }
                 _ => "run again; what was stored before is untouched".into(),
             },
+            Self::Changed { .. } => "the export is being delivered; run again when it is done".into(),
             Self::Conservation { .. } => {
                 "nothing was stored; please report this with the period's name and the three figures".into()
             }
@@ -106,7 +113,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config { .. } => 2,
-            Self::Input { .. } | Self::Io { .. } | Self::Conservation(_) => 1,
+            Self::Input { .. } | Self::Changed { .. } | Self::Io { .. } | Self::Conservation(_) => 1,
         }
     }
 }

@@ -1,12 +1,15 @@
 //! Ingest: brings the store up to date, period by period. The only stage that calls all the others.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::attribute::consumers::Consumers;
 use crate::attribute::demand::{Profiles, owner_of};
 use crate::attribute::owner::{OwnerTexts, Vocabulary};
 use crate::attribute::{self, Ladder, carriers::TagReader};
+use crate::aws::Aws;
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -16,11 +19,14 @@ use crate::facts::{self, parquet};
 use crate::normalise::lines::Collector;
 use crate::normalise::trust::Trust;
 use crate::normalise::{Charge, Charges};
+use crate::place::Place;
 use crate::schema::{ChargeText, Table};
 use crate::sources::bill::columns::{TextColumn, TimeColumn};
+use crate::sources::bill::file::BillFile;
 use crate::sources::bill::fingerprint;
+use crate::sources::bill::known::Known;
 use crate::sources::bill::layout::{self, BillPeriod};
-use crate::sources::bill::scan::{self, BillFile};
+use crate::sources::bill::scan;
 use crate::sources::cloudwatch::{self, HourSample, MetricSource, Scope};
 use crate::text::{Text, Texts};
 
@@ -50,32 +56,78 @@ pub struct Summary {
     pub warnings: Vec<String>,
 }
 
-/// One export's files of one period, opened.
+/// One export's files of one period.
 struct Export {
     name: String,
-    root: PathBuf,
+    place: Place,
     period: BillPeriod,
-    files: Vec<BillFile>,
+    /// Opened when they are needed: an unchanged object in S3 is not.
+    files: OnceCell<Vec<BillFile>>,
 }
 
+impl Export {
+    fn files(&self) -> Result<&[BillFile]> {
+        match self.files.get() {
+            Some(files) => Ok(files),
+            None => {
+                let files = scan::open(&self.place, &self.period)?;
+                Ok(self.files.get_or_init(|| files))
+            }
+        }
+    }
+
+    fn fingerprint(&self) -> Result<String> {
+        let (hash, files) = fingerprint::of(&self.place, &self.period)?;
+        if let Some(files) = files {
+            self.files.get_or_init(|| files);
+        }
+        Ok(hash)
+    }
+}
+
+/// How often a period is read again when an object of it is replaced meanwhile, and the first wait.
+const AGAIN: (u32, Duration) = (4, Duration::from_millis(500));
+
 /// Reads every source and stores what changed.
-pub fn ingest(config: &Config, store: &Store, say: &dyn Fn(&str)) -> Result<Summary> {
+///
+/// # Errors
+/// Where nothing can be done at all; what fails for one source or period is told in the summary.
+pub fn ingest(config: &Config, store: &Store, aws: &Arc<Aws>, say: &dyn Fn(&str)) -> Result<Summary> {
     let _lock = store.lock()?;
     store.recover()?;
     let mut summary = Summary::default();
     let vocabulary = Vocabulary::new(config);
     let mut unread = Unread::default();
     let samples = read_metrics(config, &mut summary, &mut unread);
-    let exports = find_exports(config, &mut summary, &mut unread);
+    let mut known = store.known();
+    let exports = find_exports(config, aws, &mut known, &mut summary, &mut unread);
     let rules = rules_fingerprint(config);
     for (period, exports) in &exports {
         if summary.periods.contains_key(period) {
             continue;
         }
         let samples = samples.get(period).map_or(&[][..], Vec::as_slice);
-        let job =
-            Job { config, store, vocabulary: &vocabulary, period, exports, samples, rules: &rules, unread: &unread };
-        match job.run(&mut summary.warnings) {
+        let job = |exports: &[Export], warnings: &mut Vec<String>| {
+            let (vocabulary, rules, unread) = (&vocabulary, &rules, &unread);
+            Job { config, store, vocabulary, period, exports, samples, rules, unread }.run(warnings)
+        };
+        let mut result = job(exports, &mut summary.warnings);
+        for tried in 0..AGAIN.0 {
+            // An export that is written while it is read is looked at anew, from its manifest on.
+            let Err(Error::Changed { .. }) = result else { break };
+            std::thread::sleep(AGAIN.1 * 2_u32.pow(tried));
+            let mut again = Summary::default();
+            let found = find_exports(config, aws, &mut known, &mut again, &mut Unread::default());
+            result = match (found.get(period), again.failures.pop()) {
+                (Some(exports), None) => job(exports, &mut summary.warnings),
+                (_, failure) => Err(Error::input(
+                    period,
+                    failure.unwrap_or_else(|| "the period vanished while it was read".into()),
+                    "the export is being delivered; run again when it is done",
+                )),
+            };
+        }
+        match result {
             Ok(outcome) => {
                 if outcome != Outcome::Unchanged {
                     say(&format!("{period} {}", describe(&outcome)));
@@ -86,6 +138,8 @@ pub fn ingest(config: &Config, store: &Store, say: &dyn Fn(&str)) -> Result<Summ
             Err(error) => refuse(&mut summary, period, &error),
         }
     }
+    known.forget_the_rest();
+    store.remember(&known)?;
     for period in store.periods()? {
         if !summary.periods.contains_key(&period) && unread.bills.is_empty() {
             summary.warnings.push(format!("{period} is stored but no longer in any bill; its facts are kept"));
@@ -120,11 +174,17 @@ struct Unread {
 }
 
 /// Finds the exports of every period. An export that fails altogether fails alone.
-fn find_exports(config: &Config, summary: &mut Summary, unread: &mut Unread) -> BTreeMap<String, Vec<Export>> {
+fn find_exports(
+    config: &Config,
+    aws: &Arc<Aws>,
+    known: &mut Known,
+    summary: &mut Summary,
+    unread: &mut Unread,
+) -> BTreeMap<String, Vec<Export>> {
     let mut exports: BTreeMap<String, Vec<Export>> = BTreeMap::new();
     for bill in &config.bill {
-        let root = config.resolve(&bill.path);
-        let layout = match layout::detect(&root) {
+        let place = config.place_of(bill, aws);
+        let layout = match layout::detect(&place, known) {
             Ok(layout) => layout,
             Err(error) => {
                 summary.failures.push(format!("bill `{}`: {error}\n  hint: {}", bill.path, error.hint()));
@@ -137,15 +197,8 @@ fn find_exports(config: &Config, summary: &mut Summary, unread: &mut Unread) -> 
             refuse(summary, period, error);
         }
         for period in layout.periods {
-            match scan::open(&period) {
-                Ok(files) => exports.entry(period.period.clone()).or_default().push(Export {
-                    name: bill.path.clone(),
-                    root: root.clone(),
-                    period,
-                    files,
-                }),
-                Err(error) => refuse(summary, &period.period, &error),
-            }
+            let export = Export { name: bill.path.clone(), place: place.clone(), period, files: OnceCell::new() };
+            exports.entry(export.period.period.clone()).or_default().push(export);
         }
     }
     exports
@@ -283,7 +336,7 @@ impl Job<'_> {
         let mut bill = blake3::Hasher::new();
         for export in self.exports {
             bill.update(export.name.as_bytes());
-            bill.update(fingerprint::of(&export.root, &export.period, &export.files)?.as_bytes());
+            bill.update(export.fingerprint()?.as_bytes());
         }
         let mut metrics = blake3::Hasher::new();
         for sample in self.samples {
@@ -327,7 +380,7 @@ impl Job<'_> {
         let mut payers: BTreeSet<Text> = BTreeSet::new();
         for export in self.exports {
             let mut collector = Collector::new(self.period, export.period.mixed, std::mem::take(&mut charges.texts));
-            let seen = scan::candidates(&export.files, &mut |file, lines| collector.take(file, lines))?;
+            let seen = scan::candidates(export.files()?, &mut |file, lines| collector.take(file, lines))?;
             collector.trust.lines_read = seen.lines;
             let (texts, rows, mut trust) = collector.finish();
             charges.texts = texts;
@@ -372,7 +425,7 @@ impl Job<'_> {
         let mut reader = TagReader::new(self.vocabulary);
         let texts = &mut charges.texts;
         for export in self.exports {
-            scan::consumers(&export.files, &is_wanted, &mut |_, lines| {
+            scan::consumers(export.files()?, &is_wanted, &mut |_, lines| {
                 for row in 0..lines.len {
                     let account = lines.text(TextColumn::UsageAccount, row);
                     let resource = lines.text(TextColumn::ResourceId, row);
@@ -498,10 +551,6 @@ fn part_of(export: &Export, payers: &BTreeSet<Text>, trust: &Trust, watermark: O
         watermark,
         bedrock_only: trust.lines_read == trust.lines_selected,
         manifest_time: export.period.manifest_time,
-        manifest: export
-            .period
-            .manifest
-            .as_ref()
-            .map(|path| path.strip_prefix(&export.root).unwrap_or(path).to_string_lossy().replace('\\', "/")),
+        manifest: export.period.manifest.as_ref().map(|manifest| manifest.path.clone()),
     }
 }

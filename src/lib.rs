@@ -59,6 +59,12 @@ pub mod text;
 
 pub mod schema;
 
+pub mod shield;
+
+pub mod aws;
+
+pub mod place;
+
 pub mod config;
 
 pub mod sources;

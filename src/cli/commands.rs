@@ -1,7 +1,10 @@
 //! What each command does.
 
+use std::sync::Arc;
+
 use super::output::say;
 use super::{Cli, Command, Common, output};
+use crate::aws::Aws;
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -34,6 +37,7 @@ struct Session<'a> {
     common: &'a Common,
     config: Config,
     store: Store,
+    aws: Arc<Aws>,
     as_of: i64,
     /// Columns of the terminal that the data goes to, where it does.
     width: Option<u16>,
@@ -51,7 +55,8 @@ impl<'a> Session<'a> {
         let config = load_config(common)?;
         let store = Store::new(config.store());
         let as_of = common.as_of.or(config.as_of).unwrap_or_else(clock::now);
-        Ok(Self { common, config, store, as_of, width: output::width(common) })
+        let aws = config.aws(common.profile.as_deref());
+        Ok(Self { common, config, store, aws, as_of, width: output::width(common) })
     }
 
     fn run(&self, command: &Command) -> Result<u8> {
@@ -90,7 +95,7 @@ impl<'a> Session<'a> {
 
     fn ingest(&self) -> Result<Summary> {
         let quiet = self.common.quiet;
-        let summary = ingest::ingest(&self.config, &self.store, &|line| {
+        let summary = ingest::ingest(&self.config, &self.store, &self.aws, &|line| {
             if !quiet {
                 say(line);
             }

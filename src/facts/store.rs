@@ -15,6 +15,10 @@ use super::law::Totals;
 use crate::error::{Error, Result};
 use crate::normalise::trust::Trust;
 use crate::schema::Table;
+use crate::sources::bill::known::Known;
+
+/// What is known of the bills' small files.
+const KNOWN: &str = "known.json";
 
 /// The tables' layout; a change re-makes every period.
 pub const REVISION: u32 = 1;
@@ -149,6 +153,21 @@ impl Store {
         ))
     }
 
+    /// What is known of the bills' small files.
+    pub fn known(&self) -> Known {
+        // What cannot be read is read anew from the bill.
+        let bytes = fs::read(self.root.join(KNOWN)).ok();
+        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    }
+
+    /// Keeps what is known of the bills' small files.
+    pub fn remember(&self, known: &Known) -> Result<()> {
+        if *known == self.known() {
+            return Ok(());
+        }
+        write_atomically(&self.root.join(KNOWN), &to_json(known)?)
+    }
+
     /// The records of all stored periods, sorted.
     pub fn records(&self) -> Result<Vec<Record>> {
         self.periods()?.iter().map(|period| read_record(&self.record_path(period))).collect()
@@ -222,9 +241,7 @@ impl Store {
 
     /// Writes a period's record alone, atomically.
     pub fn write_record(&self, record: &Record) -> Result<()> {
-        let text = serde_json::to_string_pretty(record)
-            .map_err(|error| Error::input(record.period.clone(), error.to_string(), "please report this"))?;
-        write_atomically(&self.record_path(&record.period), text.as_bytes())
+        write_atomically(&self.record_path(&record.period), &to_json(record)?)
     }
 
     fn move_into_place(&self, period: &str) -> Result<()> {
@@ -274,6 +291,10 @@ impl Store {
             file.is_ok_and(|file| hash(&file).ok().as_ref() == record.files.get(table.name()))
         })
     }
+}
+
+fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+    serde_json::to_vec_pretty(value).map_err(|error| Error::input("store", error.to_string(), "please report this"))
 }
 
 /// Writes a file so that a reader sees the old bytes or the new.

@@ -90,7 +90,7 @@ impl Engine {
             )
         };
         // Polars panics on some SQL that it does not support; a user's query must not end the program so.
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| execute(&mut context, &query.sql)));
+        let result = crate::shield::shielded(|| execute(&mut context, &query.sql));
         match result {
             Ok(Ok(frame)) => to_grid(&frame),
             Ok(Err(error)) => Err(failed(&error)),

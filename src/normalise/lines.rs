@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::money;
 use crate::schema::{CHARGE_TEXT_COUNT, ChargeText};
 use crate::sources::bill::columns::{AmountColumn, Lines, TextColumn, TimeColumn, interval};
-use crate::sources::bill::scan::BillFile;
+use crate::sources::bill::file::BillFile;
 use crate::text::{Text, Texts};
 
 /// Collects the charges of one export's part of one period.
@@ -345,8 +345,8 @@ fn implausible(kind: &str, cost: i128, quantity: i128) -> bool {
 
 fn bad_cost(file: &BillFile, lines: &Lines, row: usize, bad: BadCost) -> Error {
     let place = match lines.row_number(row) {
-        Some(number) => format!("{}: row {number}", file.path.display()),
-        None => file.path.display().to_string(),
+        Some(number) => format!("{}: row {number}", file.name),
+        None => file.name.clone(),
     };
     let what = match bad {
         BadCost::Missing => "line_item_unblended_cost is null on a Bedrock line".to_string(),

@@ -149,7 +149,7 @@ pub fn configure(folder: &Path, more: &str) {
 
 pub fn ingest(folder: &Path) -> Summary {
     let config = harness::config(folder);
-    ingest::ingest(&config, &Store::new(config.store()), &|_| {}).expect("ingested")
+    ingest::ingest(&config, &Store::new(config.store()), &config.aws(None), &|_| {}).expect("ingested")
 }
 
 fn facts(lines: &[Line], sql: &str) -> Grid {

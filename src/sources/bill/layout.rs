@@ -6,11 +6,11 @@
 //! manifest decides where there is one; surplus files beside it are stale.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 
+use super::known::Known;
 use super::manifest::{self, Manifest};
-use super::scan;
 use crate::error::{Error, Result};
+use crate::place::{Entry, Place};
 
 /// The files of one billing period of one export.
 #[derive(Debug, Clone)]
@@ -18,10 +18,10 @@ pub struct BillPeriod {
     /// `YYYY-MM`.
     pub period: String,
     /// Data files, sorted.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<Entry>,
     /// The manifest that named them.
-    pub manifest: Option<PathBuf>,
-    /// When the manifest's own text says that the export was made; epoch seconds.
+    pub manifest: Option<Entry>,
+    /// When the export was made, by the manifest's own text or by S3; epoch seconds.
     pub manifest_time: Option<i64>,
     /// Whether files may hold lines of other periods too, so that each line must be asked.
     pub mixed: bool,
@@ -39,129 +39,128 @@ pub struct Layout {
 }
 
 /// Looks at an export's folder.
-pub fn detect(root: &Path) -> Result<Layout> {
-    if root.is_file() {
+///
+/// # Errors
+/// Where nothing in it can be read at all.
+pub fn detect(place: &Place, known: &mut Known) -> Result<Layout> {
+    if let Place::Local(folder) = place
+        && folder.is_file()
+    {
         return Err(Error::input(
-            root.display().to_string(),
+            place.display(),
             "the path of a bill is a folder, and this is a file",
             "name the folder that holds the file",
         ));
     }
-    let mut found = Found::default();
-    walk(root, root, &mut found)?;
-    refuse_several_exports(root, &found)?;
-    let mut layout = Layout::default();
+    let listing = place.list()?;
+    let mut layout = Layout { warnings: listing.warnings, ..Layout::default() };
+    let found = sort_out(listing.entries);
+    refuse_several_exports(place, &found)?;
     let mut taken = BTreeSet::new();
-    let candidates = read_manifests(root, &found, &mut layout);
+    let candidates = read_manifests(place, &found, known, &mut layout)?;
     let has_manifests = !candidates.is_empty();
-    let manifests = newest_by_period(candidates, &mut layout);
-    for (period, manifest) in manifests {
-        match files_of(root, &manifest, &found.parquet) {
-            Ok(files) => {
-                taken.insert(period.clone());
-                layout.periods.push(BillPeriod {
-                    period,
-                    files,
-                    manifest: Some(manifest.path),
-                    manifest_time: manifest.time,
-                    mixed: false,
-                });
-            }
-            Err(error) => {
-                taken.insert(period.clone());
-                layout.refused.push((period, error));
-            }
+    for (period, newest) in newest_by_period(candidates, &mut layout) {
+        taken.insert(period.clone());
+        match files_of(place, &newest, &found.parquet) {
+            Ok(files) => layout.periods.push(BillPeriod {
+                period,
+                files,
+                manifest_time: newest.manifest.time.or(newest.entry.modified),
+                manifest: Some(newest.entry),
+                mixed: false,
+            }),
+            Err(error) => layout.refused.push((period, error)),
         }
     }
-    add_without_manifest(root, &found, has_manifests, &taken, &mut layout)?;
+    add_without_manifest(place, &found, has_manifests, &taken, known, &mut layout)?;
     if layout.periods.is_empty() && layout.refused.is_empty() {
         if found.parquet.is_empty() {
-            return Err(nothing_found(root, &found));
+            return Err(nothing_found(place, &found));
         }
-        layout.warnings.push(format!("{}: the Parquet files hold no line", root.display()));
+        layout.warnings.push(format!("{}: the Parquet files hold no line", place.display()));
     }
     layout.periods.sort_by(|a, b| a.period.cmp(&b.period));
     Ok(layout)
 }
 
 /// A folder above several exports would hold the same money several times over, or hide some of it.
-fn refuse_several_exports(root: &Path, found: &Found) -> Result<()> {
-    let manifests = found.manifests.iter().map(|path| path.strip_prefix(root).unwrap_or(path));
-    let mut exports: BTreeSet<PathBuf> = manifests.filter_map(export_of).collect();
-    if exports.is_empty() {
+fn refuse_several_exports(place: &Place, found: &Found) -> Result<()> {
+    let shown = place.display();
+    let own = shown.rsplit('/').next().unwrap_or_default();
+    let exports = |entries: &[Entry]| -> BTreeSet<String> {
+        entries.iter().filter_map(|entry| export_of(&entry.path)).map(|export| without_echo(&export, own)).collect()
+    };
+    let mut found_exports = exports(&found.manifests);
+    if found_exports.is_empty() {
         // Manifests and data of one legacy export may lie in different folders; each kind is compared with its own.
-        exports = found.parquet.iter().filter_map(|path| export_of(path)).collect();
+        found_exports = exports(&found.parquet);
     }
-    if exports.len() < 2 {
+    if found_exports.len() < 2 {
         return Ok(());
     }
-    let names: Vec<String> = exports.iter().map(|path| format!("`{}`", path.display())).collect();
+    let names: Vec<String> = found_exports.iter().map(|path| format!("`{path}`")).collect();
     Err(Error::input(
-        root.display().to_string(),
-        format!("the folder holds {} exports: {}", exports.len(), names.join(", ")),
+        place.display(),
+        format!("the folder holds {} exports: {}", found_exports.len(), names.join(", ")),
         "write one `[[bill]]` for each export, with the path of its own folder",
     ))
 }
 
 /// The folder of the export that a file belongs to: all before `data`, `metadata` or the period.
-fn export_of(path: &Path) -> Option<PathBuf> {
+fn export_of(path: &str) -> Option<String> {
     manifest::period_of_path(path)?;
-    let parts: Vec<_> = path.iter().collect();
-    let period =
-        (1..=parts.len()).find(|end| manifest::period_of_path(&parts[..*end].iter().collect::<PathBuf>()).is_some())?;
+    let parts: Vec<&str> = path.split('/').collect();
+    let period = (1..=parts.len()).find(|end| manifest::period_of_path(&parts[..*end].join("/")).is_some())?;
     // The period ends at this part; the parts that lead into it belong to the layout.
-    let layout_part = |part: &&std::ffi::OsStr| {
-        let name = part.to_str().unwrap_or("").to_ascii_lowercase();
+    let layout_part = |part: &str| {
+        let name = part.to_ascii_lowercase();
         name == "data" || name == "metadata" || name.starts_with("year=") || name.starts_with("source_account_id=")
     };
     let mut end = period - 1;
-    while end > 0 && layout_part(&parts[end - 1]) {
+    while end > 0 && layout_part(parts[end - 1]) {
         end -= 1;
     }
-    Some(parts[..end].iter().collect())
+    Some(parts[..end].join("/"))
 }
 
+/// A legacy report writes its data below a second folder of its own name: `r/r/year=…` beside `r/20261101-…`.
+fn without_echo(export: &str, root: &str) -> String {
+    let (parent, name) = export.rsplit_once('/').unwrap_or(("", export));
+    let above = if parent.is_empty() { root } else { parent.rsplit('/').next().unwrap_or(parent) };
+    if name == above { parent.to_string() } else { export.to_string() }
+}
+
+/// The files that matter, each kind by path.
 #[derive(Default)]
 struct Found {
-    /// Relative to the root, sorted.
-    parquet: Vec<PathBuf>,
-    manifests: Vec<PathBuf>,
+    parquet: Vec<Entry>,
+    manifests: Vec<Entry>,
     csv: usize,
 }
 
-fn walk(root: &Path, folder: &Path, found: &mut Found) -> Result<()> {
-    let entries = std::fs::read_dir(folder).map_err(Error::io(folder, "list"))?;
-    let mut paths = Vec::new();
+fn sort_out(entries: Vec<Entry>) -> Found {
+    let mut found = Found::default();
     for entry in entries {
-        paths.push(entry.map_err(Error::io(folder, "list"))?.path());
-    }
-    paths.sort();
-    for path in paths {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("").to_ascii_lowercase();
+        let lower = entry.path.to_ascii_lowercase();
         // Hidden files are leftovers of copies; the status table is Athena's bookkeeping.
-        if name.starts_with('.') || name.starts_with('_') || name == "cost_and_usage_data_status" {
+        let is_hidden = |part: &str| part.starts_with(['.', '_']) || part == "cost_and_usage_data_status";
+        if lower.split('/').any(is_hidden) {
             continue;
         }
-        let is_link = std::fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink());
-        if path.is_dir() {
-            // A link to a folder would show the same lines twice, or without end.
-            if !is_link {
-                walk(root, &path, found)?;
-            }
-        } else if manifest::is_manifest(&path) {
-            found.manifests.push(path);
-        } else if name.ends_with(".parquet") {
-            found.parquet.push(path.strip_prefix(root).unwrap_or(&path).to_path_buf());
-        } else if name.ends_with(".csv.gz") || name.ends_with(".csv.zip") || name.ends_with(".csv") {
+        if manifest::is_manifest(&lower) {
+            found.manifests.push(entry);
+        } else if lower.ends_with(".parquet") {
+            found.parquet.push(entry);
+        } else if [".csv.gz", ".csv.zip", ".csv"].iter().any(|ending| lower.ends_with(ending)) {
             found.csv += 1;
         }
     }
-    Ok(())
+    found
 }
 
 /// A manifest as found: where it lies below the export's folder, and its content or why it has none.
 struct Candidate {
-    relative: PathBuf,
+    entry: Entry,
     period: String,
     content: Result<Manifest>,
 }
@@ -169,34 +168,44 @@ struct Candidate {
 impl Candidate {
     /// Higher up is newer, since each delivery overwrites the manifest there; then the later execution.
     fn age(&self) -> (std::cmp::Reverse<usize>, Option<i64>) {
-        let folder = self.relative.parent().and_then(Path::file_name).and_then(|name| name.to_str());
-        (std::cmp::Reverse(self.relative.components().count()), folder.and_then(manifest::execution_time))
+        let mut parts = self.entry.path.rsplit('/').skip(1);
+        let folder = parts.next().and_then(manifest::execution_time);
+        (std::cmp::Reverse(self.entry.path.split('/').count()), folder)
     }
 }
 
-fn read_manifests(root: &Path, found: &Found, layout: &mut Layout) -> Vec<Candidate> {
+fn read_manifests(place: &Place, found: &Found, known: &mut Known, layout: &mut Layout) -> Result<Vec<Candidate>> {
     let mut candidates = Vec::new();
-    for path in &found.manifests {
-        let relative = path.strip_prefix(root).unwrap_or(path).to_path_buf();
-        let content = manifest::read(path);
+    for entry in &found.manifests {
+        let content = known.manifest(place, entry);
+        if let Err(error @ Error::Changed { .. }) = content {
+            return Err(error);
+        }
         let period = match &content {
             Ok(manifest) => manifest.period.clone(),
-            Err(_) => manifest::period_of_path(&relative),
+            Err(_) => manifest::period_of_path(&entry.path),
         };
+        let address = place.address(&entry.path);
         match (period, content) {
-            (Some(period), content) => candidates.push(Candidate { relative, period, content }),
-            (None, Ok(_)) => layout
-                .warnings
-                .push(format!("{}: the manifest names no billing period; it is passed over", path.display())),
+            (Some(period), content) => candidates.push(Candidate { entry: entry.clone(), period, content }),
+            (None, Ok(_)) => {
+                layout.warnings.push(format!("{address}: the manifest names no billing period; it is passed over"));
+            }
             (None, Err(error)) => layout.warnings.push(format!("{error}; the file is passed over")),
         }
     }
-    candidates
+    Ok(candidates)
+}
+
+/// The manifest that counts for a period.
+struct Newest {
+    entry: Entry,
+    manifest: Manifest,
 }
 
 /// One manifest per period, the newest. Where the newest cannot be read, or cannot be told from
 /// another, the period is refused: an older one would bring back what was restated.
-fn newest_by_period(candidates: Vec<Candidate>, layout: &mut Layout) -> BTreeMap<String, Manifest> {
+fn newest_by_period(candidates: Vec<Candidate>, layout: &mut Layout) -> BTreeMap<String, Newest> {
     let mut by_period: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
     for candidate in candidates {
         by_period.entry(candidate.period.clone()).or_default().push(candidate);
@@ -206,8 +215,7 @@ fn newest_by_period(candidates: Vec<Candidate>, layout: &mut Layout) -> BTreeMap
         candidates.sort_by_key(Candidate::age);
         let rivals =
             candidates.iter().rev().take_while(|other| Some(other.age()) == candidates.last().map(Candidate::age));
-        let rivals: Vec<String> = rivals.map(|candidate| candidate.relative.display().to_string()).collect();
-        let Some(last) = candidates.pop() else { continue };
+        let rivals: Vec<&str> = rivals.map(|candidate| candidate.entry.path.as_str()).collect();
         if rivals.len() > 1 {
             let error = Error::input(
                 rivals.join(", "),
@@ -217,45 +225,52 @@ fn newest_by_period(candidates: Vec<Candidate>, layout: &mut Layout) -> BTreeMap
             layout.refused.push((period, error));
             continue;
         }
-        match last.content {
-            Ok(manifest) => {
-                newest.insert(period, manifest);
+        match candidates.pop() {
+            Some(Candidate { entry, content: Ok(manifest), .. }) => {
+                newest.insert(period, Newest { entry, manifest });
             }
-            Err(error) => layout.refused.push((period, error)),
+            Some(Candidate { content: Err(error), .. }) => layout.refused.push((period, error)),
+            None => {}
         }
     }
     newest
 }
 
-fn files_of(root: &Path, manifest: &Manifest, parquet: &[PathBuf]) -> Result<Vec<PathBuf>> {
+fn files_of(place: &Place, newest: &Newest, parquet: &[Entry]) -> Result<Vec<Entry>> {
+    let address = || place.address(&newest.entry.path);
     let mut files = BTreeSet::new();
-    for entry in &manifest.entries {
+    for entry in &newest.manifest.entries {
         let lower = entry.to_ascii_lowercase();
         if lower.contains(".csv") {
             return Err(Error::input(
-                manifest.path.display().to_string(),
+                address(),
                 format!("the export is written as CSV ({entry})"),
                 "choose Parquet in the export's settings; billtag reads Parquet",
             ));
         }
         if !lower.ends_with(".parquet") {
             return Err(Error::input(
-                manifest.path.display().to_string(),
+                address(),
                 format!("the manifest names a file that is no Parquet file: {entry}"),
                 "choose Parquet in the export's settings; billtag reads Parquet",
             ));
         }
-        let file = manifest::find_entry(entry, parquet).ok_or_else(|| {
-            Error::input(
-                manifest.path.display().to_string(),
+        let file = manifest::find_entry(entry, parquet).ok_or_else(|| match place {
+            Place::Local(_) => Error::input(
+                address(),
                 format!("the manifest names a file that is not there: {entry}"),
                 "copy the export again, data and metadata together; the period is left as it was",
-            )
+            ),
+            Place::S3(..) => Error::input(
+                address(),
+                format!("the manifest is newer than its data, it names a file that is not there: {entry}"),
+                "the delivery is not finished; run again after it; the period is left as it was",
+            ),
         })?;
-        if !files.insert(root.join(file)) {
+        if !files.insert(file.clone()) {
             return Err(Error::input(
-                manifest.path.display().to_string(),
-                format!("two addresses mean the same local file {}", file.display()),
+                address(),
+                format!("two addresses mean the same file {}", file.path),
                 "keep the export's folders as they are in S3, so that every entry has its own file",
             ));
         }
@@ -264,18 +279,19 @@ fn files_of(root: &Path, manifest: &Manifest, parquet: &[PathBuf]) -> Result<Vec
 }
 
 fn add_without_manifest(
-    root: &Path,
+    place: &Place,
     found: &Found,
     has_manifests: bool,
     taken: &BTreeSet<String>,
+    known: &mut Known,
     layout: &mut Layout,
 ) -> Result<()> {
-    let mut by_period: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    let mut by_period: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
     let mut plain = Vec::new();
     for file in &found.parquet {
-        match manifest::period_of_path(file) {
+        match manifest::period_of_path(&file.path) {
             Some(period) => by_period.entry(period).or_default().push(file.clone()),
-            None => plain.push(root.join(file)),
+            None => plain.push(file.clone()),
         }
     }
     by_period.retain(|period, _| !taken.contains(period));
@@ -283,7 +299,7 @@ fn add_without_manifest(
         if has_manifests {
             if layout.refused.iter().all(|(refused, _)| *refused != period) {
                 let error = Error::input(
-                    root.display().to_string(),
+                    place.display(),
                     format!("{period} has data files but no manifest, though other periods have one"),
                     "the delivery is not finished; run again after it, or copy the metadata too",
                 );
@@ -291,29 +307,32 @@ fn add_without_manifest(
             }
             continue;
         }
-        let files = match newest_execution(root, &period, files, layout) {
-            Ok(files) => files,
-            Err(error) => {
-                layout.refused.push((period, error));
-                continue;
+        match newest_execution(place, &period, files, layout) {
+            Ok(files) => {
+                layout.periods.push(BillPeriod { period, files, manifest: None, manifest_time: None, mixed: false });
             }
-        };
-        layout.periods.push(BillPeriod { period, files, manifest: None, manifest_time: None, mixed: false });
+            Err(error) => layout.refused.push((period, error)),
+        }
     }
     if has_manifests {
         if !plain.is_empty() {
             layout.warnings.push(format!(
                 "{}: {} Parquet files lie outside the export's layout and are named by no manifest; they are not read",
-                root.display(),
+                place.display(),
                 plain.len()
             ));
         }
         return Ok(());
     }
-    let mut mixed: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    add_plain(place, plain, known, layout)
+}
+
+/// Files outside of any layout: each may hold lines of several periods.
+fn add_plain(place: &Place, plain: Vec<Entry>, known: &mut Known, layout: &mut Layout) -> Result<()> {
+    let mut mixed: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
     for file in plain {
         // A file that cannot be read could hold lines of any period, so none would be whole.
-        for period in scan::periods_in(&file)? {
+        for period in known.periods(place, &file)? {
             mixed.entry(period).or_default().push(file.clone());
         }
     }
@@ -332,16 +351,16 @@ fn add_without_manifest(
 
 /// Without a manifest, folders of several executions hold the same period several times over: the
 /// newest counts, and where nothing says which that is, none does.
-fn newest_execution(root: &Path, period: &str, files: Vec<PathBuf>, layout: &mut Layout) -> Result<Vec<PathBuf>> {
-    let folder = |file: &PathBuf| file.parent().map(Path::to_path_buf).unwrap_or_default();
-    let folders: BTreeSet<PathBuf> = files.iter().map(folder).collect();
+fn newest_execution(place: &Place, period: &str, files: Vec<Entry>, layout: &mut Layout) -> Result<Vec<Entry>> {
+    let folder = |file: &Entry| file.path.rsplit_once('/').map_or("", |(folder, _)| folder).to_string();
+    let folders: BTreeSet<String> = files.iter().map(folder).collect();
     if folders.len() < 2 {
-        return Ok(files.into_iter().map(|file| root.join(file)).collect());
+        return Ok(files);
     }
-    let execution = |folder: &PathBuf| folder.file_name()?.to_str().and_then(manifest::execution_time);
+    let execution = |folder: &str| folder.rsplit('/').next().and_then(manifest::execution_time);
     if folders.iter().any(|folder| execution(folder).is_none()) {
         return Err(Error::input(
-            root.display().to_string(),
+            place.display(),
             format!(
                 "{period} lies in {} folders without a manifest, and nothing says which is the newest",
                 folders.len()
@@ -349,27 +368,25 @@ fn newest_execution(root: &Path, period: &str, files: Vec<PathBuf>, layout: &mut
             "copy the manifest too; it names the files that count",
         ));
     }
-    let newest =
-        folders.iter().max_by_key(|folder| (execution(folder), (*folder).clone())).cloned().unwrap_or_default();
+    let newest = folders.iter().max_by_key(|folder| (execution(folder), (*folder).clone())).cloned();
+    let newest = newest.unwrap_or_default();
     layout.warnings.push(format!(
-        "{}: {period} has several executions and no manifest; only the newest, {}, is read",
-        root.display(),
-        newest.display(),
+        "{}: {period} has several executions and no manifest; only the newest, {newest}, is read",
+        place.display(),
     ));
-    Ok(files.iter().filter(|file| folder(file) == newest).map(|file| root.join(file)).collect())
+    Ok(files.into_iter().filter(|file| folder(file) == newest).collect())
 }
 
-fn nothing_found(root: &Path, found: &Found) -> Error {
-    let place = root.display().to_string();
+fn nothing_found(place: &Place, found: &Found) -> Error {
     if found.csv > 0 {
         return Error::input(
-            place,
+            place.display(),
             "the export is written as CSV",
             "choose Parquet in the export's settings; billtag reads Parquet",
         );
     }
     Error::input(
-        place,
+        place.display(),
         "there are no Parquet files in this folder",
         "name the folder of the export, the one that holds `data` and `metadata` or the months",
     )

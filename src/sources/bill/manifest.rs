@@ -4,18 +4,17 @@
 //! of the keys seen in the wild, as texts or as objects, and the period from the content or the path.
 
 use std::collections::BTreeSet;
-use std::path::{Component, Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock;
 use crate::error::{Error, Result};
+use crate::place::Entry;
 
 /// A manifest's content, as far as billtag needs it.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// Where it lies.
-    pub path: PathBuf,
     /// Billing period, `YYYY-MM`.
     pub period: Option<String>,
     /// Entries as written, usually `s3://` addresses.
@@ -34,23 +33,18 @@ const TIME_KEYS: [&str; 6] = ["createdat", "creationtime", "lastupdated", "times
 const WRAPPERS: [&str; 2] = ["manifest", "metadata"];
 
 /// Whether a file is a manifest, by its name: `*Manifest.json`, in any case.
-pub fn is_manifest(path: &Path) -> bool {
-    path.file_name()
-        .and_then(|name| name.to_str())
-        .is_some_and(|name| name.to_ascii_lowercase().ends_with("manifest.json"))
+pub fn is_manifest(path: &str) -> bool {
+    path.to_ascii_lowercase().ends_with("manifest.json")
 }
 
-/// Reads a manifest.
-pub fn read(path: &Path) -> Result<Manifest> {
-    let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
-    let unusable = |what: String| {
-        Error::input(
-            path.display().to_string(),
-            what,
-            "wait for the export's next delivery, or copy the manifest again",
-        )
-    };
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+/// Reads a manifest that lies at `path` below its export, `address` in full.
+///
+/// # Errors
+/// Where it is no manifest.
+pub fn parse(path: &str, address: &str, bytes: &[u8]) -> Result<Manifest> {
+    let unusable =
+        |what: String| Error::input(address, what, "wait for the export's next delivery, or copy the manifest again");
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let json: Value =
         serde_json::from_slice(bytes).map_err(|error| unusable(format!("the manifest is not JSON ({error})")))?;
     let json =
@@ -69,7 +63,7 @@ pub fn read(path: &Path) -> Result<Manifest> {
         .collect::<Result<BTreeSet<_>>>()?;
     let period = period_of_content(json).or_else(|| period_of_path(path));
     let time = TIME_KEYS.iter().find_map(|key| time_of(member(json, key)?));
-    Ok(Manifest { path: path.to_path_buf(), period, entries: entries.into_iter().collect(), time })
+    Ok(Manifest { period, entries: entries.into_iter().collect(), time })
 }
 
 /// The first list of files that is not empty.
@@ -141,11 +135,10 @@ pub fn execution_time(text: &str) -> Option<i64> {
 
 /// The billing period that a path names: `BILLING_PERIOD=2026-11`, `year=2026/month=11` or
 /// `20261101-20261201`.
-pub fn period_of_path(path: &Path) -> Option<String> {
+pub fn period_of_path(path: &str) -> Option<String> {
     let mut year = None;
-    for component in path.components() {
-        let Component::Normal(name) = component else { continue };
-        let name = name.to_str()?.to_ascii_lowercase();
+    for name in path.split('/') {
+        let name = name.to_ascii_lowercase();
         if let Some(value) = name.strip_prefix("billing_period=") {
             let (year, rest) = value.split_once('-')?;
             return month(year, rest);
@@ -173,16 +166,16 @@ fn month(year: &str, month: &str) -> Option<String> {
     ((1..=12).contains(&month) && year >= 1970).then(|| format!("{year:04}-{month:02}"))
 }
 
-/// Finds the local file of a manifest entry: the one whose path shares the longest tail with it.
+/// Finds the file of a manifest entry: the one whose path shares the longest tail with it.
 ///
 /// `files` are relative to the export's folder. A file whose own path speaks of another period or
 /// execution is no match, however alike its name.
-pub fn find_entry<'a>(entry: &str, files: &'a [PathBuf]) -> Option<&'a PathBuf> {
+pub fn find_entry<'a>(entry: &str, files: &'a [Entry]) -> Option<&'a Entry> {
     let wanted: Vec<&str> = entry.split('/').filter(|part| !part.is_empty()).collect();
-    let mut best: Option<(usize, &PathBuf)> = None;
+    let mut best: Option<(usize, &Entry)> = None;
     let mut tied = false;
     for file in files {
-        let parts: Vec<&str> = file.iter().filter_map(|part| part.to_str()).collect();
+        let parts: Vec<&str> = file.path.split('/').collect();
         let shared = parts.iter().rev().zip(wanted.iter().rev()).take_while(|(a, b)| a == b).count();
         let differs = parts.len().checked_sub(shared + 1).map(|at| parts[at]);
         if shared == 0 || (shared < wanted.len() && differs.is_some_and(is_structural)) {
@@ -213,9 +206,14 @@ fn is_structural(name: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn entries(paths: &[&str]) -> Vec<Entry> {
+        let entry = |path: &&str| Entry { path: (*path).into(), size: 0, tag: None, modified: None };
+        paths.iter().map(entry).collect()
+    }
+
     #[test]
     fn a_period_is_read_from_every_layout() {
-        let of = |path: &str| period_of_path(Path::new(path));
+        let of = period_of_path;
         assert_eq!(of("x/data/BILLING_PERIOD=2026-11/a.parquet").as_deref(), Some("2026-11"));
         assert_eq!(of("r/r/year=2026/month=8/a.parquet").as_deref(), Some("2026-08"));
         assert_eq!(of("r/20261101-20261201/a.parquet").as_deref(), Some("2026-11"));
@@ -225,23 +223,21 @@ mod tests {
 
     #[test]
     fn an_entry_finds_its_file_by_the_longest_tail() {
-        let files: Vec<PathBuf> = [
+        let files = entries(&[
             "data/BILLING_PERIOD=2026-10/e-00001.snappy.parquet",
             "data/BILLING_PERIOD=2026-11/e-00001.snappy.parquet",
-        ]
-        .map(PathBuf::from)
-        .to_vec();
+        ]);
         let entry = "s3://bucket/prefix/e/data/BILLING_PERIOD=2026-11/e-00001.snappy.parquet";
         assert_eq!(find_entry(entry, &files), Some(&files[1]));
         let missing = "s3://bucket/prefix/e/data/BILLING_PERIOD=2026-12/e-00001.snappy.parquet";
         assert_eq!(find_entry(missing, &files), None);
-        let flat = vec![PathBuf::from("november/e-00001.snappy.parquet")];
+        let flat = entries(&["november/e-00001.snappy.parquet"]);
         assert_eq!(find_entry(entry, &flat), Some(&flat[0]));
     }
 
     #[test]
     fn an_entry_of_another_execution_is_no_match() {
-        let files = vec![PathBuf::from("data/BILLING_PERIOD=2026-10/20261005T060000Z-aaaaaaaa/e-00001.snappy.parquet")];
+        let files = entries(&["data/BILLING_PERIOD=2026-10/20261005T060000Z-aaaaaaaa/e-00001.snappy.parquet"]);
         let entry = "s3://b/data/BILLING_PERIOD=2026-10/20261009T060000Z-bbbbbbbb/e-00001.snappy.parquet";
         assert_eq!(find_entry(entry, &files), None);
     }

@@ -1,7 +1,13 @@
 //! The bill: Parquet in any of its layouts, streamed as batches of candidate lines.
 
+pub mod candidate;
+pub mod chunks;
 pub mod columns;
+pub mod file;
 pub mod fingerprint;
+pub mod known;
 pub mod layout;
 pub mod manifest;
+pub mod prune;
+pub mod reach;
 pub mod scan;

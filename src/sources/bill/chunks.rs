@@ -1,0 +1,307 @@
+//! The bytes of a Parquet file, wherever it lies, as a decoder asks for them.
+//!
+//! Of a file in S3 only ranges are fetched. What belongs together is planned beforehand as a *set*:
+//! the first byte that the decoder asks of a set brings all of it, in few requests. So the columns
+//! that the test needs come at once, and those of the candidates only where there are candidates.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::{Buf, Bytes};
+use parquet::errors::ParquetError;
+use parquet::file::reader::{ChunkReader, Length};
+
+use crate::aws::s3::Bucket;
+use crate::error::{Error, Result};
+use crate::place::{Entry, Place};
+
+/// Bytes between two wanted ranges that may be fetched in vain, per thousand wanted ones.
+const WASTE: u64 = 30;
+/// Largest range of one request.
+const REQUEST: u64 = 16 << 20;
+/// What is fetched to find the footer, and most often is all of it.
+const TAIL: u64 = 32 << 10;
+
+/// Where a file's bytes are.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    /// On this machine.
+    Local(PathBuf),
+    /// An object as it was listed.
+    Remote {
+        /// Its bucket.
+        bucket: Arc<Bucket>,
+        /// Its key.
+        key: String,
+        /// Its ETag: another object under the same key is not read.
+        etag: String,
+        /// Its bytes.
+        size: u64,
+    },
+}
+
+impl Origin {
+    /// Where a listed file's bytes are.
+    pub fn of(place: &Place, entry: &Entry) -> Self {
+        match place {
+            Place::Local(folder) => Self::Local(folder.join(&entry.path)),
+            Place::S3(bucket, prefix) => Self::Remote {
+                bucket: Arc::clone(bucket),
+                key: format!("{prefix}{}", entry.path),
+                etag: entry.tag.clone().unwrap_or_default(),
+                size: entry.size,
+            },
+        }
+    }
+
+    /// Whether bytes come over the network.
+    pub fn is_remote(&self) -> bool {
+        matches!(self, Self::Remote { .. })
+    }
+
+    /// Opens the bytes; `sets` are what will be wanted together.
+    ///
+    /// # Errors
+    /// Where a local file cannot be opened.
+    pub fn open(&self, sets: Vec<Vec<Range<u64>>>) -> Result<Chunks> {
+        let bytes = match self {
+            Self::Local(path) => Source::Local(File::open(path).map_err(Error::io(path, "open"))?),
+            Self::Remote { size, .. } => Source::Remote(self.clone(), *size),
+        };
+        Ok(Chunks(Arc::new(Opened { bytes, sets, loaded: Mutex::default(), failure: Mutex::default() })))
+    }
+
+    /// Opens the bytes with the end of the file, where its footer is.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn open_tail(&self) -> Result<Chunks> {
+        let tail = match self {
+            Self::Local(_) => Vec::new(),
+            Self::Remote { size, .. } => vec![vec![size.saturating_sub(TAIL)..*size]],
+        };
+        self.open(tail)
+    }
+}
+
+#[derive(Debug)]
+enum Source {
+    Local(File),
+    Remote(Origin, u64),
+}
+
+/// An opened file; a copy is the same one.
+#[derive(Debug, Clone)]
+pub struct Chunks(Arc<Opened>);
+
+#[derive(Debug)]
+struct Opened {
+    bytes: Source,
+    sets: Vec<Vec<Range<u64>>>,
+    loaded: Mutex<Vec<(u64, Bytes)>>,
+    /// Why bytes could not be had, which the decoder's own error does not say.
+    failure: Mutex<Option<Error>>,
+}
+
+impl Chunks {
+    /// Why bytes could not be had, if that is why decoding failed.
+    pub fn failure(&self) -> Option<Error> {
+        self.0.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The loaded bytes from `start` on, at least `length` of them.
+    fn piece(&self, start: u64, length: u64) -> Option<Bytes> {
+        let loaded = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.iter().find_map(|(at, bytes)| {
+            let skip = start.checked_sub(*at)?;
+            let is_there = skip + length <= bytes.len() as u64 && skip < bytes.len() as u64;
+            is_there.then(|| bytes.slice(usize::try_from(skip).unwrap_or(usize::MAX)..))
+        })
+    }
+
+    fn bytes_from(&self, start: u64, length: u64) -> parquet::errors::Result<Bytes> {
+        if let Some(piece) = self.piece(start, length) {
+            return Ok(piece);
+        }
+        let wanted = start..start.saturating_add(length.max(1));
+        let set =
+            self.0.sets.iter().find(|set| set.iter().any(|range| range.start <= start && wanted.end <= range.end));
+        self.load(set.map_or(std::slice::from_ref(&wanted), Vec::as_slice))?;
+        self.piece(start, length).ok_or_else(|| ParquetError::EOF(format!("no bytes at {start}")))
+    }
+
+    /// Fetches what of the ranges is not there yet.
+    ///
+    /// # Errors
+    /// Where it cannot be had; [`Chunks::failure`] says why.
+    pub fn load(&self, ranges: &[Range<u64>]) -> parquet::errors::Result<()> {
+        let Source::Remote(Origin::Remote { bucket, key, etag, .. }, size) = &self.0.bytes else { return Ok(()) };
+        if ranges.iter().any(|range| range.end > *size || range.start > range.end) {
+            return Err(ParquetError::EOF(format!("the file ends at {size}, before what its footer says")));
+        }
+        let missing: Vec<Range<u64>> = {
+            let loaded = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+            ranges.iter().flat_map(|range| without(range, &loaded)).collect()
+        };
+        let requests = coalesced(missing);
+        match bucket.ranges(key, etag, &requests) {
+            Ok(fetched) => {
+                let mut loaded = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+                for (range, bytes) in requests.iter().zip(fetched) {
+                    append(&mut loaded, range.start, bytes);
+                }
+                Ok(())
+            }
+            Err(failure) => {
+                let text = format!("{failure:?}");
+                *self.0.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure.into());
+                Err(ParquetError::General(text))
+            }
+        }
+    }
+}
+
+/// Adds bytes, to the piece that they continue where there is one.
+fn append(loaded: &mut Vec<(u64, Bytes)>, start: u64, bytes: Bytes) {
+    match loaded.last_mut() {
+        // Only a large column is fetched in several requests.
+        Some((at, before)) if *at + before.len() as u64 == start && before.len() as u64 >= REQUEST => {
+            *before = Bytes::from([&before[..], &bytes[..]].concat());
+        }
+        _ => loaded.push((start, bytes)),
+    }
+}
+
+/// The parts of a range that are not loaded.
+fn without(range: &Range<u64>, loaded: &[(u64, Bytes)]) -> Vec<Range<u64>> {
+    let mut parts = vec![range.clone()];
+    for (start, bytes) in loaded {
+        let end = start + bytes.len() as u64;
+        parts = parts
+            .into_iter()
+            .flat_map(|part| [part.start..part.end.min(*start), part.start.max(end)..part.end])
+            .filter(|part| part.start < part.end)
+            .collect();
+    }
+    parts
+}
+
+/// Ranges that touch become one, and so do near ones while the bytes between them stay few; large
+/// ones are cut into several requests.
+fn coalesced(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    ranges.retain(|range| range.start < range.end);
+    ranges.sort_by_key(|range| (range.start, range.end));
+    let wanted: u64 = ranges.iter().map(|range| range.end - range.start).sum();
+    let mut gaps: Vec<u64> = ranges.windows(2).map(|pair| pair[1].start.saturating_sub(pair[0].end)).collect();
+    gaps.sort_unstable();
+    // The largest gap that still fits when all smaller ones are bridged.
+    let mut budget = wanted * WASTE / 1_000;
+    let mut widest = 0;
+    for gap in gaps {
+        if gap > budget {
+            break;
+        }
+        budget -= gap;
+        widest = gap;
+    }
+    // Of several gaps of the widest size some may not fit.
+    let mut budget = wanted * WASTE / 1_000;
+    let mut merged: Vec<Range<u64>> = Vec::new();
+    for range in ranges {
+        match merged.last_mut() {
+            Some(last) if range.start.saturating_sub(last.end) <= widest.min(budget) => {
+                budget -= range.start.saturating_sub(last.end);
+                last.end = last.end.max(range.end);
+            }
+            _ => merged.push(range),
+        }
+    }
+    merged.into_iter().flat_map(cut).collect()
+}
+
+fn cut(range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
+    let Range { start, end } = range;
+    (start..end).step_by(REQUEST as usize).map(move |at| at..(at + REQUEST).min(end))
+}
+
+impl Length for Chunks {
+    fn len(&self) -> u64 {
+        match &self.0.bytes {
+            Source::Local(file) => file.len(),
+            Source::Remote(_, size) => *size,
+        }
+    }
+}
+
+/// A reader of a file from some place on.
+pub enum Reading {
+    /// Of a local file.
+    File(BufReader<File>),
+    /// Of fetched bytes.
+    Fetched(bytes::buf::Reader<Bytes>),
+}
+
+impl Read for Reading {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Self::File(file) => file.read(buffer),
+            Self::Fetched(bytes) => bytes.read(buffer),
+        }
+    }
+}
+
+impl ChunkReader for Chunks {
+    type T = Reading;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Reading> {
+        match &self.0.bytes {
+            Source::Local(file) => file.get_read(start).map(Reading::File),
+            Source::Remote(..) => Ok(Reading::Fetched(self.bytes_from(start, 1)?.reader())),
+        }
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        match &self.0.bytes {
+            Source::Local(file) => file.get_bytes(start, length),
+            Source::Remote(..) => Ok(self.bytes_from(start, length as u64)?.slice(..length)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_ranges_are_fetched_together_while_little_is_fetched_in_vain() {
+        assert_eq!(coalesced(vec![0..1_000, 1_000..2_000]), [0..2_000]);
+        assert_eq!(coalesced(vec![0..1_000, 1_010..2_000, 2_500..2_600]), [0..2_000, 2_500..2_600]);
+        assert_eq!(coalesced(vec![0..10, 5..20, 20..20]), [0..20]);
+        let fetched: u64 = coalesced((0..100).map(|at| at * 110..at * 110 + 100).collect())
+            .iter()
+            .map(|range| range.end - range.start)
+            .sum();
+        assert!((10_000..=10_300).contains(&fetched), "{fetched}");
+    }
+
+    #[test]
+    fn a_large_range_is_asked_for_in_parts() {
+        let parts = coalesced(vec![5..2 * REQUEST + 6]);
+        assert_eq!(parts, [5..REQUEST + 5, REQUEST + 5..2 * REQUEST + 5, 2 * REQUEST + 5..2 * REQUEST + 6]);
+        let mut loaded = Vec::new();
+        append(&mut loaded, 5, Bytes::from(vec![1; REQUEST as usize]));
+        append(&mut loaded, REQUEST + 5, Bytes::from(vec![2; 8]));
+        assert_eq!(loaded.len(), 1);
+        assert_eq!(loaded[0].1.len() as u64, REQUEST + 8);
+    }
+
+    #[test]
+    fn what_is_there_is_not_fetched_again() {
+        let loaded = [(10, Bytes::from_static(&[0; 10]))];
+        assert_eq!(without(&(0..30), &loaded), [0..10, 20..30]);
+        assert_eq!(without(&(12..18), &loaded), []);
+    }
+}
