@@ -4,15 +4,14 @@
 //! chooses the days, finds who owns the workload and which lines moved, and writes it down.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::facts::store::{Store, write_atomically};
+use crate::facts::history::AlertNote;
+use crate::facts::store::Store;
 use crate::metrics::queries::Query;
 use crate::metrics::{Cell, Engine, Grid};
 use crate::report::document::{column, money, text};
@@ -92,23 +91,12 @@ impl Alerts {
     }
 }
 
-/// The note of the last run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Seen {
-    from: i32,
-    to: i32,
-}
-
-fn note_path(store: &Store) -> PathBuf {
-    store.root().join("alert.json")
-}
-
 /// Finds what jumped. Without a range: every complete day since the last run, and provisional ones.
-pub fn find(engine: &Engine, config: &Config, store: &Store, from: Option<i32>, to: Option<i32>) -> Result<Alerts> {
+pub fn find(engine: &Engine, config: &Config, from: Option<i32>, to: Option<i32>) -> Result<Alerts> {
     let asked = from.is_some() || to.is_some();
     let last = engine.last_complete_day();
     let first = engine.days.first().map(|day| day.day);
-    let seen = if asked { None } else { read_note(store)? };
+    let seen = engine.alert_note.filter(|_| !asked);
     let start = match (seen, last) {
         // Nothing new since: the same days again, so that a repeated run says the same.
         (Some(seen), Some(last)) if last <= seen.to => Some(seen.from),
@@ -224,21 +212,10 @@ fn belongs(finding: &Finding, lines: &Grid, row: &[Cell]) -> bool {
     same_series && lines.text(row, "billing_currency") == finding.currency
 }
 
-fn read_note(store: &Store) -> Result<Option<Seen>> {
-    let path = note_path(store);
-    match std::fs::read(&path) {
-        // A damaged note only means that the days are looked at once more.
-        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::Io { path, doing: "read", source: error }),
-    }
-}
-
 /// Notes which days were looked at.
 pub fn remember(alerts: &Alerts, store: &Store) -> Result<()> {
     let (Some(from), Some(to)) = (alerts.from, alerts.to) else { return Ok(()) };
-    let bytes = json!(Seen { from, to }).to_string();
-    write_atomically(&note_path(store), bytes.as_bytes())
+    store.keep_alert_note(AlertNote { from, to })
 }
 
 impl Finding {

@@ -36,6 +36,9 @@ pub struct Common {
     /// The clock: what counts as now; it never restores an old bill
     #[arg(long, global = true, value_name = "TIME", value_parser = parse_time)]
     pub as_of: Option<i64>,
+    /// Show what the last run of that day (or up to that time) showed
+    #[arg(long, global = true, value_name = "DATE", value_parser = parse_until)]
+    pub as_seen: Option<i64>,
     /// Output format [default: by the extension of -o, else table]
     #[arg(long, global = true, value_enum, ignore_case = true)]
     pub format: Option<Format>,
@@ -158,6 +161,13 @@ impl Basis {
 
 fn parse_day(text: &str) -> Result<i32, String> {
     crate::clock::parse(text).map(crate::clock::day_of)
+}
+
+/// A day means its end.
+fn parse_until(text: &str) -> Result<i64, String> {
+    let time = crate::clock::parse(text)?;
+    let is_day = text.len() == "2026-11-20".len();
+    Ok(if is_day { time + crate::clock::DAY - 1 } else { time })
 }
 
 fn parse_time(text: &str) -> Result<i64, String> {

@@ -225,13 +225,23 @@ pub struct Shared {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Store {
-    /// Folder.
+    /// Folder, or `s3://bucket/prefix`.
     pub path: String,
+    /// Days for which replaced versions are kept, for `--as-seen`; 90 where absent.
+    pub keep_days: Option<i32>,
+    /// Where copies of an S3 store's files lie; the user's cache folder where absent.
+    pub cache: Option<String>,
+    /// The bucket's region; S3 itself says it where absent.
+    pub region: Option<String>,
+    /// Role to assume for the store.
+    pub role_arn: Option<String>,
+    /// External id that the role asks for.
+    pub external_id: Option<String>,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { path: ".billtag".into() }
+        Self { path: ".billtag".into(), keep_days: None, cache: None, region: None, role_arn: None, external_id: None }
     }
 }
 
@@ -339,6 +349,13 @@ impl Config {
         Place::of(&bill.path, &self.folder, aws, &access)
     }
 
+    /// Where facts are kept.
+    pub fn store_place(&self, aws: &Arc<Aws>) -> Place {
+        let store = &self.store;
+        let access = self.access(store.region.as_ref(), store.role_arn.as_ref(), store.external_id.as_ref());
+        Place::of(&store.path, &self.folder, aws, &access)
+    }
+
     /// AWS as the config and the command line want it.
     pub fn aws(&self, profile: Option<&str>) -> Arc<Aws> {
         Arc::new(Aws::new(profile.map(String::from).or_else(|| self.aws.profile.clone())))
@@ -375,6 +392,9 @@ impl Config {
             if s3_address(path).is_some_and(|(bucket, _)| bucket.is_empty()) {
                 return wrong(key.into(), format!("{path} names no bucket"), "write `s3://bucket/prefix`");
             }
+        }
+        if self.store.keep_days.is_some_and(|days| days < 1) {
+            return wrong("[store] keep_days".into(), "it must be at least 1".into(), "90 is the usual number");
         }
         self.check_keys(&wrong)?;
         for (number, rule) in self.owner.iter().enumerate() {

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::aws::s3::{Bucket, Listed};
+use crate::aws::failure::Kind;
+use crate::aws::s3::{Bucket, Condition, Listed};
 use crate::aws::{Access, Aws};
 use crate::error::{Error, Result};
 
@@ -109,6 +110,160 @@ impl Place {
             Self::S3(bucket, prefix) => Ok(bucket.get(&format!("{prefix}{}", entry.path), entry.tag.as_deref())?.0),
         }
     }
+
+    /// The files whose paths start with `prefix`, which ends in `/`; none where there is no such folder.
+    ///
+    /// # Errors
+    /// Where they may not be listed.
+    pub fn below(&self, prefix: &str) -> Result<Vec<Entry>> {
+        match self {
+            Self::Local(folder) => {
+                let mut listing = Listing::default();
+                match walk(folder, &folder.join(prefix.trim_end_matches('/')), &mut listing) {
+                    Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
+                    result => result?,
+                }
+                listing.entries.sort();
+                Ok(listing.entries)
+            }
+            Self::S3(bucket, own) => {
+                let listed = bucket.list(&format!("{own}{prefix}"))?;
+                Ok(listed.into_iter().filter_map(|listed| entry_of(listed, own)).collect())
+            }
+        }
+    }
+
+    /// The bytes of a file and its tag; `None` where there is no such file.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn get(&self, path: &str) -> Result<Option<(Bytes, Option<String>)>> {
+        match self {
+            Self::Local(folder) => {
+                let path = folder.join(path);
+                match fs::read(&path) {
+                    Ok(bytes) => Ok(Some((Bytes::from(bytes), None))),
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                    Err(error) => Err(Error::Io { path, doing: "read", source: error }),
+                }
+            }
+            Self::S3(bucket, prefix) => match bucket.get(&format!("{prefix}{path}"), None) {
+                Ok((bytes, tag)) => Ok(Some((bytes, Some(tag)))),
+                Err(failure) if failure.kind == Kind::Missing => Ok(None),
+                Err(failure) => Err(failure.into()),
+            },
+        }
+    }
+
+    /// Writes a file so that a reader sees the old bytes or the new; returns its tag.
+    ///
+    /// # Errors
+    /// Where it cannot be written, or the condition does not hold. Local files know no condition.
+    pub fn put(&self, path: &str, bytes: &Bytes, condition: &Condition) -> Result<Option<String>> {
+        match self {
+            Self::Local(folder) => write_atomically(&folder.join(path), bytes).map(|()| None),
+            Self::S3(bucket, prefix) => Ok(Some(bucket.put(&format!("{prefix}{path}"), bytes, condition)?)),
+        }
+    }
+
+    /// Gives a file a second path, unless there is a file of that path.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn keep_as(&self, from: &str, to: &str) -> Result<()> {
+        match self {
+            Self::Local(folder) => {
+                let (from, to) = (folder.join(from), folder.join(to));
+                if to.exists() {
+                    return Ok(());
+                }
+                create_folder_of(&to)?;
+                // Not every file system knows links.
+                if fs::hard_link(&from, &to).is_err() {
+                    let beside = beside(&to);
+                    fs::copy(&from, &beside).map_err(Error::io(&from, "copy"))?;
+                    fs::rename(&beside, &to).map_err(Error::io(&to, "replace"))?;
+                }
+                sync_folder_of(&to)
+            }
+            Self::S3(bucket, prefix) => Ok(bucket.copy(&format!("{prefix}{from}"), &format!("{prefix}{to}"))?),
+        }
+    }
+
+    /// Moves a file over another.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn rename(&self, from: &str, to: &str) -> Result<()> {
+        match self {
+            Self::Local(folder) => {
+                let (from, to) = (folder.join(from), folder.join(to));
+                fs::rename(&from, &to).map_err(Error::io(&to, "replace"))?;
+                sync_folder_of(&to)
+            }
+            Self::S3(bucket, prefix) => {
+                let (from, to) = (format!("{prefix}{from}"), format!("{prefix}{to}"));
+                bucket.copy(&from, &to)?;
+                Ok(bucket.delete(&from)?)
+            }
+        }
+    }
+
+    /// Removes a file; one that is not there is removed already.
+    ///
+    /// # Errors
+    /// Where it may not be removed.
+    pub fn remove(&self, path: &str) -> Result<()> {
+        match self {
+            Self::Local(folder) => {
+                let path = folder.join(path);
+                match fs::remove_file(&path) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        Err(Error::Io { path, doing: "remove", source: error })
+                    }
+                    _ => Ok(()),
+                }
+            }
+            Self::S3(bucket, prefix) => Ok(bucket.delete(&format!("{prefix}{path}"))?),
+        }
+    }
+}
+
+/// Writes a local file so that a reader sees the old bytes or the new.
+///
+/// # Errors
+/// What the system refuses.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    use std::io::Write;
+    create_folder_of(path)?;
+    let beside = beside(path);
+    let mut file = fs::File::create(&beside).map_err(Error::io(&beside, "create"))?;
+    file.write_all(bytes).map_err(Error::io(&beside, "write"))?;
+    file.sync_all().map_err(Error::io(&beside, "sync"))?;
+    fs::rename(&beside, path).map_err(Error::io(path, "replace"))?;
+    sync_folder_of(path)
+}
+
+/// The hidden name under which a file is written before it gets its own.
+fn beside(path: &Path) -> PathBuf {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("file");
+    path.with_file_name(format!(".{name}.new"))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn create_folder_of(path: &Path) -> Result<()> {
+    let folder = folder_of(path);
+    fs::create_dir_all(folder).map_err(Error::io(folder, "create"))
+}
+
+/// A rename is durable once its folder is synced.
+fn sync_folder_of(path: &Path) -> Result<()> {
+    let folder = folder_of(path);
+    let file = fs::File::open(folder).map_err(Error::io(folder, "open"))?;
+    file.sync_all().map_err(Error::io(folder, "sync"))
 }
 
 fn entry_of(listed: Listed, prefix: &str) -> Option<Entry> {

@@ -171,11 +171,13 @@ pub enum Table {
     CostFacts,
     /// Cost facts by day: what the figures read.
     CostDaily,
+    /// What restated days said before.
+    Changes,
 }
 
 impl Table {
     /// All tables, in the data's order.
-    pub const ALL: [Self; 4] = [Self::Charges, Self::Usage, Self::CostFacts, Self::CostDaily];
+    pub const ALL: [Self; 5] = [Self::Charges, Self::Usage, Self::CostFacts, Self::CostDaily, Self::Changes];
 
     /// The folder and SQL name.
     pub fn name(self) -> &'static str {
@@ -184,6 +186,7 @@ impl Table {
             Self::Usage => "usage",
             Self::CostFacts => "cost_facts",
             Self::CostDaily => "cost_daily",
+            Self::Changes => "changes",
         }
     }
 
@@ -219,6 +222,12 @@ impl Table {
                 let mut columns = vec![("charge_period_start", Kind::Timestamp)];
                 columns.extend(texts(&USAGE_TEXTS));
                 columns.extend(MEASURES.map(|name| (name, Kind::Count)));
+                columns
+            }
+            Self::Changes => {
+                let mut columns = vec![("changed_at", Kind::Timestamp), ("day", Kind::Day)];
+                columns.extend(texts(&["workload", "billing_currency", "causes"]));
+                columns.extend([("previous_billed_cost", Kind::Amount), ("billed_cost", Kind::Amount)]);
                 columns
             }
         }

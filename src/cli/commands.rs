@@ -53,14 +53,19 @@ impl<'a> Session<'a> {
             return Err(Error::config("--from/--to", "the first day is after the last", "swap the two dates"));
         }
         let config = load_config(common)?;
-        let store = Store::new(config.store());
         let as_of = common.as_of.or(config.as_of).unwrap_or_else(clock::now);
         let aws = config.aws(common.profile.as_deref());
+        let store = Store::open(&config, &aws);
         Ok(Self { common, config, store, aws, as_of, width: output::width(common) })
     }
 
     fn run(&self, command: &Command) -> Result<u8> {
         match command {
+            Command::Run | Command::Ingest if self.common.as_seen.is_some() => Err(Error::config(
+                "--as-seen",
+                "it shows what a past run stored, and this command stores",
+                "use it with report, alert, audit, query or explain",
+            )),
             Command::Run => self.run_all(),
             Command::Ingest => self.ingest().map(|summary| code(&summary)),
             Command::Report => self.report(),
@@ -81,21 +86,26 @@ impl<'a> Session<'a> {
     }
 
     fn engine_over(&self, range: Range) -> Result<Engine> {
-        let mut engine = Engine::open(&self.store, &self.config, self.as_of, range)?;
-        engine.cost = self.common.cost.map(|basis| basis.column().to_string());
-        if engine.records.is_empty() {
+        let snapshot = match self.common.as_seen {
+            None => self.store.snapshot()?,
+            Some(until) => self.store.snapshot_as_seen(until)?,
+        };
+        if snapshot.is_empty() {
             return Err(Error::input(
-                self.store.root().display().to_string(),
+                self.store.name(),
                 "the store holds no facts yet",
                 "run `billtag ingest` or `billtag run` first",
             ));
         }
+        let as_of = self.common.as_of.or(snapshot.as_of).unwrap_or(self.as_of);
+        let mut engine = Engine::open(snapshot, &self.config, as_of, range)?;
+        engine.cost = self.common.cost.map(|basis| basis.column().to_string());
         Ok(engine)
     }
 
     fn ingest(&self) -> Result<Summary> {
         let quiet = self.common.quiet;
-        let summary = ingest::ingest(&self.config, &self.store, &self.aws, &|line| {
+        let summary = ingest::ingest(&self.config, &self.store, &self.aws, self.as_of, &|line| {
             if !quiet {
                 say(line);
             }
@@ -140,7 +150,7 @@ impl<'a> Session<'a> {
     fn run_all(&self) -> Result<u8> {
         let summary = self.ingest()?;
         let engine = self.engine_for_report()?;
-        let alerts = alert::find(&engine, &self.config, &self.store, self.common.from, self.common.to)?;
+        let alerts = alert::find(&engine, &self.config, self.common.from, self.common.to)?;
         let audit = audit::audit(&engine, &self.config)?;
         let report = report::daily::report(&engine, &self.config, &alerts, &audit, self.common.by)?;
         let documents = [report, alert::document(&alerts), audit::document(&audit, &self.config)];
@@ -170,7 +180,7 @@ impl<'a> Session<'a> {
 
     fn report(&self) -> Result<u8> {
         let engine = self.engine_for_report()?;
-        let alerts = alert::find(&engine, &self.config, &self.store, self.common.from, self.common.to)?;
+        let alerts = alert::find(&engine, &self.config, self.common.from, self.common.to)?;
         let audit = audit::audit(&engine, &self.config)?;
         self.print(&[report::daily::report(&engine, &self.config, &alerts, &audit, self.common.by)?])?;
         Ok(self.with_findings(0, alerts.has_findings()))
@@ -178,7 +188,7 @@ impl<'a> Session<'a> {
 
     fn alert(&self, dry_run: bool) -> Result<u8> {
         let engine = self.engine()?;
-        let alerts = alert::find(&engine, &self.config, &self.store, self.common.from, self.common.to)?;
+        let alerts = alert::find(&engine, &self.config, self.common.from, self.common.to)?;
         let format = output::format(self.common)?;
         let text = match format {
             super::Format::Json => alert::json(&alerts)?,
@@ -188,7 +198,7 @@ impl<'a> Session<'a> {
             }
         };
         output::write(self.common, &text)?;
-        if !dry_run && self.common.from.is_none() && self.common.to.is_none() {
+        if !dry_run && self.common.from.is_none() && self.common.to.is_none() && self.common.as_seen.is_none() {
             alert::remember(&alerts, &self.store)?;
         }
         Ok(self.with_findings(0, alerts.has_findings()))

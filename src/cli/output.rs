@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{Common, Format};
 use crate::error::{Error, Result};
-use crate::facts::store::write_atomically;
+use crate::place::write_atomically;
 use crate::report::safe;
 
 /// The format of a command's data: as asked, else by the file's extension, else a table.

@@ -3,8 +3,12 @@
 //! The law of conservation is asserted here, where facts are made: for each account and currency and
 //! each amount column, the sums of lines, charges, facts and days are equal to the last unit.
 
+pub mod changes;
+pub mod history;
 pub mod law;
+pub mod lock;
 pub mod parquet;
+pub mod record;
 pub mod store;
 
 use std::collections::HashMap;

@@ -1,337 +1,434 @@
-//! The store: `<table>/billing_period=YYYY-MM/part-0.parquet` and one record per period.
+//! The store: `<table>/billing_period=YYYY-MM/part-0.parquet` and one record per period, in a local
+//! folder or in S3.
 //!
-//! A period is replaced in four steps: its new files are written beside the old ones and synced, its
-//! record is renamed into place (that is the commit), the new files are renamed over the old ones.
-//! A kill between any two leaves the old state or the new: a reader takes the file whose hash the
+//! A period is replaced in four steps: its new files are written under hidden names that hold their
+//! hashes, and made durable; what they replace is kept in the history; the record is replaced (that is
+//! the commit: a rename, or in S3 a conditional write); the new files take the places of the old ones.
+//! A kill between any two leaves the old state or the new: a reader takes the files whose hashes the
 //! record names, and the next run finishes or removes what was left.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use super::law::Totals;
+pub use super::record::{Change, Fingerprint, Part, Record};
+
+use super::history;
+use super::lock::{self, Lock};
+use crate::aws::Aws;
+use crate::aws::s3::Condition;
+use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::normalise::trust::Trust;
+use crate::place::{Place, write_atomically};
 use crate::schema::Table;
 use crate::sources::bill::known::Known;
 
+/// The tables' layout; a change re-makes every period.
+pub const REVISION: u32 = 2;
 /// What is known of the bills' small files.
 const KNOWN: &str = "known.json";
+/// How often files are looked for while another run replaces them.
+const TRIES: usize = 5;
 
-/// The tables' layout; a change re-makes every period.
-pub const REVISION: u32 = 1;
-
-/// What a period's facts were made from. Facts are fresh while all four are unchanged.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fingerprint {
-    /// Manifest and files.
-    pub bill: String,
-    /// Metric input.
-    pub metrics: String,
-    /// Attribution config.
-    pub rules: String,
-    /// billtag's own version.
-    pub version: String,
-}
-
-impl Fingerprint {
-    /// Which of the four changed, in words.
-    pub fn causes(&self, new: &Self) -> Vec<String> {
-        let pairs = [
-            ("bill", &self.bill, &new.bill),
-            ("metrics", &self.metrics, &new.metrics),
-            ("rule", &self.rules, &new.rules),
-            ("version", &self.version, &new.version),
-        ];
-        let changed = pairs.into_iter().filter(|(_, old, new)| old != new);
-        changed.map(|(name, ..)| name.to_string()).collect()
-    }
-}
-
-/// One export's part of a period.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Part {
-    /// The export's path, as in the config.
-    pub bill: String,
-    /// Payers whose lines it holds.
-    pub payers: Vec<String>,
-    /// Latest end of an hourly or daily Usage line over all services; epoch seconds.
-    pub watermark: Option<i64>,
-    /// Whether it holds Bedrock lines alone, so that only the manifest's time says how far it reaches.
-    pub bedrock_only: bool,
-    /// When the manifest's own text says that the export was made.
-    pub manifest_time: Option<i64>,
-    /// The manifest, relative to the export's folder; its file's time counts where its text has none.
-    pub manifest: Option<String>,
-}
-
-/// What a stored period replaced.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change {
-    /// `bill`, `metrics`, `rule`, `version`.
-    pub causes: Vec<String>,
-    /// Totals before.
-    pub before: Totals,
-}
-
-/// The record of a stored period.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
-    /// `YYYY-MM`.
-    pub period: String,
-    /// What it was made from.
-    pub fingerprint: Fingerprint,
-    /// Hash of each table's file.
-    pub files: BTreeMap<String, String>,
-    /// Sums by account and currency.
-    pub totals: Totals,
-    /// Its exports.
-    pub parts: Vec<Part>,
-    /// What a reader must know.
-    pub trust: Trust,
-    /// What it replaced.
-    pub changed: Option<Change>,
-}
-
-/// A store in a local folder.
+/// Where facts are kept.
 #[derive(Debug, Clone)]
 pub struct Store {
-    root: PathBuf,
+    place: Place,
+    /// Where table files are read and written: the place itself, or copies of what S3 holds.
+    files: PathBuf,
+    /// Days for which replaced versions are kept.
+    pub keep_days: i32,
 }
 
-/// Holds the store's lock until dropped.
+/// A period as it is stored: its record, and what the record's own file is known by.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// The record.
+    pub record: Record,
+    /// Hash of the record's file.
+    pub hash: String,
+    /// Tag of the record's file, in S3.
+    tag: Option<String>,
+}
+
+/// The tables as they are, or were: their records and files.
 #[derive(Debug)]
-pub struct Lock {
-    _file: File,
+pub struct Snapshot {
+    /// The records, by period.
+    pub records: Vec<Record>,
+    /// The file of each table and period.
+    pub files: BTreeMap<(Table, String), PathBuf>,
+    /// The clock of the run that saw them, where it is not the present one; epoch seconds.
+    pub as_of: Option<i64>,
+    /// What `alert` had looked at.
+    pub alert: Option<history::AlertNote>,
+    /// Keeps writers out while the tables are read.
+    _lock: Option<Lock>,
 }
 
 impl Store {
-    /// A store at a path, which need not exist yet.
+    /// A store in a local folder, which need not exist yet.
     pub fn new(root: PathBuf) -> Self {
-        Self { root }
+        Self { place: Place::Local(root.clone()), files: root, keep_days: history::KEEP_DAYS }
     }
 
-    /// Where it is.
-    pub fn root(&self) -> &Path {
-        &self.root
+    /// The store of a config.
+    pub fn open(config: &Config, aws: &Arc<Aws>) -> Self {
+        let place = config.store_place(aws);
+        let files = match &place {
+            Place::Local(folder) => folder.clone(),
+            Place::S3(..) => cache_folder(config, &place.display()),
+        };
+        Self { place, files, keep_days: config.store.keep_days.unwrap_or(history::KEEP_DAYS) }
     }
 
-    /// Makes the folder and takes the lock for writing.
+    /// Its address.
+    pub fn name(&self) -> String {
+        self.place.display()
+    }
+
+    /// Where it lies.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Takes the lock for writing, and waits a while for it.
     pub fn lock(&self) -> Result<Lock> {
-        fs::create_dir_all(&self.root).map_err(Error::io(&self.root, "create"))?;
-        let path = self.root.join(".lock");
-        let options = File::options().create(true).truncate(false).read(true).write(true).clone();
-        let file = options.open(&path).map_err(Error::io(&path, "open"))?;
-        self.wait(file, File::try_lock)
-    }
-
-    /// Keeps writers out while tables are read; a store that nobody ever wrote to needs no lock.
-    pub fn lock_for_reading(&self) -> Result<Option<Lock>> {
-        match File::open(self.root.join(".lock")) {
-            Ok(file) => self.wait(file, File::try_lock_shared).map(Some),
-            Err(_) => Ok(None),
-        }
-    }
-
-    /// Another run is done in seconds; a daily job would rather wait than fail.
-    fn wait(&self, file: File, attempt: fn(&File) -> Result<(), TryLockError>) -> Result<Lock> {
-        for _ in 0..600 {
-            match attempt(&file) {
-                Ok(()) => return Ok(Lock { _file: file }),
-                Err(TryLockError::WouldBlock) => std::thread::sleep(std::time::Duration::from_millis(100)),
-                Err(TryLockError::Error(error)) => {
-                    return Err(Error::Io { path: self.root.join(".lock"), doing: "lock", source: error });
-                }
-            }
-        }
-        Err(Error::input(
-            self.root.display().to_string(),
-            "another billtag has held this store for a minute",
-            "wait until it is done, or stop it; the lock goes with its process",
-        ))
+        lock::write(&self.place)
     }
 
     /// What is known of the bills' small files.
     pub fn known(&self) -> Known {
         // What cannot be read is read anew from the bill.
-        let bytes = fs::read(self.root.join(KNOWN)).ok();
-        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+        self.read_json(KNOWN).ok().flatten().unwrap_or_default()
     }
 
     /// Keeps what is known of the bills' small files.
     pub fn remember(&self, known: &Known) -> Result<()> {
-        if *known == self.known() {
-            return Ok(());
-        }
-        write_atomically(&self.root.join(KNOWN), &to_json(known)?)
+        if *known == self.known() { Ok(()) } else { self.write_json(KNOWN, known) }
+    }
+
+    /// Reads a small file of the store.
+    pub fn read_json<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>> {
+        let Some((bytes, _)) = self.place.get(path)? else { return Ok(None) };
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| self.damaged(path, &error))
+    }
+
+    /// Writes a small file of the store.
+    pub fn write_json<T: Serialize>(&self, path: &str, value: &T) -> Result<()> {
+        self.place.put(path, &to_json(value)?, &Condition::Always).map(|_| ())
+    }
+
+    fn damaged(&self, path: &str, error: &serde_json::Error) -> Error {
+        Error::input(
+            self.place.address(path),
+            format!("the stored file is damaged ({error})"),
+            "remove this file and run `billtag ingest`; it is then made again",
+        )
     }
 
     /// The records of all stored periods, sorted.
     pub fn records(&self) -> Result<Vec<Record>> {
-        self.periods()?.iter().map(|period| read_record(&self.record_path(period))).collect()
+        let stored: Result<Vec<_>> = self.periods()?.iter().map(|period| self.stored(period)).collect();
+        Ok(stored?.into_iter().flatten().map(|stored| stored.record).collect())
     }
 
     /// The stored periods, sorted.
     pub fn periods(&self) -> Result<Vec<String>> {
-        let folder = self.root.join("periods");
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(Error::Io { path: folder, doing: "list", source: error }),
-        };
-        let mut periods = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(Error::io(&folder, "list"))?.file_name();
-            let period =
-                name.to_str().filter(|name| !name.starts_with('.')).and_then(|name| name.strip_suffix(".json"));
-            periods.extend(period.map(String::from));
-        }
-        periods.sort();
-        Ok(periods)
+        let entries = self.place.below("periods/")?;
+        let period = |path: &str| Some(path.strip_prefix("periods/")?.strip_suffix(".json")?.to_string());
+        let periods = entries.iter().filter_map(|entry| period(&entry.path));
+        Ok(periods.filter(|period| !period.starts_with('.')).collect())
+    }
+
+    /// One stored period.
+    pub fn stored(&self, period: &str) -> Result<Option<Stored>> {
+        let path = record_path(period);
+        let Some((bytes, tag)) = self.place.get(&path)? else { return Ok(None) };
+        let record = serde_json::from_slice(&bytes).map_err(|error| self.damaged(&path, &error))?;
+        Ok(Some(Stored { record, hash: hash(&bytes), tag }))
     }
 
     /// The record of one period.
     pub fn record(&self, period: &str) -> Result<Option<Record>> {
-        let path = self.record_path(period);
-        if path.exists() { read_record(&path).map(Some) } else { Ok(None) }
+        Ok(self.stored(period)?.map(|stored| stored.record))
     }
 
-    fn record_path(&self, period: &str) -> PathBuf {
-        self.root.join("periods").join(format!("{period}.json"))
-    }
-
-    fn folder(&self, table: Table, period: &str) -> PathBuf {
-        self.root.join(table.name()).join(format!("billing_period={period}"))
-    }
-
-    /// Where a period's new file of a table is written.
+    /// Where a period's new file of a table is written, before it has a name.
     pub fn new_file(&self, table: Table, period: &str) -> Result<PathBuf> {
-        let folder = self.folder(table, period);
+        let folder = self.files.join(folder(table, period));
         fs::create_dir_all(&folder).map_err(Error::io(&folder, "create"))?;
-        Ok(folder.join(".part-0.parquet.new"))
+        Ok(folder.join(".part-0.writing"))
     }
 
-    /// The file that holds a table of a stored period, whatever moment the last run was killed at.
-    pub fn file(&self, table: Table, record: &Record) -> Result<PathBuf> {
-        let folder = self.folder(table, &record.period);
-        let (new, old) = (folder.join(".part-0.parquet.new"), folder.join("part-0.parquet"));
-        if new.exists() && record.files.get(table.name()) == Some(&hash(&new)?) {
-            return Ok(new);
-        }
-        if old.exists() {
-            return Ok(old);
-        }
-        Err(Error::input(
-            old.display().to_string(),
-            "a stored file is missing",
-            "run `billtag ingest` with the bill at hand; the period is then made again",
-        ))
-    }
-
-    /// Makes the new files of a period the stored ones. The caller holds the lock.
-    pub fn commit(&self, record: &Record) -> Result<()> {
+    /// Makes the new files of a period the stored ones, and keeps what they replace. The caller holds the lock.
+    pub fn commit(&self, record: &Record, old: Option<&Stored>) -> Result<()> {
         for table in Table::ALL {
-            sync_folder(&self.folder(table, &record.period))?;
+            self.stage(table, record)?;
         }
-        self.write_record(record)?;
-        self.move_into_place(&record.period)
-    }
-
-    /// Writes a period's record alone, atomically.
-    pub fn write_record(&self, record: &Record) -> Result<()> {
-        write_atomically(&self.record_path(&record.period), &to_json(record)?)
-    }
-
-    fn move_into_place(&self, period: &str) -> Result<()> {
+        if let Some(old) = old.filter(|old| old.record != *record) {
+            self.keep(old, record)?;
+        }
+        let condition = match old {
+            Some(Stored { tag: Some(tag), .. }) => Condition::Is(tag.clone()),
+            // A damaged record is none that could be compared with.
+            _ if self.place.get(&record_path(&record.period))?.is_some() => Condition::Always,
+            _ => Condition::Absent,
+        };
+        let written = self.place.put(&record_path(&record.period), &to_json(record)?, &condition);
+        written.map_err(|error| match error {
+            Error::Changed { place } => Error::input(
+                place,
+                "another run stored this period meanwhile",
+                "run again; what the other run stored is there",
+            ),
+            error => error,
+        })?;
         for table in Table::ALL {
-            let folder = self.folder(table, period);
-            let new = folder.join(".part-0.parquet.new");
-            if new.exists() {
-                let old = folder.join("part-0.parquet");
-                fs::rename(&new, &old).map_err(Error::io(&old, "replace"))?;
-                sync_folder(&folder)?;
-            }
+            self.promote(table, record)?;
         }
         Ok(())
+    }
+
+    /// Gives a new file a durable hidden name that holds its hash.
+    fn stage(&self, table: Table, record: &Record) -> Result<()> {
+        let (writing, staged) = (self.new_file(table, &record.period)?, self.staged(table, record));
+        match &self.place {
+            Place::Local(root) => {
+                let path = root.join(&staged);
+                fs::rename(&writing, &path).map_err(Error::io(&path, "replace"))?;
+                sync_folder(path.parent().unwrap_or(root))
+            }
+            Place::S3(..) => {
+                let bytes = fs::read(&writing).map(Bytes::from).map_err(Error::io(&writing, "read"))?;
+                self.place.put(&staged, &bytes, &Condition::Always)?;
+                let copy = self.copy_of(table, record);
+                fs::rename(&writing, &copy).map_err(Error::io(&copy, "replace"))
+            }
+        }
+    }
+
+    /// Keeps a version that is about to be replaced.
+    fn keep(&self, old: &Stored, new: &Record) -> Result<()> {
+        let period = &old.record.period;
+        for table in Table::ALL {
+            let Some(old_hash) = old.record.files.get(table.name()) else { continue };
+            let current = format!("{}/part-0.parquet", folder(table, period));
+            if new.files.get(table.name()) != Some(old_hash) && self.is_stored(table, &old.record) {
+                self.place.keep_as(&current, &history::file_path(table, period, old_hash))?;
+            }
+        }
+        self.place.keep_as(&record_path(period), &history::record_path(period, &old.hash))
+    }
+
+    fn promote(&self, table: Table, record: &Record) -> Result<()> {
+        let current = format!("{}/part-0.parquet", folder(table, &record.period));
+        self.place.rename(&self.staged(table, record), &current)
+    }
+
+    fn staged(&self, table: Table, record: &Record) -> String {
+        let hash = record.files.get(table.name()).map_or("", String::as_str);
+        format!("{}/.part-0.{hash}.new", folder(table, &record.period))
+    }
+
+    /// Where a copy of a file lies that S3 holds.
+    fn copy_of(&self, table: Table, record: &Record) -> PathBuf {
+        let hash = record.files.get(table.name()).map_or("", String::as_str);
+        self.files.join(folder(table, &record.period)).join(format!("{hash}.parquet"))
     }
 
     /// Finishes what a killed run had committed and removes what it had not. The caller holds the lock.
     pub fn recover(&self) -> Result<()> {
         for table in Table::ALL {
-            let Ok(entries) = fs::read_dir(self.root.join(table.name())) else { continue };
-            for entry in entries.flatten() {
-                let name = entry.file_name();
-                let Some(period) = name.to_str().and_then(|name| name.strip_prefix("billing_period=")) else {
+            for entry in self.place.below(&format!("{}/", table.name()))? {
+                let Some((folder, name)) = entry.path.rsplit_once('/') else { continue };
+                let Some(period) = folder.split_once("billing_period=").map(|(_, period)| period) else { continue };
+                if name == ".part-0.writing" {
+                    self.place.remove(&entry.path)?;
+                }
+                let Some(staged) = name.strip_prefix(".part-0.").and_then(|name| name.strip_suffix(".new")) else {
                     continue;
                 };
-                let new = entry.path().join(".part-0.parquet.new");
-                if !new.exists() {
-                    continue;
-                }
                 // A record that cannot be read names no file; the period is made again.
                 let record = self.record(period).unwrap_or_default();
                 let wanted = record.as_ref().and_then(|record| record.files.get(table.name()));
-                if wanted == Some(&hash(&new)?) {
-                    let old = entry.path().join("part-0.parquet");
-                    fs::rename(&new, &old).map_err(Error::io(&old, "replace"))?;
+                if wanted.is_some_and(|wanted| wanted == staged) {
+                    self.place.rename(&entry.path, &format!("{folder}/part-0.parquet"))?;
                 } else {
-                    fs::remove_file(&new).map_err(Error::io(&new, "remove"))?;
+                    self.place.remove(&entry.path)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Whether every table's file of a record is there with the bytes that were written.
+    /// Whether every table's file of a record is there: with the bytes that were written, where they can be
+    /// read for nothing; by name in S3, which loses none.
     pub fn is_whole(&self, record: &Record) -> bool {
-        Table::ALL.iter().all(|table| {
-            let file = self.file(*table, record);
-            file.is_ok_and(|file| hash(&file).ok().as_ref() == record.files.get(table.name()))
-        })
+        Table::ALL.iter().all(|table| self.is_stored(*table, record))
+    }
+
+    /// Whether a table's file of a record is there, as [`Store::is_whole`] knows it.
+    pub fn is_stored(&self, table: Table, record: &Record) -> bool {
+        let Some(wanted) = record.files.get(table.name()) else { return false };
+        let folder = folder(table, &record.period);
+        match &self.place {
+            Place::Local(root) => {
+                hash_file(&root.join(folder).join("part-0.parquet")).is_ok_and(|found| found == *wanted)
+            }
+            Place::S3(..) => {
+                let entries = self.place.below(&format!("{folder}/"));
+                entries.is_ok_and(|entries| entries.iter().any(|entry| entry.path.ends_with("/part-0.parquet")))
+            }
+        }
+    }
+
+    /// The file that holds a table of a stored period, whatever moment the last run was killed at.
+    pub fn file(&self, table: Table, record: &Record) -> Result<PathBuf> {
+        let hash = record.files.get(table.name()).map_or("", String::as_str);
+        let current = format!("{}/part-0.parquet", folder(table, &record.period));
+        let paths = [self.staged(table, record), current, history::file_path(table, &record.period, hash)];
+        let missing = || {
+            Error::input(
+                self.place.address(&paths[1]),
+                "a stored file is missing",
+                "run `billtag ingest` with the bill at hand; the period is then made again",
+            )
+        };
+        match &self.place {
+            Place::Local(root) => {
+                // The file in the table's own folder is the one that the present record names.
+                let is_present = self.record(&record.period)?.is_some_and(|present| present.files == record.files);
+                let all = if is_present { vec![&paths[0], &paths[1]] } else { vec![&paths[2], &paths[1]] };
+                let is_right = |path: &PathBuf| {
+                    path.exists()
+                        && (is_present || path.ends_with(&paths[2]) || hash_file(path).is_ok_and(|found| found == hash))
+                };
+                all.into_iter().map(|path| root.join(path)).find(is_right).ok_or_else(missing)
+            }
+            Place::S3(..) => {
+                let copy = self.copy_of(table, record);
+                if copy.exists() {
+                    return Ok(copy);
+                }
+                for path in [&paths[1], &paths[0], &paths[2]] {
+                    if let Some((bytes, _)) = self.place.get(path)?
+                        && self::hash(&bytes) == *hash
+                    {
+                        write_atomically(&copy, &bytes)?;
+                        return Ok(copy);
+                    }
+                }
+                Err(missing())
+            }
+        }
+    }
+
+    /// The tables as they are now.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        let lock = lock::read(&self.place)?;
+        let mut tries = 0;
+        loop {
+            let records = self.records()?;
+            match self.files_of(&records) {
+                Ok(files) => {
+                    let alert = self.alert_note()?;
+                    return Ok(Snapshot { records, files, as_of: None, alert, _lock: lock });
+                }
+                // In S3 a period may be replaced between its record and its files.
+                Err(_) if matches!(self.place, Place::S3(..)) && tries + 1 < TRIES => tries += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The files of some records.
+    pub(super) fn files_of(&self, records: &[Record]) -> Result<BTreeMap<(Table, String), PathBuf>> {
+        let mut files = BTreeMap::new();
+        for record in records {
+            for table in Table::ALL {
+                files.insert((table, record.period.clone()), self.file(table, record)?);
+            }
+        }
+        Ok(files)
+    }
+
+    /// The tables as the last run up to an instant saw them.
+    pub fn snapshot_as_seen(&self, until: i64) -> Result<Snapshot> {
+        let lock = lock::read(&self.place)?;
+        let (run, records) = history::as_seen(self, until)?;
+        let files = self.files_of(&records)?;
+        Ok(Snapshot { records, files, as_of: Some(run.as_of), alert: run.alert, _lock: lock })
+    }
+
+    /// Removes copies of what S3 no longer holds.
+    pub fn tidy_copies(&self) -> Result<()> {
+        if matches!(self.place, Place::Local(_)) {
+            return Ok(());
+        }
+        for record in self.records()? {
+            for table in Table::ALL {
+                let kept = self.copy_of(table, &record);
+                let Ok(entries) = fs::read_dir(kept.parent().unwrap_or(&self.files)) else { continue };
+                for path in entries.flatten().map(|entry| entry.path()).filter(|path| *path != kept) {
+                    fs::remove_file(&path).map_err(Error::io(&path, "remove"))?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 
-fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
-    serde_json::to_vec_pretty(value).map_err(|error| Error::input("store", error.to_string(), "please report this"))
+impl Snapshot {
+    /// Whether nothing is stored.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
 }
 
-/// Writes a file so that a reader sees the old bytes or the new.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    use std::io::Write;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(Error::io(folder, "create"))?;
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("file");
-    let beside = folder.join(format!(".{name}.new"));
-    let mut file = File::create(&beside).map_err(Error::io(&beside, "create"))?;
-    file.write_all(bytes).map_err(Error::io(&beside, "write"))?;
-    file.sync_all().map_err(Error::io(&beside, "sync"))?;
-    fs::rename(&beside, path).map_err(Error::io(path, "replace"))?;
-    sync_folder(folder)
+/// Where copies of an S3 store's files lie on this machine.
+fn cache_folder(config: &Config, address: &str) -> PathBuf {
+    let name = hash(address.as_bytes());
+    let own = config.store.cache.as_ref().map(|path| config.resolve(path));
+    let user = || {
+        let home = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+        home.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
+    };
+    own.or_else(|| user().map(|folder| folder.join("billtag")))
+        .unwrap_or_else(|| std::env::temp_dir().join("billtag"))
+        .join(name)
+}
+
+fn record_path(period: &str) -> String {
+    format!("periods/{period}.json")
+}
+
+fn folder(table: Table, period: &str) -> String {
+    format!("{}/billing_period={period}", table.name())
+}
+
+/// A stored value as JSON text.
+fn to_json<T: Serialize>(value: &T) -> Result<Bytes> {
+    let bytes = serde_json::to_vec_pretty(value);
+    bytes.map(Bytes::from).map_err(|error| Error::input("store", error.to_string(), "please report this"))
 }
 
 fn sync_folder(folder: &Path) -> Result<()> {
-    // A rename is durable once its folder is synced; Windows has no such call and needs none.
-    if cfg!(unix) {
-        let file = File::open(folder).map_err(Error::io(folder, "open"))?;
-        file.sync_all().map_err(Error::io(folder, "sync"))?;
-    }
-    Ok(())
+    let file = File::open(folder).map_err(Error::io(folder, "open"))?;
+    file.sync_all().map_err(Error::io(folder, "sync"))
 }
 
-fn read_record(path: &Path) -> Result<Record> {
-    let bytes = fs::read(path).map_err(Error::io(path, "read"))?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        Error::input(
-            path.display().to_string(),
-            format!("the record of a stored period is damaged ({error})"),
-            "remove this file and run `billtag ingest`; the period is then made again from the bill",
-        )
-    })
+/// The name by which bytes are known in the store.
+pub fn hash(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex()[..32].to_string()
 }
 
-fn hash(path: &Path) -> Result<String> {
+fn hash_file(path: &Path) -> Result<String> {
     let mut hasher = blake3::Hasher::new();
     let mut file = File::open(path).map_err(Error::io(path, "open"))?;
     std::io::copy(&mut file, &mut hasher).map_err(Error::io(path, "read"))?;

@@ -1,6 +1,7 @@
 //! The engine: stored tables registered with Polars SQL, with the clock and the range as tables.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use polars::prelude::*;
 use polars::sql::SQLContext;
@@ -12,7 +13,8 @@ use super::stages;
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Breach, Error, Result};
-use crate::facts::store::{Lock, Record, Store};
+use crate::facts::history::AlertNote;
+use crate::facts::store::{Record, Snapshot};
 use crate::money::{self, PRECISION, SCALE};
 use crate::schema::{AMOUNTS, Kind, Table};
 
@@ -38,24 +40,26 @@ pub struct Engine {
     pub range: Range,
     /// Another money column to read in place of the one a query's header names.
     pub cost: Option<String>,
+    /// What `alert` had looked at.
+    pub alert_note: Option<AlertNote>,
     /// Held while the engine lives, so that no period is replaced between two queries.
-    _lock: Option<Lock>,
+    _snapshot: Snapshot,
 }
 
 impl Engine {
     /// Opens the store's tables and asserts the law on what is stored.
-    pub fn open(store: &Store, config: &Config, as_of: i64, range: Range) -> Result<Self> {
-        let lock = store.lock_for_reading()?;
-        let mut records = store.records()?;
+    pub fn open(snapshot: Snapshot, config: &Config, as_of: i64, range: Range) -> Result<Self> {
+        let mut records = snapshot.records.clone();
         date_manifests(&mut records, config);
         let mut tables = BTreeMap::new();
         for table in Table::ALL {
-            tables.insert(table.name(), open_table(store, table, &records)?);
+            tables.insert(table.name(), open_table(&snapshot, table)?);
         }
         let days = days::days(&records, as_of);
         tables.insert("days", days_frame(&days)?.lazy());
         tables.insert("params", params_frame(config, &records, as_of, range)?.lazy());
-        let engine = Self { tables, days, records, as_of, range, cost: None, _lock: lock };
+        let engine =
+            Self { tables, days, records, as_of, range, cost: None, alert_note: snapshot.alert, _snapshot: snapshot };
         engine.assert_law()?;
         Ok(engine)
     }
@@ -202,26 +206,31 @@ fn engine_error(what: &dyn std::fmt::Display) -> Error {
     Error::input("store", what.to_string(), "run `billtag ingest` to make the facts again")
 }
 
-fn open_table(store: &Store, table: Table, records: &[Record]) -> Result<LazyFrame> {
+fn open_table(snapshot: &Snapshot, table: Table) -> Result<LazyFrame> {
     let fields = table.columns().into_iter().map(|(name, kind)| Field::new(name.into(), polars_type(kind)));
-    let mut schema = Schema::from_iter(fields);
+    let schema = Schema::from_iter(fields);
     let partition = Schema::from_iter([Field::new("billing_period".into(), DataType::String)]);
-    if records.is_empty() {
-        schema.merge(partition);
-        return Ok(DataFrame::empty_with_schema(&schema).lazy());
+    let files: Vec<_> = snapshot.files.iter().filter(|((of, _), _)| *of == table).map(|(_, path)| path).collect();
+    if files.is_empty() {
+        let mut all = schema;
+        all.merge(partition);
+        return Ok(DataFrame::empty_with_schema(&all).lazy());
     }
-    let mut paths = Vec::new();
-    for record in records {
-        paths.push(PlRefPath::new(store.file(table, record)?.to_string_lossy().as_ref()));
-    }
+    let paths: Vec<PlRefPath> = files.iter().map(|path| PlRefPath::new(path.to_string_lossy().as_ref())).collect();
     let hive_options = HiveOptions {
         enabled: Some(true),
-        hive_start_idx: store.root().to_string_lossy().len(),
+        hive_start_idx: shared_length(&files),
         schema: Some(partition.into()),
         try_parse_dates: false,
     };
     let options = ScanArgsParquet { glob: false, hive_options, schema: Some(schema.into()), ..Default::default() };
     LazyFrame::scan_parquet_files(paths.into(), options).map_err(|error| engine_error(&error))
+}
+
+/// Length of what the paths of a table's files have in common, up to their partitions.
+fn shared_length(files: &[&PathBuf]) -> usize {
+    let before = |path: &PathBuf| path.to_string_lossy().find("billing_period=").unwrap_or(0);
+    files.iter().map(|path| before(path)).min().unwrap_or(0)
 }
 
 fn dates(values: Vec<Option<i32>>, name: &str) -> PolarsResult<Column> {

@@ -54,8 +54,14 @@ pub fn ingested() -> &'static Path {
 /// Ingests the bill of a folder; panics where anything failed.
 pub fn ingest_folder(folder: &Path) {
     let config = config(folder);
-    let summary = ingest::ingest(&config, &Store::new(config.store()), &config.aws(None), &|_| {}).expect("ingested");
+    let summary = ingest::ingest(&config, &Store::new(config.store()), &config.aws(None), clock(&config), &|_| {})
+        .expect("ingested");
     assert_eq!(summary.failures, Vec::<String>::new());
+}
+
+/// The clock of a config.
+pub fn clock(config: &Config) -> i64 {
+    config.as_of.unwrap_or_else(billtag::clock::now)
 }
 
 /// The config of a folder.
@@ -67,7 +73,8 @@ pub fn config(folder: &Path) -> Config {
 pub fn engine(folder: &Path, range: Range) -> (Engine, Config) {
     let config = config(folder);
     let as_of = config.as_of.expect("a clock");
-    let engine = Engine::open(&Store::new(config.store()), &config, as_of, range).expect("a store");
+    let engine = Engine::open(Store::new(config.store()).snapshot().expect("a snapshot"), &config, as_of, range)
+        .expect("a store");
     (engine, config)
 }
 

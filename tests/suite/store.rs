@@ -121,18 +121,19 @@ fn a_kill_between_commit_and_rename_is_the_new_state() {
     harness::ingest_folder(folder.path());
     let whole = harness::bytes_below(&folder.path().join(".billtag"));
     // As after a kill: the record names files that still lie beside the old ones.
+    let store = Store::new(folder.path().join(".billtag"));
+    let record = store.record("2026-10").expect("readable").expect("stored");
+    let staged = |table: &str| format!(".part-0.{}.new", record.files[table]);
     for table in ["cost_facts", "cost_daily"] {
         let period = folder.path().join(format!(".billtag/{table}/billing_period=2026-10"));
-        std::fs::rename(period.join("part-0.parquet"), period.join(".part-0.parquet.new")).expect("renamed");
+        std::fs::rename(period.join("part-0.parquet"), period.join(staged(table))).expect("renamed");
         std::fs::copy(
             folder.path().join(format!(".billtag/{table}/billing_period=2026-09/part-0.parquet")),
             period.join("part-0.parquet"),
         )
         .expect("an older file");
     }
-    let store = Store::new(folder.path().join(".billtag"));
-    let record = store.record("2026-10").expect("readable").expect("stored");
-    assert!(store.file(Table::CostFacts, &record).expect("found").ends_with(".part-0.parquet.new"));
+    assert!(store.file(Table::CostFacts, &record).expect("found").ends_with(staged("cost_facts")));
     harness::sql(folder.path(), "select count(*) from cost_facts");
     bills::ingest(folder.path());
     assert!(harness::bytes_below(&folder.path().join(".billtag")) == whole);

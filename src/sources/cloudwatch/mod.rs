@@ -197,6 +197,23 @@ pub struct HourSample {
     pub business_units: Option<i64>,
 }
 
+impl HourSample {
+    /// Takes from another sample of the same series and hour what this one lacks; of two values the larger.
+    pub fn settle_with(&mut self, other: &Self) {
+        let measures = [
+            (&mut self.invocations, other.invocations),
+            (&mut self.input_tokens, other.input_tokens),
+            (&mut self.output_tokens, other.output_tokens),
+            (&mut self.cache_read_tokens, other.cache_read_tokens),
+            (&mut self.cache_write_tokens, other.cache_write_tokens),
+            (&mut self.business_units, other.business_units),
+        ];
+        for (own, other) in measures {
+            *own = (*own).max(other);
+        }
+    }
+}
+
 /// Why a source could not be read at all.
 #[derive(Debug, thiserror::Error)]
 pub enum CloudWatchError {

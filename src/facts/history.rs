@@ -1,0 +1,167 @@
+//! History: what each run saw. A replaced version of a period is kept for as long as some run that saw
+//! it is, so that a past morning's report can be shown again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::record::Record;
+use super::store::Store;
+use crate::clock::{self, DAY};
+use crate::error::{Error, Result};
+use crate::schema::Table;
+
+/// Days for which replaced versions are kept, where the config says nothing.
+pub const KEEP_DAYS: i32 = 90;
+/// The note of the last alert.
+const ALERT: &str = "alert.json";
+
+/// Which days an alert looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertNote {
+    /// First day.
+    pub from: i32,
+    /// Last complete day.
+    pub to: i32,
+}
+
+/// What a run saw.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its clock; epoch seconds.
+    pub as_of: i64,
+    /// Hash of each period's record.
+    pub periods: BTreeMap<String, String>,
+    /// What `alert` had looked at when it was done.
+    pub alert: Option<AlertNote>,
+}
+
+/// Where a replaced file of a table is kept.
+pub fn file_path(table: Table, period: &str, hash: &str) -> String {
+    format!("history/{}/billing_period={period}/{hash}.parquet", table.name())
+}
+
+/// Where a replaced record is kept.
+pub fn record_path(period: &str, hash: &str) -> String {
+    format!("history/periods/{period}/{hash}.json")
+}
+
+fn run_path(as_of: i64) -> String {
+    format!("runs/{}.json", clock::instant_text(as_of).replace(':', ""))
+}
+
+impl Store {
+    /// Notes what the store holds at the end of a run, where it differs from what the last run saw or
+    /// is the day's first. The caller holds the lock.
+    pub fn log_run(&self, as_of: i64) -> Result<()> {
+        let mut periods = BTreeMap::new();
+        for period in self.periods()? {
+            periods.extend(self.stored(&period)?.map(|stored| (period, stored.hash)));
+        }
+        let runs = runs(self)?;
+        let last = runs.last();
+        let is_news =
+            last.is_none_or(|last| last.periods != periods || clock::day_of(last.as_of) < clock::day_of(as_of));
+        if is_news && !periods.is_empty() {
+            let run = Run { as_of, periods, alert: self.alert_note()? };
+            self.write_json(&run_path(as_of), &run)?;
+            self.forget(as_of)?;
+        }
+        Ok(())
+    }
+
+    /// What `alert` looked at the last time.
+    pub fn alert_note(&self) -> Result<Option<AlertNote>> {
+        let note = self.place().get(ALERT)?;
+        // A damaged note only means that the days are looked at once more.
+        Ok(note.and_then(|(bytes, _)| serde_json::from_slice(&bytes).ok()))
+    }
+
+    /// Notes what `alert` looked at, for the next one and for the run it belongs to.
+    pub fn keep_alert_note(&self, note: AlertNote) -> Result<()> {
+        if self.alert_note()? == Some(note) {
+            return Ok(());
+        }
+        self.write_json(ALERT, &note)?;
+        match runs(self)?.pop() {
+            Some(run) => self.write_json(&run_path(run.as_of), &Run { alert: Some(note), ..run }),
+            None => Ok(()),
+        }
+    }
+
+    /// Removes runs that are too old, all but the last of each past day, and what no run needs any more.
+    fn forget(&self, as_of: i64) -> Result<()> {
+        let all = runs(self)?;
+        let first = as_of - i64::from(self.keep_days) * DAY;
+        let last_of_day: BTreeMap<i32, i64> = all.iter().map(|run| (clock::day_of(run.as_of), run.as_of)).collect();
+        let today = clock::day_of(as_of);
+        let is_kept = |run: &Run| {
+            let day = clock::day_of(run.as_of);
+            run.as_of >= first && (day >= today || last_of_day.get(&day) == Some(&run.as_of))
+        };
+        let (kept, gone): (Vec<Run>, Vec<Run>) = all.into_iter().partition(is_kept);
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let mut needed = BTreeSet::new();
+        for (period, record_hash) in kept.iter().flat_map(|run| &run.periods) {
+            let path = record_path(period, record_hash);
+            let Some(record) = self.read_json::<Record>(&path)? else { continue };
+            needed.insert(path);
+            let files = Table::ALL.iter().filter_map(|table| Some((table, record.files.get(table.name())?)));
+            needed.extend(files.map(|(table, hash)| file_path(*table, period, hash)));
+        }
+        for entry in self.place().below("history/")? {
+            if !needed.contains(&entry.path) {
+                self.place().remove(&entry.path)?;
+            }
+        }
+        // The runs go last: a kill in between leaves something to remove, never something missing.
+        gone.iter().try_for_each(|run| self.place().remove(&run_path(run.as_of)))
+    }
+}
+
+/// All runs, by their clocks.
+fn runs(store: &Store) -> Result<Vec<Run>> {
+    let mut runs = Vec::new();
+    for entry in store.place().below("runs/")? {
+        if !entry.path.starts_with("runs/.") {
+            runs.extend(store.read_json::<Run>(&entry.path)?);
+        }
+    }
+    runs.sort_by_key(|run| run.as_of);
+    Ok(runs)
+}
+
+/// The last run up to an instant, and the records that it saw.
+pub(super) fn as_seen(store: &Store, until: i64) -> Result<(Run, Vec<Record>)> {
+    let all = runs(store)?;
+    let first = all.first().map(|run| run.as_of);
+    let Some(run) = all.into_iter().rfind(|run| run.as_of <= until) else {
+        let known = first.map_or_else(
+            || "no run is known".to_string(),
+            |first| format!("the first run that is known was on {}", clock::instant_text(first)),
+        );
+        return Err(Error::config(
+            "--as-seen",
+            format!("no run is known up to {}; {known}", clock::instant_text(until)),
+            "choose a later day; `[store] keep_days` says how long runs are kept",
+        ));
+    };
+    let mut records = Vec::new();
+    for (period, wanted) in &run.periods {
+        let current = store.stored(period)?.filter(|stored| stored.hash == *wanted).map(|stored| stored.record);
+        let record = match current {
+            Some(record) => Some(record),
+            None => store.read_json(&record_path(period, wanted))?,
+        };
+        records.push(record.ok_or_else(|| {
+            Error::input(
+                store.place().address(&record_path(period, wanted)),
+                "the version that this run saw is no longer kept",
+                "choose a later day",
+            )
+        })?);
+    }
+    Ok((run, records))
+}

@@ -1,0 +1,233 @@
+//! The store's lock: one run writes, others wait a while and then say who holds it.
+//!
+//! A local store is locked by the system, which frees the lock with its process. In S3 the lock is an
+//! object that only one can create; it holds until a time that its holder moves on while it works, and
+//! whoever finds it later may take it over. A holder that lost it cannot commit: each record is
+//! replaced only if it is the one that was read.
+
+use std::fs::{self, File, TryLockError};
+use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::aws::s3::Condition;
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::place::Place;
+
+/// The lock's file or object.
+const NAME: &str = ".lock";
+/// Tries for the lock, and the wait between two: another run is done in seconds, and a daily job would
+/// rather wait than fail.
+const TRIES: u32 = 600;
+const WAIT: Duration = Duration::from_millis(100);
+/// In S3 each try is a request.
+const WAIT_REMOTE: u32 = 10;
+/// Seconds for which a lock in S3 holds, unless its holder moves that on.
+const LEASE: i64 = 180;
+/// How often it does.
+const RENEWAL: Duration = Duration::from_secs(45);
+
+/// Holds the store until dropped.
+#[derive(Debug)]
+pub enum Lock {
+    /// A local store's.
+    Local {
+        /// Locked while it is open.
+        _file: File,
+    },
+    /// An S3 store's.
+    Lease(Lease),
+}
+
+/// A lock in S3.
+#[derive(Debug)]
+pub struct Lease {
+    place: Place,
+    holder: Holder,
+    stop: Option<Sender<()>>,
+    renewal: Option<JoinHandle<()>>,
+}
+
+/// Who holds a lock in S3.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Holder {
+    host: String,
+    process: u32,
+    /// When the process started, by the system's own count: process numbers are used again.
+    started: String,
+    /// Until when the lock holds; epoch seconds.
+    until: i64,
+}
+
+impl Holder {
+    fn me() -> Self {
+        let process = std::process::id();
+        Self { host: host(), process, started: start_of(process).unwrap_or_default(), until: clock::now() + LEASE }
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        (&self.host, self.process, &self.started) == (&other.host, other.process, &other.started)
+    }
+
+    /// Whether nobody works under this lock any more.
+    fn is_gone(&self) -> bool {
+        let is_dead = self.host == host() && start_of(self.process).is_none_or(|started| started != self.started);
+        self.until < clock::now() || is_dead
+    }
+
+    fn bytes(&self) -> Bytes {
+        Bytes::from(serde_json::to_vec(self).unwrap_or_default())
+    }
+}
+
+/// Makes the store's folder and takes the lock for writing.
+pub fn write(place: &Place) -> Result<Lock> {
+    match place {
+        Place::Local(root) => {
+            fs::create_dir_all(root).map_err(Error::io(root, "create"))?;
+            let path = root.join(NAME);
+            let options = File::options().create(true).truncate(false).read(true).write(true).clone();
+            let file = options.open(&path).map_err(Error::io(&path, "open"))?;
+            wait(root, file, File::try_lock)
+        }
+        Place::S3(..) => lease(place),
+    }
+}
+
+/// Keeps writers out while tables are read; a store that nobody ever wrote to needs no lock, and in S3
+/// readers take each file by its hash.
+pub fn read(place: &Place) -> Result<Option<Lock>> {
+    let Place::Local(root) = place else { return Ok(None) };
+    match File::open(root.join(NAME)) {
+        Ok(file) => wait(root, file, File::try_lock_shared).map(Some),
+        Err(_) => Ok(None),
+    }
+}
+
+fn wait(root: &Path, file: File, attempt: fn(&File) -> Result<(), TryLockError>) -> Result<Lock> {
+    for _ in 0..TRIES {
+        match attempt(&file) {
+            Ok(()) => return Ok(Lock::Local { _file: file }),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(WAIT),
+            Err(TryLockError::Error(error)) => {
+                return Err(Error::Io { path: root.join(NAME), doing: "lock", source: error });
+            }
+        }
+    }
+    Err(Error::input(
+        root.display().to_string(),
+        "another billtag has held this store for a minute",
+        "wait until it is done, or stop it; the lock goes with its process",
+    ))
+}
+
+fn lease(place: &Place) -> Result<Lock> {
+    let mut other = None;
+    for tried in 0..TRIES / WAIT_REMOTE {
+        if tried > 0 {
+            std::thread::sleep(WAIT * WAIT_REMOTE);
+        }
+        let me = Holder::me();
+        let condition = match place.get(NAME)? {
+            None => Condition::Absent,
+            Some((bytes, tag)) => {
+                // A lock that cannot be read is taken over when it is as old as a lock can be.
+                let holder: Option<Holder> = serde_json::from_slice(&bytes).ok();
+                let is_free = holder.as_ref().is_some_and(|holder| holder.is_gone() || holder.is(&me));
+                other = holder;
+                match tag.filter(|_| is_free) {
+                    Some(tag) => Condition::Is(tag),
+                    None => continue,
+                }
+            }
+        };
+        match place.put(NAME, &me.bytes(), &condition) {
+            Ok(_) => return Ok(Lock::Lease(hold(place, me))),
+            // Somebody else was faster.
+            Err(Error::Changed { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let who = other.map_or_else(
+        || "somebody".to_string(),
+        |holder| {
+            let until = clock::instant_text(holder.until);
+            format!("process {} on {} (until {until}, unless it goes on)", holder.process, holder.host)
+        },
+    );
+    Err(Error::input(
+        place.address(NAME),
+        format!("another billtag has held this store for a minute: {who}"),
+        "wait until it is done, or stop it; a lock that its holder left behind ends by itself",
+    ))
+}
+
+/// Keeps a lease alive on a thread of its own.
+fn hold(place: &Place, holder: Holder) -> Lease {
+    let (stop, stopped) = mpsc::channel();
+    let (at, me) = (place.clone(), holder.clone());
+    let renewal = std::thread::spawn(move || {
+        while stopped.recv_timeout(RENEWAL) == Err(RecvTimeoutError::Timeout) {
+            let Ok(Some((bytes, Some(tag)))) = at.get(NAME) else { continue };
+            let is_mine = serde_json::from_slice::<Holder>(&bytes).is_ok_and(|holder| holder.is(&me));
+            if !is_mine {
+                break;
+            }
+            // What fails now is tried again before the lease ends; a lost lease shows at the commit.
+            drop(at.put(NAME, &Holder::me().bytes(), &Condition::Is(tag)));
+        }
+    });
+    Lease { place: place.clone(), holder, stop: Some(stop), renewal: Some(renewal) }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(renewal) = self.renewal.take() {
+            // A thread that panicked renews nothing more, which is all that is wanted.
+            drop(renewal.join());
+        }
+        let holder = self.place.get(NAME).ok().flatten();
+        let holder = holder.and_then(|(bytes, _)| serde_json::from_slice::<Holder>(&bytes).ok());
+        if holder.is_some_and(|holder| holder.is(&self.holder)) {
+            // What cannot be removed ends by itself.
+            drop(self.place.remove(NAME));
+        }
+    }
+}
+
+fn host() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
+    name.map(|name| name.trim().to_string()).unwrap_or_default()
+}
+
+/// When a process of this machine started, in the system's own count; `None` where there is no such
+/// process. Where the system does not say, every process counts as alive.
+fn start_of(process: u32) -> Option<String> {
+    if !Path::new("/proc/self/stat").exists() {
+        return Some(String::new());
+    }
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name in parentheses may hold spaces; the start is the 20th field behind it.
+    let fields = stat.rsplit_once(')')?.1;
+    fields.split_whitespace().nth(19).map(String::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_whose_holder_died_is_free_and_one_that_works_is_not() {
+        let me = Holder::me();
+        assert!(!me.is_gone() && me.is(&Holder::me()));
+        assert!(Holder { until: clock::now() - 1, ..me.clone() }.is_gone());
+        assert!(Holder { started: "another start".into(), ..me.clone() }.is_gone());
+        assert!(!Holder { host: "elsewhere".into(), process: 1, started: "x".into(), ..me }.is_gone());
+    }
+}
