@@ -63,7 +63,7 @@ impl Failure {
             SdkError::ServiceError(_) | SdkError::ResponseError(_) => kind_of(&code, status, region),
             _ => kind_of_dispatch(&chain),
         };
-        let message = error.message().map(str::to_string).filter(|message| !message.is_empty());
+        let message = error.message().map(str::to_string).filter(|message| !message.is_empty() && *message != code);
         let said = match (code.as_str(), message) {
             ("", None) => status.filter(|_| chain.is_empty()).map_or(chain, |status| format!("status {status}")),
             ("", Some(message)) => message,

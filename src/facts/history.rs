@@ -36,6 +36,25 @@ pub struct Run {
     pub alert: Option<AlertNote>,
 }
 
+/// A run that noted what it saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastRun {
+    /// Its clock; epoch seconds.
+    pub as_of: i64,
+    /// Whether no run before it is known.
+    pub is_first: bool,
+}
+
+/// The last run up to an instant.
+pub(super) fn last_run(store: &Store, until: i64) -> Result<Option<LastRun>> {
+    let mut up_to = clocks(store)?.into_iter().filter(|as_of| *as_of <= until);
+    let first = up_to.next();
+    Ok(first.map(|first| match up_to.next_back() {
+        Some(as_of) => LastRun { as_of, is_first: false },
+        None => LastRun { as_of: first, is_first: true },
+    }))
+}
+
 /// Where a replaced file of a table is kept.
 pub fn file_path(table: Table, period: &str, hash: &str) -> String {
     format!("history/{}/billing_period={period}/{hash}.parquet", table.name())
@@ -46,8 +65,27 @@ pub fn record_path(period: &str, hash: &str) -> String {
     format!("history/periods/{period}/{hash}.json")
 }
 
+/// The clock is in the name, so that most questions need no run to be read.
 fn run_path(as_of: i64) -> String {
     format!("runs/{}.json", clock::instant_text(as_of).replace(':', ""))
+}
+
+fn clock_of(path: &str) -> Option<i64> {
+    let text = path.strip_prefix("runs/")?.strip_suffix(".json")?;
+    let (day, time) = text.split_once('T')?;
+    let time = time.strip_suffix('Z').filter(|time| time.len() == 6 && time.is_ascii())?;
+    clock::parse(&format!("{day}T{}:{}:{}Z", &time[..2], &time[2..4], &time[4..])).ok()
+}
+
+/// The clocks of all runs, in order.
+fn clocks(store: &Store) -> Result<Vec<i64>> {
+    let mut clocks: Vec<i64> = store.place().below("runs/")?.iter().filter_map(|entry| clock_of(&entry.path)).collect();
+    clocks.sort_unstable();
+    Ok(clocks)
+}
+
+fn run(store: &Store, as_of: i64) -> Result<Option<Run>> {
+    store.read_json(&run_path(as_of))
 }
 
 impl Store {
@@ -58,8 +96,7 @@ impl Store {
         for period in self.periods()? {
             periods.extend(self.stored(&period)?.map(|stored| (period, stored.hash)));
         }
-        let runs = runs(self)?;
-        let last = runs.last();
+        let last = clocks(self)?.last().map_or(Ok(None), |as_of| run(self, *as_of))?;
         let is_news =
             last.is_none_or(|last| last.periods != periods || clock::day_of(last.as_of) < clock::day_of(as_of));
         if is_news && !periods.is_empty() {
@@ -83,7 +120,7 @@ impl Store {
             return Ok(());
         }
         self.write_json(ALERT, &note)?;
-        match runs(self)?.pop() {
+        match clocks(self)?.last().map_or(Ok(None), |as_of| run(self, *as_of))? {
             Some(run) => self.write_json(&run_path(run.as_of), &Run { alert: Some(note), ..run }),
             None => Ok(()),
         }
@@ -91,20 +128,24 @@ impl Store {
 
     /// Removes runs that are too old, all but the last of each past day, and what no run needs any more.
     fn forget(&self, as_of: i64) -> Result<()> {
-        let all = runs(self)?;
+        let all = clocks(self)?;
         let first = as_of - i64::from(self.keep_days) * DAY;
-        let last_of_day: BTreeMap<i32, i64> = all.iter().map(|run| (clock::day_of(run.as_of), run.as_of)).collect();
+        let last_of_day: BTreeMap<i32, i64> = all.iter().map(|run| (clock::day_of(*run), *run)).collect();
         let today = clock::day_of(as_of);
-        let is_kept = |run: &Run| {
-            let day = clock::day_of(run.as_of);
-            run.as_of >= first && (day >= today || last_of_day.get(&day) == Some(&run.as_of))
+        let is_kept = |run: &i64| {
+            let day = clock::day_of(*run);
+            *run >= first && (day >= today || last_of_day.get(&day) == Some(run))
         };
-        let (kept, gone): (Vec<Run>, Vec<Run>) = all.into_iter().partition(is_kept);
+        let (kept, gone): (Vec<i64>, Vec<i64>) = all.into_iter().partition(is_kept);
         if gone.is_empty() {
             return Ok(());
         }
+        let mut seen = BTreeSet::new();
+        for as_of in kept {
+            seen.extend(run(self, as_of)?.unwrap_or_default().periods);
+        }
         let mut needed = BTreeSet::new();
-        for (period, record_hash) in kept.iter().flat_map(|run| &run.periods) {
+        for (period, record_hash) in &seen {
             let path = record_path(period, record_hash);
             let Some(record) = self.read_json::<Record>(&path)? else { continue };
             needed.insert(path);
@@ -117,27 +158,16 @@ impl Store {
             }
         }
         // The runs go last: a kill in between leaves something to remove, never something missing.
-        gone.iter().try_for_each(|run| self.place().remove(&run_path(run.as_of)))
+        gone.iter().try_for_each(|run| self.place().remove(&run_path(*run)))
     }
-}
-
-/// All runs, by their clocks.
-fn runs(store: &Store) -> Result<Vec<Run>> {
-    let mut runs = Vec::new();
-    for entry in store.place().below("runs/")? {
-        if !entry.path.starts_with("runs/.") {
-            runs.extend(store.read_json::<Run>(&entry.path)?);
-        }
-    }
-    runs.sort_by_key(|run| run.as_of);
-    Ok(runs)
 }
 
 /// The last run up to an instant, and the records that it saw.
 pub(super) fn as_seen(store: &Store, until: i64) -> Result<(Run, Vec<Record>)> {
-    let all = runs(store)?;
-    let first = all.first().map(|run| run.as_of);
-    let Some(run) = all.into_iter().rfind(|run| run.as_of <= until) else {
+    let all = clocks(store)?;
+    let first = all.first().copied();
+    let found = all.into_iter().rfind(|as_of| *as_of <= until).map_or(Ok(None), |as_of| run(store, as_of))?;
+    let Some(run) = found else {
         let known = first.map_or_else(
             || "no run is known".to_string(),
             |first| format!("the first run that is known was on {}", clock::instant_text(first)),

@@ -67,6 +67,8 @@ pub struct Snapshot {
     pub as_of: Option<i64>,
     /// What `alert` had looked at.
     pub alert: Option<history::AlertNote>,
+    /// The last run that noted what it saw.
+    pub last_run: Option<history::LastRun>,
     /// Keeps writers out while the tables are read.
     _lock: Option<Lock>,
 }
@@ -337,8 +339,8 @@ impl Store {
             let records = self.records()?;
             match self.files_of(&records) {
                 Ok(files) => {
-                    let alert = self.alert_note()?;
-                    return Ok(Snapshot { records, files, as_of: None, alert, _lock: lock });
+                    let (alert, last_run) = (self.alert_note()?, history::last_run(self, i64::MAX)?);
+                    return Ok(Snapshot { records, files, as_of: None, alert, last_run, _lock: lock });
                 }
                 // In S3 a period may be replaced between its record and its files.
                 Err(_) if matches!(self.place, Place::S3(..)) && tries + 1 < TRIES => tries += 1,
@@ -363,7 +365,8 @@ impl Store {
         let lock = lock::read(&self.place)?;
         let (run, records) = history::as_seen(self, until)?;
         let files = self.files_of(&records)?;
-        Ok(Snapshot { records, files, as_of: Some(run.as_of), alert: run.alert, _lock: lock })
+        let last_run = history::last_run(self, until)?;
+        Ok(Snapshot { records, files, as_of: Some(run.as_of), alert: run.alert, last_run, _lock: lock })
     }
 
     /// Removes copies of what S3 no longer holds.

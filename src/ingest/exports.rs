@@ -57,7 +57,9 @@ pub(super) fn find_exports(
         let layout = match layout::detect(&place, known) {
             Ok(layout) => layout,
             Err(error) => {
-                summary.failures.push(format!("bill `{}`: {error}\n  hint: {}", bill.path, error.hint()));
+                let text = error.to_string();
+                let which = if text.contains(&bill.path) { "bill" } else { &format!("bill `{}`", bill.path) };
+                summary.failures.push(format!("{which}: {text}\n  hint: {}", error.hint()));
                 unread.bills.insert(bill.path.clone());
                 continue;
             }

@@ -13,7 +13,7 @@ use super::stages;
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Breach, Error, Result};
-use crate::facts::history::AlertNote;
+use crate::facts::history::{AlertNote, LastRun};
 use crate::facts::store::{Record, Snapshot};
 use crate::money::{self, PRECISION, SCALE};
 use crate::schema::{AMOUNTS, Kind, Table};
@@ -42,6 +42,8 @@ pub struct Engine {
     pub cost: Option<String>,
     /// What `alert` had looked at.
     pub alert_note: Option<AlertNote>,
+    /// The last run that noted what it saw.
+    pub last_run: Option<LastRun>,
     /// Held while the engine lives, so that no period is replaced between two queries.
     _snapshot: Snapshot,
 }
@@ -58,8 +60,17 @@ impl Engine {
         let days = days::days(&records, as_of);
         tables.insert("days", days_frame(&days)?.lazy());
         tables.insert("params", params_frame(config, &records, as_of, range)?.lazy());
-        let engine =
-            Self { tables, days, records, as_of, range, cost: None, alert_note: snapshot.alert, _snapshot: snapshot };
+        let engine = Self {
+            tables,
+            days,
+            records,
+            as_of,
+            range,
+            cost: None,
+            alert_note: snapshot.alert,
+            last_run: snapshot.last_run,
+            _snapshot: snapshot,
+        };
         engine.assert_law()?;
         Ok(engine)
     }

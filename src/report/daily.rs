@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::metrics::{Cell, Engine, Grid};
 use crate::money;
 
+mod changed;
 mod figures;
 mod spend;
 
@@ -41,6 +42,12 @@ pub fn report(engine: &Engine, config: &Config, alerts: &Alerts, audit: &Audit, 
     document.table(day_table(&facts));
     for line in identity(&facts)? {
         document.say(line);
+    }
+    if let Some((sentence, table)) = changed::since_last_run(engine)? {
+        document.say(sentence);
+        if !table.rows.is_empty() {
+            document.table(table);
+        }
     }
     document.table(trust::strip(engine, config, &facts.month)?);
     document.table(movers(&facts));

@@ -4,6 +4,7 @@
 mod world;
 
 mod harness;
+mod history;
 
 #[path = "support/model_ids.rs"]
 mod model_ids;
@@ -17,9 +18,13 @@ mod commands;
 mod judgement;
 mod layouts;
 mod models;
+mod parts;
+mod proxy;
 mod published_usage_types;
 mod queries;
 mod random_worlds;
+mod s3;
+mod s3_store;
 mod store;
 mod tidy;
 mod truth;

@@ -143,11 +143,9 @@ fn dictionary(column: &ColumnChunkMetaData, bytes: &Chunks) -> Result<Option<Vec
 fn dictionary_page(column: &ColumnChunkMetaData, bytes: &Chunks) -> Result<Option<(bytes::Bytes, u32)>, ParquetError> {
     let mut pages = SerializedPageReader::new(Arc::new(bytes.clone()), column, 0, None)?;
     match pages.get_next_page()? {
-        Some(Page::DictionaryPage { buf, num_values, encoding, .. })
-            if matches!(encoding, Encoding::PLAIN | Encoding::PLAIN_DICTIONARY) =>
-        {
-            Ok(Some((buf, num_values)))
-        }
+        Some(Page::DictionaryPage {
+            buf, num_values, encoding: Encoding::PLAIN | Encoding::PLAIN_DICTIONARY, ..
+        }) => Ok(Some((buf, num_values))),
         _ => Ok(None),
     }
 }
