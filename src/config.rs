@@ -349,6 +349,12 @@ impl Config {
         Place::of(&bill.path, &self.folder, aws, &access)
     }
 
+    /// Where a source of metrics lies that has a path.
+    pub fn metrics_place(&self, metrics: &Metrics, aws: &Arc<Aws>) -> Place {
+        let access = self.access(None, metrics.role_arn.as_ref(), metrics.external_id.as_ref());
+        Place::of(&metrics.path, &self.folder, aws, &access)
+    }
+
     /// Where facts are kept.
     pub fn store_place(&self, aws: &Arc<Aws>) -> Place {
         let store = &self.store;

@@ -57,7 +57,7 @@ pub fn ingest(config: &Config, store: &Store, aws: &Arc<Aws>, as_of: i64, say: &
     let mut summary = Summary::default();
     let vocabulary = Vocabulary::new(config);
     let mut unread = Unread::default();
-    let samples = read_metrics(config, &mut summary, &mut unread);
+    let measured = read_metrics(config, store, aws, &mut summary, &mut unread)?;
     let mut known = store.known();
     let exports = find_exports(config, aws, &mut known, &mut summary, &mut unread);
     let rules = rules_fingerprint(config);
@@ -65,10 +65,9 @@ pub fn ingest(config: &Config, store: &Store, aws: &Arc<Aws>, as_of: i64, say: &
         if summary.periods.contains_key(period) {
             continue;
         }
-        let samples = samples.get(period).map_or(&[][..], Vec::as_slice);
         let job = |exports: &[Export], warnings: &mut Vec<String>| {
-            let (vocabulary, rules, unread) = (&vocabulary, &rules, &unread);
-            Job { config, store, vocabulary, period, exports, samples, rules, unread, as_of }.run(warnings)
+            let (vocabulary, rules, unread, measured) = (&vocabulary, &rules, &unread, &measured);
+            Job { config, store, vocabulary, period, exports, measured, rules, unread, as_of }.run(warnings)
         };
         let mut result = job(exports, &mut summary.warnings);
         for tried in 0..AGAIN.0 {

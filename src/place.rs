@@ -111,6 +111,20 @@ impl Place {
         }
     }
 
+    /// The bytes of several files that were listed, in their order.
+    ///
+    /// # Errors
+    /// That of the first which cannot be read.
+    pub fn read_all(&self, entries: &[&Entry]) -> Result<Vec<Bytes>> {
+        match self {
+            Self::Local(_) => entries.iter().map(|entry| self.read(entry)).collect(),
+            Self::S3(bucket, prefix) => {
+                let key = |entry: &&Entry| (format!("{prefix}{}", entry.path), entry.tag.clone());
+                Ok(bucket.get_all(&entries.iter().map(key).collect::<Vec<_>>())?)
+            }
+        }
+    }
+
     /// The files whose paths start with `prefix`, which ends in `/`; none where there is no such folder.
     ///
     /// # Errors

@@ -28,6 +28,8 @@ const WAIT_MAX: Duration = Duration::from_secs(4);
 const BODY: Duration = Duration::from_secs(120);
 /// Ranges of one object that are asked for at the same time.
 const ABREAST: usize = 4;
+/// Small objects that are asked for at the same time.
+const OBJECTS_ABREAST: usize = 16;
 
 /// An object of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,6 +131,28 @@ impl Bucket {
             let request = client.get_object().bucket(&self.name).key(key);
             self.body(request.set_if_match(etag.map(String::from)), key, None)
         })
+    }
+
+    /// Whole objects of these keys and ETags, several at a time, in the order asked.
+    ///
+    /// # Errors
+    /// The refusal; [`Kind::Changed`] where an object is another by now.
+    pub fn get_all(&self, objects: &[(String, Option<String>)]) -> Result<Vec<Bytes>, Failure> {
+        drop(self.client());
+        let mut found = Vec::with_capacity(objects.len());
+        for some in objects.chunks(OBJECTS_ABREAST) {
+            let requests = some.iter().map(|(key, etag)| {
+                self.retrying_later(move |client| {
+                    let request = client.get_object().bucket(&self.name).key(key);
+                    self.body(request.set_if_match(etag.clone()), key, None)
+                })
+            });
+            let answers = self.aws.run(futures_util::future::join_all(requests));
+            for answer in answers {
+                found.push(answer?.0);
+            }
+        }
+        Ok(found)
     }
 
     /// Ranges of the object of an ETag, several at a time, in the order asked.

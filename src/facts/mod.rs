@@ -8,6 +8,7 @@ pub mod history;
 pub mod law;
 pub mod lock;
 pub mod parquet;
+pub mod points;
 pub mod record;
 pub mod store;
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::exports::Export;
+use super::measured::Measured;
 use super::{Outcome, Unread};
 use crate::attribute::consumers::Consumers;
 use crate::attribute::demand::{Profiles, owner_of};
@@ -31,7 +32,7 @@ pub(super) struct Job<'a> {
     pub(super) vocabulary: &'a Vocabulary,
     pub(super) period: &'a str,
     pub(super) exports: &'a [Export],
-    pub(super) samples: &'a [HourSample],
+    pub(super) measured: &'a Measured,
     pub(super) rules: &'a str,
     pub(super) unread: &'a Unread,
     pub(super) as_of: i64,
@@ -110,14 +111,10 @@ impl Job<'_> {
             bill.update(export.name.as_bytes());
             bill.update(export.fingerprint()?.as_bytes());
         }
-        let mut metrics = blake3::Hasher::new();
-        for sample in self.samples {
-            metrics.update(format!("{sample:?}\n").as_bytes());
-        }
         let short = |hash: &blake3::Hasher| hash.finalize().to_hex()[..32].to_string();
         Ok(Fingerprint {
             bill: short(&bill),
-            metrics: short(&metrics),
+            metrics: self.measured.fingerprint(self.period),
             rules: self.rules.to_string(),
             version: format!("{}/{}", env!("CARGO_PKG_VERSION"), store::REVISION),
         })
@@ -136,8 +133,9 @@ impl Job<'_> {
         }
         let consumers = self.find_consumers(&mut charges)?;
         let ladder = Ladder::new(self.config, self.vocabulary, &consumers, &mut charges.texts);
-        let (facts, profiles) = ladder.attribute(&mut charges, self.samples, &mut record.trust)?;
-        let usage = self.usage_rows(&profiles, &mut charges.texts);
+        let samples = self.measured.samples(self.store, self.period)?;
+        let (facts, profiles) = ladder.attribute(&mut charges, &samples, &mut record.trust)?;
+        let usage = self.usage_rows(&samples, &profiles, &mut charges.texts);
         self.write(&mut record, charges, facts, &usage, (old, causes))?;
         if record.trust.lines_selected == 0 {
             warnings
@@ -214,9 +212,8 @@ impl Job<'_> {
     }
 
     /// The measured demand as rows of `usage`.
-    fn usage_rows(&self, profiles: &Profiles, texts: &mut Texts) -> Vec<parquet::Usage> {
-        let mut rows: Vec<parquet::Usage> = self
-            .samples
+    fn usage_rows(&self, samples: &[HourSample], profiles: &Profiles, texts: &mut Texts) -> Vec<parquet::Usage> {
+        let mut rows: Vec<parquet::Usage> = samples
             .iter()
             .map(|sample| {
                 let account = texts.intern(&sample.account_id);

@@ -24,6 +24,7 @@ mod published_usage_types;
 mod queries;
 mod random_worlds;
 mod s3;
+mod s3_metrics;
 mod s3_store;
 mod store;
 mod tidy;

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
 
 use super::notes::Notes;
@@ -85,7 +86,7 @@ fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Whether a file's name is one that metrics are saved under.
-fn is_read(file: &Path) -> bool {
+pub(super) fn is_read(file: &Path) -> bool {
     matches!(extension(file).as_deref(), None | Some("json" | "jsonl" | "ndjson" | "gz"))
 }
 
@@ -119,7 +120,15 @@ pub(super) enum Content {
 
 /// Opens a file and tells by its first bytes what it is; names are not trusted.
 pub(super) fn open(file: &Path) -> io::Result<Content> {
-    let mut packed = BufReader::with_capacity(HEAD_BYTES, File::open(file)?);
+    unpacked(BufReader::with_capacity(HEAD_BYTES, File::open(file)?))
+}
+
+/// Tells by its first bytes what a file is that is at hand.
+pub(super) fn unpack(bytes: Bytes) -> io::Result<Content> {
+    unpacked(io::Cursor::new(bytes))
+}
+
+fn unpacked(mut packed: impl BufRead + 'static) -> io::Result<Content> {
     if packed.fill_buf()?.starts_with(&[0x1f, 0x8b]) {
         // Firehose and `cat` put several gzip members one behind the other.
         content(BufReader::with_capacity(HEAD_BYTES, MultiGzDecoder::new(packed)))

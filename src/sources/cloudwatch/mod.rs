@@ -19,7 +19,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
 
 mod folder;
 mod hours;
@@ -37,6 +39,8 @@ mod whereabouts;
 
 #[cfg(test)]
 mod tests;
+
+pub use series::{Origin, Point, Series, SeriesName};
 
 use reading::Reading;
 use replies::Saved;
@@ -246,6 +250,81 @@ impl CloudWatchError {
             Self::UnknownMeasure { .. } => "check the keys of `names` of this [[metrics]] source",
         }
     }
+}
+
+/// Reads files that are at hand as bytes, a part at a time, and gives their points.
+pub struct Parser<'a> {
+    reading: Reading<'a>,
+    saved: Saved,
+}
+
+/// What a [`Parser`] read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Parsed {
+    /// Series with their points, sorted.
+    pub series: Vec<Series>,
+    /// Where something was left out of what was read.
+    pub warnings: Vec<Warning>,
+    /// Files, or parts of them, that could not be used.
+    pub failures: Vec<String>,
+}
+
+impl<'a> Parser<'a> {
+    /// A parser of a source, whose path the files' names begin with.
+    ///
+    /// # Errors
+    /// When the configuration names an unknown measure.
+    pub fn new(source: &'a MetricSource) -> Result<Self, CloudWatchError> {
+        Ok(Self { reading: Reading::of(source)?, saved: Saved::default() })
+    }
+
+    /// Whether a file of this name is one that metrics are saved under.
+    #[must_use]
+    pub fn is_read(path: &str) -> bool {
+        let is_hidden = path.split('/').any(|part| part.starts_with('.'));
+        !is_hidden && folder::is_read(Path::new(path))
+    }
+
+    /// Reads a file.
+    pub fn take(&mut self, file: &Path, bytes: Bytes) {
+        self.reading.read_content(file, folder::unpack(bytes), &mut self.saved);
+    }
+
+    /// The files that hold requests or replies, which are understood only together.
+    #[must_use]
+    pub fn paired(&self) -> BTreeSet<PathBuf> {
+        let requests = self.saved.requests.iter().map(|saved| saved.file.clone());
+        requests.chain(self.saved.replies.iter().map(|saved| saved.file.clone())).collect()
+    }
+
+    /// What was read.
+    #[must_use]
+    pub fn finish(mut self) -> Parsed {
+        replies::read(&self.saved, &mut self.reading);
+        if self
+            .reading
+            .store
+            .ignored_levels()
+            .iter()
+            .any(|level| Some(&level.namespace) == self.reading.source.namespace.as_ref())
+        {
+            self.reading.note_missing_level();
+        }
+        let (series, notes) = (self.reading.store.into_sorted(), self.reading.notes);
+        Parsed { series, warnings: notes.warnings, failures: notes.failures }
+    }
+}
+
+/// The samples of series, whenever they were read; nothing is added twice.
+///
+/// # Errors
+/// When the configuration names an unknown measure.
+pub fn samples(series: Vec<Series>, source: &MetricSource) -> Result<(Vec<HourSample>, Vec<Warning>), CloudWatchError> {
+    let mut store = series::Store::default();
+    for series in &series {
+        store.add_all(series);
+    }
+    Ok(hours::samples(&store, &levels::Levels::of(source)?, source))
 }
 
 /// Reads all metrics of a source.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::folder::{self, Content};
@@ -44,7 +45,12 @@ impl<'a> Reading<'a> {
 
     /// Reads one file: records become points at once, requests and replies are kept for later.
     pub(super) fn read_file(&mut self, file: &Path, saved: &mut Saved) {
-        let text = match folder::open(file) {
+        self.read_content(file, folder::open(file), saved);
+    }
+
+    /// Reads a file that is open.
+    pub(super) fn read_content(&mut self, file: &Path, content: io::Result<Content>, saved: &mut Saved) {
+        let text = match content {
             Ok(Content::Text(text)) => text,
             Ok(Content::OpenTelemetry) => {
                 let text = "this is a metric stream in OpenTelemetry format, which is not read; switch the stream's output format to JSON.";
@@ -226,7 +232,7 @@ impl<'a> Reading<'a> {
     }
 
     /// A misspelt dimension silently empties every owner's measurement, so it is said aloud.
-    fn note_missing_level(&mut self) {
+    pub(super) fn note_missing_level(&mut self) {
         let Some(namespace) = &self.source.namespace else {
             return;
         };

@@ -6,22 +6,27 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use serde::{Deserialize, Serialize};
+
 use super::IgnoredLevel;
 
 /// One data point: how many samples it had, where that is known, and their sum.
 ///
 /// The order of the members is the rule by which a redelivered point is settled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Point {
-    pub(super) count: Option<i64>,
-    pub(super) sum: i64,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Point {
+    /// Samples, where that is known.
+    pub count: Option<i64>,
+    /// Their sum, in whole tokens or calls.
+    pub sum: i64,
 }
 
 /// How a series of points reached us. Points of two origins measure the same and are never added.
 ///
 /// The order prefers, where nothing else decides, the stream, then the finest period.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Origin {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
     /// A metric stream, whose points cover a minute.
     Stream,
     /// A reply of GetMetricData.
@@ -36,28 +41,37 @@ pub(super) enum Origin {
 }
 
 /// The name of a series of metric points.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct SeriesName {
-    pub(super) account_id: String,
-    pub(super) region: String,
-    pub(super) namespace: String,
-    pub(super) metric: String,
-    pub(super) dimensions: BTreeMap<String, String>,
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SeriesName {
+    /// The account that made the calls.
+    pub account_id: String,
+    /// The region in which they were made.
+    pub region: String,
+    /// The metric's namespace.
+    pub namespace: String,
+    /// The metric's name as it is published.
+    pub metric: String,
+    /// Dimension name → value: exactly this set.
+    pub dimensions: BTreeMap<String, String>,
 }
 
 impl SeriesName {
-    /// Names the series in a message.
+    /// Names all but the metric in a message.
     pub(super) fn describe(&self) -> String {
         let dimensions: Vec<String> = self.dimensions.iter().map(|(name, value)| format!("{name}={value}")).collect();
         format!("{} {{{}}} in {} {}", self.namespace, dimensions.join(", "), self.account_id, self.region)
     }
 }
 
-/// One series and its points by their start in epoch seconds.
-pub(super) struct Series {
-    pub(super) name: SeriesName,
-    pub(super) origin: Origin,
-    pub(super) points: BTreeMap<i64, Point>,
+/// One series and its points.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Series {
+    /// What is measured.
+    pub name: SeriesName,
+    /// How the points reached us.
+    pub origin: Origin,
+    /// By their start in epoch seconds.
+    pub points: BTreeMap<i64, Point>,
 }
 
 /// All series of one source.
@@ -95,6 +109,15 @@ impl Store {
         *kept = point.max(*kept);
     }
 
+    /// Adds all points of a series.
+    pub(super) fn add_all(&mut self, series: &Series) {
+        let SeriesName { account_id, region, namespace, metric, dimensions } = &series.name;
+        let name = NameRef { account_id, region, namespace, metric, dimensions };
+        for (at, point) in &series.points {
+            self.add(&name, series.origin, *at, *point);
+        }
+    }
+
     /// Remembers that a series of another level was seen.
     pub(super) fn ignore(&mut self, name: &NameRef<'_>) {
         let mut key = String::new();
@@ -118,6 +141,12 @@ impl Store {
     /// All series, in the order in which they were first seen.
     pub(super) fn series(&self) -> &[Series] {
         &self.series
+    }
+
+    /// All series, by name and origin.
+    pub(super) fn into_sorted(mut self) -> Vec<Series> {
+        self.series.sort_by(|a, b| (&a.name, a.origin).cmp(&(&b.name, b.origin)));
+        self.series
     }
 }
 
