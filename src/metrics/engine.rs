@@ -54,10 +54,23 @@ impl Engine {
         }
         let days = days::days(&records, as_of);
         tables.insert("days", days_frame(&days)?.lazy());
-        tables.insert("params", params_frame(config, &records, as_of, range)?.lazy());
-        let engine = Self { tables, days, records, as_of, range, cost: None, _lock: lock };
+        let mut engine = Self { tables, days, records, as_of, range, cost: None, _lock: lock };
         engine.assert_law()?;
+        let whole = engine.whole_store()?;
+        engine.tables.insert("params", params_frame(config, whole, as_of, range)?.lazy());
         Ok(engine)
+    }
+
+    /// First and last day of the store: its months, and any day outside them that a line is dated. A
+    /// refund may be dated months before the period that bills it, a fee after it.
+    fn whole_store(&self) -> Result<(i32, i32)> {
+        let sql = "select min(day) as first, max(day) as last from cost_daily";
+        let dated = self.run(&Query { name: "stored days".into(), sql: sql.into() })?;
+        let dated = dated.rows.iter().flat_map(|row| [dated.day(row, "first"), dated.day(row, "last")]).flatten();
+        let months = self.records.iter().filter_map(|record| clock::month_range(&record.period));
+        let days: Vec<i32> = months.flat_map(|(first, next)| [first, next - 1]).chain(dated).collect();
+        let today = clock::day_of(self.as_of);
+        Ok((days.iter().copied().min().unwrap_or(today), days.iter().copied().max().unwrap_or(today)))
     }
 
     /// The last complete day of the range.
@@ -252,12 +265,9 @@ fn days_frame(days: &[Day]) -> Result<DataFrame> {
     build().map_err(|error| engine_error(&error))
 }
 
-fn params_frame(config: &Config, records: &[Record], as_of: i64, range: Range) -> Result<DataFrame> {
-    let first = records.first().and_then(|record| clock::month_range(&record.period)).map(|(first, _)| first);
-    let last = records.last().and_then(|record| clock::month_range(&record.period)).map(|(_, next)| next - 1);
-    let today = clock::day_of(as_of);
-    let from = range.from.or(first).unwrap_or(today);
-    let to = range.to.or(last).unwrap_or(today);
+fn params_frame(config: &Config, whole: (i32, i32), as_of: i64, range: Range) -> Result<DataFrame> {
+    let from = range.from.unwrap_or(whole.0);
+    let to = range.to.unwrap_or(whole.1);
     let build = || {
         let date = |name: &str, day: i32| dates(vec![Some(day)], name);
         let decimal = |name: &str, units: i128| {

@@ -1,0 +1,55 @@
+//! The figures and the report over small worlds: which days they cover, what they compare and say.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::bills::{self, Line, NOVEMBER, batch, nova};
+use crate::harness;
+
+const DAY: i64 = 86_400;
+
+/// A line of an hour on a day of November, counted from the first.
+fn on(day: i64, mut line: Line) -> Line {
+    line.start = NOVEMBER + day * DAY;
+    line.end = line.start + 3_600;
+    line
+}
+
+/// A line of another service, so that the bill reaches to the end of a day.
+fn until(day: i64) -> Line {
+    on(day + 1, nova().text("line_item_product_code", "AmazonEC2").cost(0.0))
+}
+
+fn json(folder: &Path, arguments: &[&str]) -> Value {
+    serde_json::from_str(&harness::stdout(folder, arguments)).expect("JSON")
+}
+
+#[test]
+fn a_line_dated_outside_the_stored_months_is_in_every_total() {
+    let folder = tempfile::tempdir().expect("a folder");
+    bills::configure(folder.path(), "");
+    // The folder says which period it is, whatever the lines' own dates.
+    let refund = on(-61, nova().text("line_item_line_item_type", "Refund").cost(-3.0));
+    let fee = on(40, nova().text("line_item_line_item_type", "Fee").cost(20.0));
+    let lines = [on(0, nova().cost(100.0)), refund, fee, until(0)];
+    bills::write(&folder.path().join("bill/BILLING_PERIOD=2026-11/bill.parquet"), &batch(&lines));
+    harness::ingest_folder(folder.path());
+    let total = |query: &str| {
+        let rows = json(folder.path(), &["query", query, "--format", "json"]);
+        let costs = rows.as_array().expect("rows").iter().map(|row| row["cost"].as_str().expect("a cost").to_string());
+        costs.map(|cost| cost.parse::<f64>().expect("a number")).sum::<f64>().to_string()
+    };
+    for query in [
+        "spend_by_workload",
+        "spend_by_team",
+        "spend_by_cost_center",
+        "bill_identity",
+        "attribution_methods",
+        "unattributed",
+    ] {
+        assert_eq!(total(query), "117", "{query}");
+    }
+    let report = harness::stdout(folder.path(), &["report"]);
+    assert!(report.contains("Purchase 20.00") && report.contains("Adjustment -3.00 = 117.00 USD"), "{report}");
+}
