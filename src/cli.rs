@@ -80,6 +80,8 @@ pub enum Command {
     /// The tagging audit: what spends without a name, by money, with the fix
     Audit,
     /// A named query, a .sql file, or -e SQL, over the facts
+    ///
+    /// The tables are charges, usage, cost_facts, cost_daily, days, models and params.
     Query {
         /// Name of a query or path of a .sql file; without one, the names are listed
         name: Option<String>,

@@ -6,6 +6,7 @@ use polars::prelude::*;
 use polars::sql::SQLContext;
 
 use super::days::{self, Day};
+use super::frames::{self, dates};
 use super::grid::{Cell, Grid};
 use super::queries::Query;
 use super::stages;
@@ -53,11 +54,13 @@ impl Engine {
             tables.insert(table.name(), open_table(store, table, &records)?);
         }
         let days = days::days(&records, as_of);
-        tables.insert("days", days_frame(&days)?.lazy());
+        tables.insert("days", frames::days(&days)?.lazy());
         let mut engine = Self { tables, days, records, as_of, range, cost: None, _lock: lock };
         engine.assert_law()?;
         let whole = engine.whole_store()?;
-        engine.tables.insert("params", params_frame(config, whole, as_of, range)?.lazy());
+        engine.tables.insert("params", frames::params(config, whole, as_of, range)?.lazy());
+        let models = frames::models(&engine.stored_models()?)?.lazy();
+        engine.tables.insert("models", models);
         Ok(engine)
     }
 
@@ -71,6 +74,16 @@ impl Engine {
         let days: Vec<i32> = months.flat_map(|(first, next)| [first, next - 1]).chain(dated).collect();
         let today = clock::day_of(self.as_of);
         Ok((days.iter().copied().min().unwrap_or(today), days.iter().copied().max().unwrap_or(today)))
+    }
+
+    /// Every model of the store by name, with whether the bill shows it caching.
+    fn stored_models(&self) -> Result<Vec<(String, bool)>> {
+        let sql = "select model_name, \
+                   sum(case when usage_kind in ('cache_read', 'cache_write') then 1 else 0 end) > 0 as has_cached \
+                   from cost_daily where model_name is not null group by model_name order by model_name";
+        let models = self.run(&Query { name: "stored models".into(), sql: sql.into() })?;
+        let named = |row: &Vec<Cell>| (models.text(row, "model_name"), models.flag(row, "has_cached"));
+        Ok(models.rows.iter().map(named).collect())
     }
 
     /// The last complete day of the range.
@@ -211,7 +224,7 @@ fn polars_type(kind: Kind) -> DataType {
     }
 }
 
-fn engine_error(what: &dyn std::fmt::Display) -> Error {
+pub(super) fn engine_error(what: &dyn std::fmt::Display) -> Error {
     Error::input("store", what.to_string(), "run `billtag ingest` to make the facts again")
 }
 
@@ -235,61 +248,6 @@ fn open_table(store: &Store, table: Table, records: &[Record]) -> Result<LazyFra
     };
     let options = ScanArgsParquet { glob: false, hive_options, schema: Some(schema.into()), ..Default::default() };
     LazyFrame::scan_parquet_files(paths.into(), options).map_err(|error| engine_error(&error))
-}
-
-fn dates(values: Vec<Option<i32>>, name: &str) -> PolarsResult<Column> {
-    Series::new(name.into(), values).cast(&DataType::Date).map(Column::from)
-}
-
-fn days_frame(days: &[Day]) -> Result<DataFrame> {
-    let build = || {
-        let day = dates(days.iter().map(|day| Some(day.day)).collect(), "day")?;
-        let previous = days.iter().map(|day| day.follows.then_some(day.day - 1)).collect();
-        let previous = dates(previous, "previous_day")?;
-        let month: Vec<String> = days.iter().map(|day| clock::month_of(day.day)).collect();
-        let day_of_month: Vec<i64> = days.iter().map(|day| clock::day_of_month(day.day)).collect();
-        let weekday: Vec<i64> = days.iter().map(|day| clock::weekday(day.day)).collect();
-        let complete: Vec<bool> = days.iter().map(|day| day.is_complete).collect();
-        DataFrame::new(
-            days.len(),
-            vec![
-                day,
-                previous,
-                Column::new("month".into(), month),
-                Column::new("day_of_month".into(), day_of_month),
-                Column::new("weekday".into(), weekday),
-                Column::new("is_complete".into(), complete),
-            ],
-        )
-    };
-    build().map_err(|error| engine_error(&error))
-}
-
-fn params_frame(config: &Config, whole: (i32, i32), as_of: i64, range: Range) -> Result<DataFrame> {
-    let from = range.from.unwrap_or(whole.0);
-    let to = range.to.unwrap_or(whole.1);
-    let build = || {
-        let date = |name: &str, day: i32| dates(vec![Some(day)], name);
-        let decimal = |name: &str, units: i128| {
-            Int128Chunked::from_slice(name.into(), &[units])
-                .into_decimal(PRECISION as usize, SCALE as usize)
-                .map(|column| Column::from(column.into_series()))
-        };
-        let time = Series::new("as_of".into(), [as_of * 1_000_000])
-            .cast(&DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)))?;
-        DataFrame::new(
-            1,
-            vec![
-                Column::from(time),
-                date("from", from)?,
-                date("to", to)?,
-                decimal("ratio", config.anomaly.ratio)?,
-                decimal("page_above", config.anomaly.page_above)?,
-                decimal("cache_hit_floor", config.cache.hit_floor)?,
-            ],
-        )
-    };
-    build().map_err(|error| engine_error(&error))
 }
 
 fn to_grid(frame: &DataFrame) -> Result<Grid> {

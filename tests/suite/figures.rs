@@ -53,3 +53,19 @@ fn a_line_dated_outside_the_stored_months_is_in_every_total() {
     let report = harness::stdout(folder.path(), &["report"]);
     assert!(report.contains("Purchase 20.00") && report.contains("Adjustment -3.00 = 117.00 USD"), "{report}");
 }
+
+#[test]
+fn a_model_that_can_cache_and_never_does_has_a_rate_of_zero() {
+    let model = |name: &'static str| on(0, nova().product("model", name).number("line_item_usage_amount", 10.0));
+    let unknown = on(0, nova().text("line_item_usage_type", "USE1-WhollyNew-input-tokens"));
+    let folder = bills::world(&batch(&[model("Claude Haiku 4.5"), model("Llama 3.3 70B"), unknown, until(0)]));
+    harness::ingest_folder(folder.path());
+    let rows = json(folder.path(), &["query", "cache_hit_rate", "--format", "json"]);
+    let rate = |model: Option<&str>| {
+        let row = rows.as_array().expect("rows").iter().find(|row| row["model_name"].as_str() == model).expect("a row");
+        (row["hit_rate"].as_f64(), row["below_floor"].as_bool())
+    };
+    assert_eq!(rate(Some("Claude Haiku 4.5")), (Some(0.0), Some(true)));
+    assert_eq!(rate(Some("Llama 3.3 70B")), (None, Some(false)));
+    assert_eq!(rate(None), (None, Some(false)));
+}
