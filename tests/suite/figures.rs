@@ -69,3 +69,16 @@ fn a_model_that_can_cache_and_never_does_has_a_rate_of_zero() {
     assert_eq!(rate(Some("Llama 3.3 70B")), (None, Some(false)));
     assert_eq!(rate(None), (None, Some(false)));
 }
+
+#[test]
+fn a_small_jump_is_a_note_and_still_a_finding() {
+    let of_w = |day: i64, cost: f64| on(day, nova().cost(cost).tag("resourceTags/Workload", "w"));
+    let folder = bills::world(&batch(&[of_w(0, 1.0), of_w(1, 4.0), until(1)]));
+    harness::ingest_folder(folder.path());
+    let findings = json(folder.path(), &["alert", "--dry-run", "--format", "json"]);
+    assert_eq!((findings[0]["rule"].as_str(), findings[0]["severity"].as_str()), (Some("R1"), Some("note")));
+    for command in ["alert", "report"] {
+        let code = harness::billtag(folder.path(), &[command, "--fail-on-findings"]).status.code();
+        assert_eq!(code, Some(3), "{command}");
+    }
+}
