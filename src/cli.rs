@@ -45,7 +45,7 @@ pub struct Common {
     /// What spend is grouped by in the report
     #[arg(long, global = true, value_enum)]
     pub by: Option<By>,
-    /// Cost basis to read in place of each figure's own
+    /// Cost basis to read in place of each figure's own; alerts and the audit keep theirs
     #[arg(long, global = true, value_enum, value_name = "BASIS")]
     pub cost: Option<Basis>,
     /// Exit with 3 when there are findings

@@ -55,6 +55,7 @@ impl<'a> Session<'a> {
     }
 
     fn run(&self, command: &Command) -> Result<u8> {
+        self.must_take_cost(command)?;
         match command {
             Command::Run => self.run_all(),
             Command::Ingest => self.ingest().map(|summary| code(&summary)),
@@ -63,6 +64,22 @@ impl<'a> Session<'a> {
             Command::Audit => self.audit(),
             Command::Query { name, execute } => self.query(name.as_deref(), execute.as_deref()),
             Command::Explain { workload, day } => self.explain(workload, *day),
+        }
+    }
+
+    /// Refuses a cost basis where the command could not show it: an option is never silently ignored.
+    fn must_take_cost(&self, command: &Command) -> Result<()> {
+        let refused = |what: &str, hint: &str| Err(Error::config("--cost", what, hint));
+        match command {
+            Command::Alert { .. } if self.common.cost.is_some() => refused(
+                "alerts compare the unblended cost of Usage, whatever basis is asked for",
+                "leave --cost out; `billtag explain WORKLOAD --cost BASIS` takes a workload apart on another basis",
+            ),
+            Command::Audit if self.common.cost.is_some() => refused(
+                "the audit judges billed cost, so that its debt is money that is paid",
+                "leave --cost out; `billtag report --cost BASIS` shows spend on another basis",
+            ),
+            _ => Ok(()),
         }
     }
 
@@ -212,6 +229,13 @@ impl<'a> Session<'a> {
             }
             (None, None) => return self.list_queries(),
         };
+        if self.common.cost.is_some() && query.replaceable_cost().is_none() {
+            return Err(Error::config(
+                "--cost",
+                format!("the query `{}` names no cost column that another may take the place of", query.name),
+                "leave --cost out, or begin the SQL with a line `-- cost: billed_cost` that names the column it reads",
+            ));
+        }
         let answer = self.engine()?.run(&query)?;
         output::write(self.common, &render::answer(&answer, output::format(self.common)?, self.width)?)?;
         Ok(0)

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::error::{Breach, Error, Result};
 use crate::facts::store::{Lock, Record, Store};
 use crate::money::{self, PRECISION, SCALE};
-use crate::schema::{AMOUNTS, Kind, Table};
+use crate::schema::{Kind, Table};
 
 /// Which days a query looks at; the whole store where open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -130,11 +130,16 @@ impl Engine {
         self.run(&Query::find(name, own.as_deref())?)
     }
 
+    /// The basis that a figure shows, in words: the one that was asked for, else the figure's own.
+    pub fn basis(&self, own: &str) -> String {
+        self.cost.as_deref().unwrap_or(own).replace('_', " ")
+    }
+
     /// A cost basis other than the query's own replaces the column under its name.
     fn with_cost(&self, name: &str, frame: &LazyFrame, query: &Query) -> Result<LazyFrame> {
-        let (Some(wanted), Some(read)) = (&self.cost, query.cost_column()) else { return Ok(frame.clone()) };
+        let (Some(wanted), Some(read)) = (&self.cost, query.replaceable_cost()) else { return Ok(frame.clone()) };
         let has_money = matches!(name, "charges" | "cost_facts" | "cost_daily");
-        if !has_money || wanted == read || !AMOUNTS.contains(&read) {
+        if !has_money || wanted == read {
             return Ok(frame.clone());
         }
         Ok(frame.clone().with_column(col(wanted.as_str()).alias(read)))

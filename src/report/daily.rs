@@ -77,7 +77,7 @@ impl<'a> Facts<'a> {
 
     /// The cost basis of totals and spend, in words.
     fn basis(&self) -> String {
-        self.engine.cost.as_deref().unwrap_or("billed_cost").replace('_', " ")
+        self.engine.basis("billed_cost")
     }
 
     /// The month, or how far into it the range goes.
@@ -119,7 +119,8 @@ fn day_table(facts: &Facts<'_>) -> Table {
         column("month_cost", "Month to date", Look::Money),
         column("previous_same_days", "Same days before", Look::Money),
     ];
-    let note = "Usage is unblended cost of Usage; the month is billed cost of all daily lines up to that day";
+    let basis = facts.basis();
+    let note = format!("Usage is unblended cost of Usage; the month is {basis} of all daily lines up to that day");
     let mut table = Table::new("day", "The day", note, columns);
     let Some(day) = facts.day else { return table };
     let today = facts.sum("usage_cost", |known| known == day);
@@ -267,7 +268,7 @@ fn debt(audit: &Audit) -> Table {
         column("faults", "Fault", Look::Plain),
     ];
     let window = audit.window.map(|(from, to)| {
-        format!("{} to {}, `billtag audit` has the fixes", clock::day_text(from), clock::day_text(to))
+        format!("{} to {}, billed cost; `billtag audit` has the fixes", clock::day_text(from), clock::day_text(to))
     });
     let mut table = Table::new("tag_debt", "Tag debt", window.unwrap_or_default(), columns);
     let wrong = audit.items.iter().filter(|item| !item.is_compliant() && item.cost > item.compliant);

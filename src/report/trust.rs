@@ -105,7 +105,11 @@ pub fn strip(engine: &Engine, config: &Config, month: &str) -> Result<Table> {
         }
     }
     let basis = match &engine.cost {
-        Some(column) => (column.clone(), "read in place of each figure's own basis".to_string()),
+        Some(column) => (
+            column.clone(),
+            "in place of each figure's own basis; movers and anomalies: unblended cost of Usage; tag debt: billed cost"
+                .into(),
+        ),
         None => {
             ("billed_cost".into(), "totals and spend; movers, anomalies and unit costs: unblended cost of Usage".into())
         }
@@ -190,7 +194,12 @@ pub fn methods(engine: &Engine, config: &Config, month: &str) -> Result<Table> {
         column("cost", "Cost", Look::Money),
         column("share_of_cost", "Share", Look::Percent),
     ];
-    let mut table = Table::new("methods", format!("Evidence, {month}"), "billed cost, all charges", columns);
+    let mut table = Table::new(
+        "methods",
+        format!("Evidence, {month}"),
+        format!("{}, all charges", engine.basis("billed_cost")),
+        columns,
+    );
     for row in grid.rows.iter().filter(|row| grid.text(row, "month") == month) {
         table.push_from(&grid, row);
     }

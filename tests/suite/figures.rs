@@ -82,3 +82,43 @@ fn a_small_jump_is_a_note_and_still_a_finding() {
         assert_eq!(code, Some(3), "{command}");
     }
 }
+
+#[test]
+fn another_cost_basis_never_changes_what_jumped() {
+    let of_w = |day: i64, cost: f64, net: f64| {
+        on(day, nova().cost(cost).number("line_item_net_unblended_cost", net).tag("resourceTags/Workload", "w"))
+    };
+    // Unblended cost is four times the day before, billed cost less than twice.
+    let folder = bills::world(&batch(&[of_w(0, 1.0, 1.0), of_w(1, 4.0, 1.5), until(1)]));
+    harness::ingest_folder(folder.path());
+    let anomalies = |arguments: &[&str]| {
+        json(folder.path(), &[arguments, &["--format", "json"]].concat())["anomalies"].as_array().map(Vec::len)
+    };
+    assert_eq!(anomalies(&["report"]), Some(1));
+    for basis in ["billed", "list"] {
+        assert_eq!(anomalies(&["report", "--cost", basis]), Some(1), "{basis}");
+    }
+    let code = harness::billtag(folder.path(), &["run", "-q", "--cost", "billed", "--fail-on-findings"]).status.code();
+    assert_eq!(code, Some(3));
+}
+
+#[test]
+fn a_cost_basis_is_shown_under_its_name_or_refused() {
+    let folder = harness::ingested();
+    let explain = |arguments: &[&str]| json(folder, &[&["explain", "form-filler"], arguments].concat());
+
+    let own = explain(&["--format", "json"]);
+    let list = explain(&["--format", "json", "--cost", "list"]);
+    assert!(own["by_model"][0]["billed_cost"].is_string(), "{own}");
+    assert!(list["by_model"][0]["billed_cost"].is_null() && list["headings"]["by_model"]["list_cost"] == "List");
+    let report = harness::stdout(folder, &["report", "--cost", "effective"]);
+    assert!(report.contains("Evidence, 2026-11\n(effective cost, all charges)"), "{report}");
+    assert!(report.contains("effective cost of Usage in cells with counted calls"), "{report}");
+    for command in [&["alert"][..], &["audit"], &["query", "anomalies"], &["query", "-e", "select 1 as one"]] {
+        let message = harness::failure(folder, &[command, &["--cost", "list"]].concat());
+        assert!(
+            message.starts_with("exit 2\nerror: --cost") && message.contains("hint: leave --cost out"),
+            "{message}"
+        );
+    }
+}

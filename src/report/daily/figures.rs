@@ -149,7 +149,10 @@ fn cache(facts: &Facts<'_>) -> Result<Table> {
     ];
     let what = note(
         facts,
-        "reads ÷ (reads + writes + input), real-time; net saving at this bill's own rates; LOW is below the floor",
+        &format!(
+            "reads ÷ (reads + writes + input), real-time; net saving in {} at this bill's own rates; LOW is below the floor",
+            facts.engine.basis("unblended_cost")
+        ),
     );
     let mut table = Table::new("cache", "Prompt cache", what, columns);
     let floor = facts.config.cache.hit_floor;
@@ -192,7 +195,10 @@ fn unit_cost(facts: &Facts<'_>) -> Result<Table> {
     ];
     let what = note(
         facts,
-        "unblended cost of Usage in cells with counted calls ÷ those calls; beside it the share of cost that is so covered",
+        &format!(
+            "{} of Usage in cells with counted calls ÷ those calls; beside it the share of cost that is so covered",
+            facts.engine.basis("unblended_cost")
+        ),
     );
     let mut table = Table::new("unit_cost", "Cost per invocation", what, columns);
     let mut rows: Vec<_> = sums.iter().filter(|(_, sums)| sums[1].is_some() || sums[3].is_some()).collect();
