@@ -12,10 +12,11 @@ use super::queries::Query;
 use super::stages;
 use crate::clock;
 use crate::config::Config;
-use crate::error::{Breach, Error, Result};
+use crate::error::{Error, Result};
+use crate::facts::law::Totals;
 use crate::facts::store::{Lock, Record, Store};
-use crate::money::{self, PRECISION, SCALE};
-use crate::schema::{Kind, Table};
+use crate::money::{PRECISION, SCALE};
+use crate::schema::{AMOUNTS, Kind, Table};
 
 /// Which days a query looks at; the whole store where open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -145,48 +146,39 @@ impl Engine {
         Ok(frame.clone().with_column(col(wanted.as_str()).alias(read)))
     }
 
-    /// The law, asserted where facts are read: the sums of all tables are those of the record.
+    /// The law, asserted where facts are read: by period, account and currency, the sums of every
+    /// amount column of every table are those of the record.
     fn assert_law(&self) -> Result<()> {
-        let columns = ["billed_cost", "unblended_cost", "effective_cost"];
-        let mut recorded: BTreeMap<(String, String), [i128; 3]> = BTreeMap::new();
-        for record in &self.records {
-            for (at, column) in [1, 2, 3].into_iter().enumerate() {
-                for (currency, sum) in record.totals.by_currency(column) {
-                    recorded.entry((record.period.clone(), currency)).or_default()[at] += sum;
-                }
-            }
-        }
         for table in [Table::Charges, Table::CostFacts, Table::CostDaily] {
-            let sql = format!(
-                "select billing_period, coalesce(billing_currency, '') as currency, sum(billed_cost) as billed_cost, \
-                 sum(unblended_cost) as unblended_cost, sum(effective_cost) as effective_cost from {} group by 1, 2",
-                table.name()
-            );
-            let grid = self.run(&Query { name: table.name().into(), sql })?;
-            let mut found = BTreeMap::new();
-            for row in &grid.rows {
-                let key = (grid.text(row, "billing_period"), grid.text(row, "currency"));
-                found.insert(key, columns.map(|column| grid.amount(row, column).unwrap_or(0)));
+            let mut found = self.totals_of(table)?;
+            for record in &self.records {
+                let found = found.remove(&record.period).unwrap_or_default();
+                record.totals.must_equal(&found, &record.period, "the stored record", table.name())?;
             }
-            for key in recorded.keys().chain(found.keys()) {
-                let (before, after) = (recorded.get(key), found.get(key));
-                let (before, after) = (before.copied().unwrap_or_default(), after.copied().unwrap_or_default());
-                for (at, column) in columns.into_iter().enumerate() {
-                    if before[at] != after[at] {
-                        return Err(Error::Conservation(Box::new(Breach {
-                            period: format!("{}, currency {}", key.0, key.1),
-                            column,
-                            from: "the stored record",
-                            to: table.name(),
-                            expected: money::to_text(before[at]),
-                            found: money::to_text(after[at]),
-                            difference: money::to_text(after[at] - before[at]),
-                        })));
-                    }
-                }
+            // Rows of a period that no record names are nobody's.
+            for (period, found) in found {
+                Totals::default().must_equal(&found, &period, "the stored record", table.name())?;
             }
         }
         Ok(())
+    }
+
+    /// Sums of a table by period, as a record holds them.
+    fn totals_of(&self, table: Table) -> Result<BTreeMap<String, Totals>> {
+        let sums = AMOUNTS.map(|column| format!("sum({column}) as {column}")).join(", ");
+        let sql = format!(
+            "select billing_period, sub_account_id, billing_currency, {sums} from {} \
+             group by billing_period, sub_account_id, billing_currency",
+            table.name()
+        );
+        let grid = self.run(&Query { name: table.name().into(), sql })?;
+        let mut totals: BTreeMap<String, Totals> = BTreeMap::new();
+        for row in &grid.rows {
+            let [account, currency] = ["sub_account_id", "billing_currency"].map(|name| grid.text(row, name));
+            let amounts = AMOUNTS.map(|column| grid.amount(row, column));
+            totals.entry(grid.text(row, "billing_period")).or_default().add(&account, &currency, &amounts);
+        }
+        Ok(totals)
     }
 }
 

@@ -106,7 +106,6 @@ fn another_cost_basis_never_changes_what_jumped() {
 fn a_cost_basis_is_shown_under_its_name_or_refused() {
     let folder = harness::ingested();
     let explain = |arguments: &[&str]| json(folder, &[&["explain", "form-filler"], arguments].concat());
-
     let own = explain(&["--format", "json"]);
     let list = explain(&["--format", "json", "--cost", "list"]);
     assert!(own["by_model"][0]["billed_cost"].is_string(), "{own}");
