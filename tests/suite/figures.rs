@@ -121,3 +121,29 @@ fn a_cost_basis_is_shown_under_its_name_or_refused() {
         );
     }
 }
+
+#[test]
+fn spend_by_whatever_column_covers_the_same_days_and_compares_the_same() {
+    let folder = harness::ingested();
+    for range in [&[][..], &["--to", "2026-11-10"]] {
+        let total = |by: &str| {
+            let report = json(folder, &[&["report", "--format", "json", "--by", by], range].concat());
+            let total = report["spend"].as_array().expect("rows").last().expect("a total").clone();
+            assert_eq!(total["name"], "total", "{by}");
+            total
+        };
+        let by_team = total("team");
+        assert!(by_team["change"].is_string() && by_team["month_3"].is_string(), "{by_team}");
+        for by in ["workload", "cost_center", "environment", "account", "region", "model"] {
+            assert_eq!(total(by), by_team, "{by} {range:?}");
+        }
+    }
+}
+
+#[test]
+fn spend_without_an_environment_is_a_row_of_its_own() {
+    let report = json(harness::ingested(), &["report", "--format", "json", "--by", "environment"]);
+    let names: Vec<&str> =
+        report["spend"].as_array().expect("rows").iter().filter_map(|row| row["name"].as_str()).collect();
+    assert_eq!(names, ["prod", "staging", "dev", "unassigned", "not_allocable", "total"]);
+}
