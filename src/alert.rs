@@ -285,10 +285,8 @@ pub fn document(alerts: &Alerts) -> Document {
         _ => "no complete day".into(),
     };
     let count = |severity: &str| alerts.findings.iter().filter(|finding| finding.severity == severity).count();
-    let mut document = Document {
-        title: format!("Alerts, {span}: {} page, {} warn, {} note", count("page"), count("warn"), count("note")),
-        ..Document::default()
-    };
+    let title = format!("Alerts, {span}: {} page, {} warn, {} note", count("page"), count("warn"), count("note"));
+    let mut document = Document { name: "alert", title, blocks: Vec::new() };
     let columns = vec![
         column("severity", "", Look::Plain),
         column("day", "Day", Look::Plain),

@@ -40,10 +40,8 @@ pub fn explain(engine: &Engine, config: &Config, workload: &str, range: Range) -
     let condition = condition(&canonical, is_known);
     let filter = format!("{condition} and cast(charge_period_start as date) in (select day from asked_days)");
     let scope = Scope { engine, filter: &filter, days: &days };
-    let mut document = Document {
-        title: format!("Why {canonical} costs this, {} to {}, UTC", clock::day_text(from), clock::day_text(to)),
-        ..Document::default()
-    };
+    let title = format!("Why {canonical} costs this, {} to {}, UTC", clock::day_text(from), clock::day_text(to));
+    let mut document = Document { name: "explain", title, blocks: Vec::new() };
     total(&scope, &mut document)?;
     let parts: [(&'static str, &str, &[&'static str]); 4] = [
         ("by_model", "By model and usage kind", &["model_name", "usage_kind", "pricing_model", "routing"]),

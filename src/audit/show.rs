@@ -13,12 +13,11 @@ const SHOWN: usize = 25;
 /// The audit for people.
 pub fn document(audit: &Audit, config: &Config) -> Document {
     let Some((first, last)) = audit.window else {
-        return Document { title: "Tagging audit: no complete day to judge".into(), ..Document::default() };
+        let title = "Tagging audit: no complete day to judge".into();
+        return Document { name: "audit", title, blocks: Vec::new() };
     };
-    let mut document = Document {
-        title: format!("Tagging audit, {} to {}, UTC", clock::day_text(first), clock::day_text(last)),
-        ..Document::default()
-    };
+    let title = format!("Tagging audit, {} to {}, UTC", clock::day_text(first), clock::day_text(last));
+    let mut document = Document { name: "audit", title, blocks: Vec::new() };
     document.say(format!(
         "Required on everything that costs money: {}. Billed cost of Usage and Purchase.",
         config.tags.required.join(", ")

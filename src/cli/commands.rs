@@ -143,10 +143,7 @@ impl<'a> Session<'a> {
     }
 
     fn print(&self, documents: &[Document]) -> Result<()> {
-        let format = output::format(self.common)?;
-        let texts: Result<Vec<String>> =
-            documents.iter().map(|document| render::document(document, format, self.width)).collect();
-        output::write(self.common, &texts?.join("\n"))
+        output::write(self.common, &render::documents(documents, output::format(self.common)?, self.width)?)
     }
 
     fn run_all(&self) -> Result<u8> {
@@ -155,29 +152,11 @@ impl<'a> Session<'a> {
         let alerts = alert::find(&engine, &self.config, &self.store, self.common.from, self.common.to)?;
         let audit = audit::audit(&engine, &self.config)?;
         let report = report::daily::report(&engine, &self.config, &alerts, &audit, self.common.by)?;
-        let documents = [report, alert::document(&alerts), audit::document(&audit, &self.config)];
-        if output::format(self.common)? == super::Format::Json {
-            self.print_as_one(&documents)?;
-        } else {
-            self.print(&documents)?;
-        }
+        self.print(&[report, alert::document(&alerts), audit::document(&audit, &self.config)])?;
         if self.common.from.is_none() && self.common.to.is_none() {
             alert::remember(&alerts, &self.store)?;
         }
         Ok(self.with_findings(code(&summary), alerts.has_findings() || audit.has_findings()))
-    }
-
-    /// Several documents in one valid JSON text.
-    fn print_as_one(&self, documents: &[Document]) -> Result<()> {
-        let names = ["report", "alert", "audit"];
-        let parts: Result<Vec<String>> = names
-            .iter()
-            .zip(documents)
-            .map(|(name, document)| {
-                Ok(format!("\"{name}\": {}", render::document(document, super::Format::Json, None)?.trim_end()))
-            })
-            .collect();
-        output::write(self.common, &format!("{{{}}}\n", parts?.join(",\n")))
     }
 
     fn report(&self) -> Result<u8> {
@@ -196,7 +175,7 @@ impl<'a> Session<'a> {
             super::Format::Json => alert::json(&alerts)?,
             super::Format::Csv => render::answer(&alert::grid(&alerts), format, None)?,
             super::Format::Table | super::Format::Md => {
-                render::document(&alert::document(&alerts), format, self.width)?
+                render::documents(&[alert::document(&alerts)], format, self.width)?
             }
         };
         output::write(self.common, &text)?;
@@ -213,7 +192,7 @@ impl<'a> Session<'a> {
         let text = match format {
             super::Format::Json | super::Format::Csv => render::answer(&audit::grid(&audit), format, None)?,
             super::Format::Table | super::Format::Md => {
-                render::document(&audit::document(&audit, &self.config), format, self.width)?
+                render::documents(&[audit::document(&audit, &self.config)], format, self.width)?
             }
         };
         output::write(self.common, &text)?;

@@ -36,7 +36,7 @@ pub struct Facts<'a> {
 /// The report.
 pub fn report(engine: &Engine, config: &Config, alerts: &Alerts, audit: &Audit, by: Option<By>) -> Result<Document> {
     let facts = Facts::read(engine, config)?;
-    let mut document = Document { title: title(&facts, alerts), ..Document::default() };
+    let mut document = Document { name: "report", title: title(&facts, alerts), blocks: Vec::new() };
     document.say(trust::completeness(engine));
     document.table(day_table(&facts));
     for line in identity(&facts)? {

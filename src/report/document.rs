@@ -5,6 +5,8 @@ use crate::metrics::{Cell, Grid};
 /// A document: a title, and blocks in order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Document {
+    /// The command that it answers: its key where data formats hold several.
+    pub name: &'static str,
     /// The first line.
     pub title: String,
     /// The rest.

@@ -51,6 +51,28 @@ fn every_format_of_every_command_is_well_formed() {
 }
 
 #[test]
+fn a_run_as_csv_is_one_table_that_says_what_the_others_say() {
+    let folder = harness::fixtures();
+    let text = harness::stdout(folder.path(), &["run", "-q", "--format", "csv"]);
+    // The reader refuses a record whose number of cells is not the header's.
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    assert_eq!(reader.headers().expect("headers"), vec!["document", "section", "row", "column", "value"]);
+    let rows: Vec<[String; 5]> = reader.deserialize().map(|row| row.expect("a record of one shape")).collect();
+    let has = |document: &str, section: &str, column: &str, start: &str| {
+        let is = |row: &&[String; 5]| row[0] == document && row[1] == section && row[3] == column;
+        assert!(rows.iter().filter(is).any(|row| row[4].starts_with(start)), "{document} {section} {column} {start}");
+    };
+    has("report", "title", "text", "OK: Amazon Bedrock spend, 2026-11-21");
+    has("report", "notes", "text", "Bill through 2026-11-22T09:00:00Z");
+    has("report", "notes", "text", "2026-11: Usage 6,306.87 + ");
+    has("report", "day", "note", "Usage is unblended cost of Usage");
+    has("report", "spend", "month_0", "1421.5");
+    has("alert", "title", "text", "Alerts, 2026-08-01 to 2026-11-21");
+    has("alert", "findings", "workload", "review-bot");
+    has("audit", "commands", "command", "aws bedrock tag-resource");
+}
+
+#[test]
 fn findings_have_owner_expectation_lines_and_a_stable_key() {
     let folder = harness::ingested();
     let findings = json(&harness::stdout(folder, &["alert", "--dry-run", "--format", "json"]));
