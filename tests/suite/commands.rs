@@ -175,6 +175,46 @@ fn output_goes_to_a_file_in_the_format_of_its_extension() {
 }
 
 #[test]
+#[cfg(unix)]
+fn output_goes_to_devices_and_through_symlinks_and_replaces_neither() {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+    let folder = harness::fixtures();
+    harness::ingest_folder(folder.path());
+    let query = ["query", "bill_identity"];
+    let plain = harness::stdout(folder.path(), &query);
+    let to = |name: &str| harness::stdout(folder.path(), &[&query[..], &["-o", name]].concat());
+    let at = |name: &str| folder.path().join(name);
+    // By links of the test's own, lest a defect replaces the machine's devices.
+    symlink("/proc/self/fd/1", at("stdout")).expect("a link");
+    symlink("/dev/null", at("null")).expect("a link");
+    if at("stdout").exists() {
+        assert_eq!(to("stdout"), plain, "a device has no extension and takes the table");
+    }
+    assert_eq!(to("null"), "");
+    assert!(at("null").is_symlink());
+    // A chain of links, the last of which leads to a file that is not there yet.
+    std::fs::create_dir(at("sub")).expect("a folder");
+    symlink("sub/second.txt", at("first.txt")).expect("a link");
+    symlink("real.txt", at("sub/second.txt")).expect("a link");
+    for _ in 0..2 {
+        assert_eq!(to("first.txt"), "");
+        assert_eq!(std::fs::read_to_string(at("sub/real.txt")).expect("written"), plain);
+        assert!(at("first.txt").is_symlink() && at("sub/second.txt").is_symlink());
+    }
+    // A pipe with somebody at its end.
+    let pipe = at("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
+    assert!(made.success());
+    let reader = {
+        let pipe = pipe.clone();
+        std::thread::spawn(move || std::fs::read_to_string(pipe).expect("read"))
+    };
+    to("pipe");
+    assert_eq!(reader.join().expect("read"), plain);
+    assert!(std::fs::metadata(&pipe).expect("there").file_type().is_fifo());
+}
+
+#[test]
 fn a_query_may_be_text_or_a_file() {
     let folder = harness::ingested();
     let rows = json(&harness::stdout(
