@@ -96,13 +96,12 @@ impl<'a> Facts<'a> {
 }
 
 fn title(facts: &Facts<'_>, alerts: &Alerts) -> String {
-    let recent = alerts.findings.iter().filter(|finding| facts.day.is_some_and(|day| finding.day >= day));
-    let severities: Vec<&str> = recent.map(|finding| finding.severity.as_str()).collect();
-    let status = match () {
-        () if facts.day.is_none() => "NO COMPLETE DAY",
-        () if severities.contains(&"page") => "PAGE",
-        () if severities.contains(&"warn") => "WARN",
-        () => "OK",
+    // The worst of all that is listed below, whichever day it is of: findings come most severe first.
+    let worst = alerts.findings.first().map(|finding| finding.severity.to_uppercase());
+    let status = match worst {
+        _ if facts.day.is_none() => "NO COMPLETE DAY".into(),
+        Some(worst) => worst,
+        None => "OK".into(),
     };
     let day = facts.day.map_or_else(|| "no complete day".into(), clock::day_text);
     format!("{status}: Amazon Bedrock spend, {day} UTC (as of {})", clock::instant_text(facts.engine.as_of))
@@ -241,8 +240,13 @@ fn findings(alerts: &Alerts) -> Table {
         column("billing_currency", "", Look::Plain),
         column("what", "What", Look::Plain),
     ];
+    let span = alerts.from.zip(alerts.to);
+    let mut note =
+        span.map_or(String::new(), |(from, to)| format!("{} to {}", clock::day_text(from), clock::day_text(to)));
     let hidden = alerts.findings.len().saturating_sub(SHOWN);
-    let note = if hidden > 0 { format!("{hidden} more in `billtag alert`") } else { String::new() };
+    if hidden > 0 {
+        note.push_str(&format!("; {hidden} more in `billtag alert`"));
+    }
     let mut table = Table::new("anomalies", "Anomalies", note, columns);
     for finding in alerts.findings.iter().take(SHOWN) {
         table.rows.push(vec![

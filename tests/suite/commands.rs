@@ -14,7 +14,7 @@ fn run_does_the_daily_job_and_says_the_same_twice() {
     let folder = harness::fixtures();
     let first = harness::stdout(folder.path(), &["run", "-q"]);
     assert_eq!(harness::stdout(folder.path(), &["run", "-q"]), first);
-    for part in ["OK: Amazon Bedrock spend, 2026-11-21", "the bill (billed cost)", "Alerts,", "Tagging audit,"] {
+    for part in ["PAGE: Amazon Bedrock spend, 2026-11-21", "the bill (billed cost)", "Alerts,", "Tagging audit,"] {
         assert!(first.contains(part), "{part} is missing:\n{first}");
     }
     let all = json(&harness::stdout(folder.path(), &["run", "-q", "--format", "json"]));
@@ -51,6 +51,18 @@ fn every_format_of_every_command_is_well_formed() {
 }
 
 #[test]
+fn the_readme_shows_what_the_fixtures_say() {
+    let squeezed = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let report: Vec<String> = harness::stdout(harness::ingested(), &["report"]).lines().map(squeezed).collect();
+    let readme = std::fs::read_to_string(harness::root().join("README.md")).expect("the README");
+    let (_, sample) = readme.split_once("```text\n").expect("a sample");
+    let (sample, _) = sample.split_once("```").expect("its end");
+    for line in sample.lines().map(squeezed).filter(|line| line != "…") {
+        assert!(report.contains(&line), "no longer in the report: {line}");
+    }
+}
+
+#[test]
 fn a_run_as_csv_is_one_table_that_says_what_the_others_say() {
     let folder = harness::fixtures();
     let text = harness::stdout(folder.path(), &["run", "-q", "--format", "csv"]);
@@ -62,7 +74,7 @@ fn a_run_as_csv_is_one_table_that_says_what_the_others_say() {
         let is = |row: &&[String; 5]| row[0] == document && row[1] == section && row[3] == column;
         assert!(rows.iter().filter(is).any(|row| row[4].starts_with(start)), "{document} {section} {column} {start}");
     };
-    has("report", "title", "text", "OK: Amazon Bedrock spend, 2026-11-21");
+    has("report", "title", "text", "PAGE: Amazon Bedrock spend, 2026-11-21");
     has("report", "notes", "text", "Bill through 2026-11-22T09:00:00Z");
     has("report", "notes", "text", "2026-11: Usage 6,306.87 + ");
     has("report", "day", "note", "Usage is unblended cost of Usage");

@@ -147,3 +147,18 @@ fn spend_without_an_environment_is_a_row_of_its_own() {
         report["spend"].as_array().expect("rows").iter().filter_map(|row| row["name"].as_str()).collect();
     assert_eq!(names, ["prod", "staging", "dev", "unassigned", "not_allocable", "total"]);
 }
+
+#[test]
+fn the_title_is_as_severe_as_the_worst_finding_below_it() {
+    let of_w = |day: i64, cost: f64| on(day, nova().cost(cost).tag("resourceTags/Workload", "w"));
+    let title = |costs: &[f64]| {
+        let days: Vec<Line> = (0..).zip(costs).map(|(day, cost)| of_w(day, *cost)).collect();
+        let folder = bills::world(&batch(&[&days[..], &[until(days.len() as i64 - 1)]].concat()));
+        harness::ingest_folder(folder.path());
+        harness::stdout(folder.path(), &["report"]).lines().next().expect("a title").to_string()
+    };
+    // The jump is on the second day; the last complete day is quiet.
+    assert!(title(&[10.0, 100.0, 100.0]).starts_with("PAGE: "), "{}", title(&[10.0, 100.0, 100.0]));
+    assert!(title(&[1.0, 3.0, 3.0]).starts_with("NOTE: "));
+    assert!(title(&[1.0, 1.0, 1.0]).starts_with("OK: "));
+}
