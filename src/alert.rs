@@ -81,7 +81,7 @@ pub struct Alerts {
     pub from: Option<i32>,
     /// Last complete day looked at.
     pub to: Option<i32>,
-    /// Most severe first, then newest, then by increase.
+    /// Most severe first, then newest, then by increase within a currency.
     pub findings: Vec<Finding>,
 }
 
@@ -131,7 +131,10 @@ pub fn find(engine: &Engine, config: &Config, store: &Store, from: Option<i32>, 
         "warn" => 1,
         _ => 2,
     };
-    findings.sort_by(|a, b| (severity(a), b.day, b.increase, &a.key).cmp(&(severity(b), a.day, a.increase, &b.key)));
+    findings.sort_by(|a, b| {
+        let order = (severity(a), b.day, &a.currency, b.increase, &a.key);
+        order.cmp(&(severity(b), a.day, &b.currency, a.increase, &b.key))
+    });
     Ok(Alerts { from: start, to: to.or(last), findings })
 }
 

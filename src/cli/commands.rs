@@ -150,7 +150,7 @@ impl<'a> Session<'a> {
         let summary = self.ingest()?;
         let engine = self.engine_for_report()?;
         let alerts = alert::find(&engine, &self.config, &self.store, self.common.from, self.common.to)?;
-        let audit = audit::audit(&engine, &self.config)?;
+        let audit = audit::audit(&engine, &self.config, self.common.from)?;
         let report = report::daily::report(&engine, &self.config, &alerts, &audit, self.common.by)?;
         self.print(&[report, alert::document(&alerts), audit::document(&audit, &self.config)])?;
         if self.common.from.is_none() && self.common.to.is_none() {
@@ -162,7 +162,7 @@ impl<'a> Session<'a> {
     fn report(&self) -> Result<u8> {
         let engine = self.engine_for_report()?;
         let alerts = alert::find(&engine, &self.config, &self.store, self.common.from, self.common.to)?;
-        let audit = audit::audit(&engine, &self.config)?;
+        let audit = audit::audit(&engine, &self.config, self.common.from)?;
         self.print(&[report::daily::report(&engine, &self.config, &alerts, &audit, self.common.by)?])?;
         Ok(self.with_findings(0, alerts.has_findings()))
     }
@@ -187,7 +187,7 @@ impl<'a> Session<'a> {
 
     fn audit(&self) -> Result<u8> {
         let engine = self.engine()?;
-        let audit = audit::audit(&engine, &self.config)?;
+        let audit = audit::audit(&engine, &self.config, self.common.from)?;
         let format = output::format(self.common)?;
         let text = match format {
             super::Format::Json | super::Format::Csv => render::answer(&audit::grid(&audit), format, None)?,

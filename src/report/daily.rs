@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::document::{column, money, text};
+use super::document::{column, first_of_each, money, text};
 use super::{Document, Look, Table, trust, words};
 use crate::alert::Alerts;
 use crate::audit::{self, Audit};
@@ -19,7 +19,7 @@ mod spend;
 
 /// Movers shown.
 const MOVERS: usize = 5;
-/// Findings and debts shown; the commands of their own show all.
+/// Findings and debts shown in each currency; the commands of their own show all.
 const SHOWN: usize = 10;
 
 /// Everything that the sections read.
@@ -243,12 +243,13 @@ fn findings(alerts: &Alerts) -> Table {
     let span = alerts.from.zip(alerts.to);
     let mut note =
         span.map_or(String::new(), |(from, to)| format!("{} to {}", clock::day_text(from), clock::day_text(to)));
-    let hidden = alerts.findings.len().saturating_sub(SHOWN);
+    let shown = first_of_each(&alerts.findings, SHOWN, |finding| &finding.currency);
+    let hidden = alerts.findings.len() - shown.len();
     if hidden > 0 {
         note.push_str(&format!("; {hidden} more in `billtag alert`"));
     }
     let mut table = Table::new("anomalies", "Anomalies", note, columns);
-    for finding in alerts.findings.iter().take(SHOWN) {
+    for finding in shown {
         table.rows.push(vec![
             text(&finding.severity),
             Cell::Day(finding.day),
@@ -276,7 +277,7 @@ fn debt(audit: &Audit) -> Table {
     });
     let mut table = Table::new("tag_debt", "Tag debt", window.unwrap_or_default(), columns);
     let wrong = audit.items.iter().filter(|item| !item.is_compliant() && item.cost > item.compliant);
-    for item in wrong.take(SHOWN) {
+    for item in first_of_each(wrong, SHOWN, |item| &item.currency) {
         table.rows.push(vec![
             money(item.cost - item.compliant),
             text(&item.currency),

@@ -162,3 +162,57 @@ fn the_title_is_as_severe_as_the_worst_finding_below_it() {
     assert!(title(&[1.0, 3.0, 3.0]).starts_with("NOTE: "));
     assert!(title(&[1.0, 1.0, 1.0]).starts_with("OK: "));
 }
+
+/// A text that a line may hold.
+fn held(text: String) -> &'static str {
+    Box::leak(text.into_boxed_str())
+}
+
+#[test]
+fn many_rows_in_one_currency_hide_none_in_another() {
+    let caller = |at: usize, currency: &'static str| {
+        let arn = held(format!("arn:aws:sts::111122223333:assumed-role/app{at}/x"));
+        let line = nova().product("model", "Claude Sonnet 4.6").text("line_item_iam_principal", arn);
+        line.tag("iamPrincipal/Workload", held(format!("w{at}"))).text("line_item_currency_code", currency)
+    };
+    let mut lines = vec![until(1)];
+    for at in 0..40 {
+        let currency = if at == 0 { "USD" } else { "EUR" };
+        lines.push(on(0, caller(at, currency).cost(1.0 + at as f64)));
+        lines.push(on(1, caller(at, currency).cost(10.0 + 10.0 * at as f64)));
+    }
+    let folder = bills::world(&batch(&lines));
+    harness::ingest_folder(folder.path());
+    let run = json(folder.path(), &["run", "-q", "--format", "json"]);
+    let currencies = |table: &Value| {
+        let rows = table.as_array().expect("rows").iter();
+        let of = |currency: &str| rows.clone().filter(|row| row["billing_currency"] == currency).count();
+        (of("EUR"), of("USD"))
+    };
+    for figure in ["tag_debt", "anomalies", "haiku_to_sonnet", "cache"] {
+        assert_eq!(currencies(&run["report"][figure]), (10, 1), "{figure}");
+    }
+    assert_eq!(currencies(&run["audit"]["debt"]), (25, 1));
+    let last = run["audit"]["debt"].as_array().and_then(|rows| rows.last()).expect("a row").clone();
+    assert_eq!((last["number"].as_i64(), last["billing_currency"].as_str()), (Some(26), Some("USD")));
+}
+
+#[test]
+fn the_audit_judges_from_the_day_that_is_asked_for() {
+    let folder =
+        bills::world(&batch(&[on(0, nova().cost(1.0)), on(8, nova().cost(2.0)), on(9, nova().cost(4.0)), until(9)]));
+    harness::ingest_folder(folder.path());
+    let cost = |arguments: &[&str]| {
+        let items = json(folder.path(), &[&["audit", "--format", "json"], arguments].concat());
+        (items[0]["cost"].as_str().map(String::from), items[0]["month_cost"].as_str().map(String::from))
+    };
+    let (some, month) = (|text: &str| Some(text.to_string()), Some("7".to_string()));
+    assert_eq!(cost(&[]), (some("6"), month.clone()));
+    assert_eq!(cost(&["--from", "2026-11-10"]), (some("4"), month.clone()));
+    assert_eq!(cost(&["--from", "2026-11-01", "--to", "2026-11-09"]), (some("3"), some("3")));
+    let people = harness::stdout(folder.path(), &["audit", "--from", "2026-11-10"]);
+    assert!(
+        people.starts_with("Tagging audit, 2026-11-10 to 2026-11-10, UTC") && people.contains(" 1 day "),
+        "{people}"
+    );
+}
