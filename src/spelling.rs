@@ -9,6 +9,19 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     distances.filter(|(distance, _)| *distance <= most).min().map(|(_, known)| known)
 }
 
+/// The known word that a word is probably a typo of: one letter apart, two in words of six letters or
+/// more; words of three are too short to tell. Stricter than [`nearest`], since nobody asked.
+pub fn typo_of<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let length = |word: &str| word.chars().count();
+    let most = |known: &str| match length(word).min(length(known)) {
+        0..=3 => 0,
+        4..=5 => 1,
+        _ => 2,
+    };
+    let distances = known.into_iter().map(|known| (strsim::osa_distance(word, known), known));
+    distances.filter(|(distance, known)| (1..=most(known)).contains(distance)).min().map(|(_, known)| known)
+}
+
 /// A hint that begins with the word that was probably meant, where there is one.
 pub fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str>, rest: &str) -> String {
     match nearest(word, known) {
@@ -29,5 +42,18 @@ mod tests {
         assert_eq!(nearest("Page_abov", known), Some("page_above"));
         assert_eq!(nearest("threshold", known), None);
         assert_eq!(nearest("", known), None);
+    }
+
+    #[test]
+    fn a_typo_is_a_letter_or_two_from_a_word_and_never_a_word_of_its_own() {
+        let known = ["workload", "team", "model", "environment", "app"];
+        for (typo, word) in
+            [("wrokload", "workload"), ("enviroment", "environment"), ("worklaods", "workload"), ("teams", "team")]
+        {
+            assert_eq!(typo_of(typo, known), Some(word), "{typo}");
+        }
+        for word in ["workload", "item", "module", "apps", "owner", "name", ""] {
+            assert_eq!(typo_of(word, known), None, "{word}");
+        }
     }
 }

@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 use crate::normalise::trust::Trust;
 use crate::schema::Table;
 
-/// The tables' layout; a change re-makes every period.
-pub const REVISION: u32 = 1;
+/// The tables' layout and what is counted beside them; a change re-makes every period.
+pub const REVISION: u32 = 2;
 
 /// What a period's facts were made from. Facts are fresh while all four are unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -88,6 +88,9 @@ pub struct Trust {
     pub unknown_codes: Tallies,
     /// Usage types whose cost per token is beyond belief: the unit may be wrong.
     pub unit_doubts: Tallies,
+    /// Tag keys that mean nothing but are probably typos of an owner key, with the key.
+    #[serde(default)]
+    pub mistyped_keys: Tallies,
     /// Neighbours of Bedrock that were left out, by product name.
     pub adjacent: Tallies,
     /// Lines left out because another export holds the same payer and period.
@@ -114,6 +117,7 @@ impl Trust {
             (&mut self.unknown_line_types, other.unknown_line_types),
             (&mut self.unknown_codes, other.unknown_codes),
             (&mut self.unit_doubts, other.unit_doubts),
+            (&mut self.mistyped_keys, other.mistyped_keys),
             (&mut self.adjacent, other.adjacent),
             (&mut self.duplicate_payers, other.duplicate_payers),
             (&mut self.ambiguous_consumers, other.ambiguous_consumers),

@@ -122,13 +122,14 @@ pub fn strip(engine: &Engine, config: &Config, month: &str) -> Result<Table> {
 fn doubts(record: &Record) -> Vec<(&'static str, String, String)> {
     let trust = &record.trust;
     let mut rows = Vec::new();
-    let tallies: [(&'static str, &Tallies, &str); 9] = [
+    let tallies: [(&'static str, &Tallies, &str); 10] = [
         ("unknown usage types", &trust.unknown_usage_types, "kept with their cost"),
         ("unknown units", &trust.unknown_units, "quantities as billed"),
         ("unknown models", &trust.unknown_models, "kept with their cost"),
         ("unknown line types", &trust.unknown_line_types, "kept as Adjustment"),
         ("new product codes", &trust.unknown_codes, "taken as Bedrock's"),
         ("doubtful units", &trust.unit_doubts, "cost per token is beyond belief"),
+        ("mistyped tag keys", &trust.mistyped_keys, "read as no owner; correct them, or add an alias"),
         ("ambiguous callers", &trust.ambiguous_consumers, "tagged resources of one name disagree"),
         ("doubled payers", &trust.duplicate_payers, "left out: an export named before holds them"),
         ("adjacent, excluded", &trust.adjacent, "not Bedrock's"),

@@ -47,6 +47,20 @@ fn every_dollar_is_judged_and_one_good_line_hides_none() {
 }
 
 #[test]
+fn money_under_a_mistyped_tag_key_is_counted_and_shown() {
+    let typo = nova().tag("resourceTags/Wrokload", "chat").cost(5.0);
+    let other = nova().tag("iamPrincipal/work-laod", "chat").tag("iamPrincipal/Stage", "x").cost(2.0);
+    let right = nova().tag("resourceTags/Workload", "chat").tag("resourceTags/Workloads", "many").cost(1.0);
+    let tax = nova().text("line_item_line_item_type", "Tax").tag("resourceTags/Wrokload", "chat").cost(3.0);
+    let folder = bills::world(&batch(&[typo, other, right, tax, until(0)]));
+    harness::ingest_folder(folder.path());
+    let report = harness::stdout(folder.path(), &["report"]);
+    let line = report.lines().find(|line| line.trim_start().starts_with("mistyped tag keys")).expect("a row");
+    assert!(line.contains(" 2 (7.00 USD) "), "{line}");
+    assert!(line.ends_with("Wrokload (workload?), work-laod (workload?)"), "{line}");
+}
+
+#[test]
 fn a_fix_shows_at_once_and_is_listed() {
     let bare = nova().text("line_item_resource_id", PROFILE).cost(10.0);
     let tagged = bare.clone().tag("resourceTags/Workload", "chat");
