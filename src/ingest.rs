@@ -314,6 +314,14 @@ impl Job<'_> {
         let (facts, profiles) = ladder.attribute(&mut charges, self.samples, &mut record.trust)?;
         let usage = self.usage_rows(&profiles, &mut charges.texts);
         self.write(&mut record, charges, facts, &usage)?;
+        let is_typed =
+            |export: &Export| export.files.iter().all(|file| file.positions.text(TextColumn::LineItemType).is_some());
+        for export in self.exports.iter().filter(|export| !is_typed(export)) {
+            warnings.push(format!(
+                "{}: `{}` has no column `line_item_line_item_type`; its lines are taken as Usage, tax and credits among them",
+                self.period, export.name
+            ));
+        }
         if record.trust.lines_selected == 0 {
             warnings
                 .push(format!("{}: none of the bill's {} lines are Bedrock's", self.period, record.trust.lines_read));

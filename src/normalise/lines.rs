@@ -84,6 +84,7 @@ impl Collector {
     }
 
     fn line(&mut self, file: &BillFile, lines: &Lines, row: usize) -> Result<()> {
+        // A line that does not say what it is costs money all the same: it is taken as Usage, and counted.
         let line_type = lines.text(TextColumn::LineItemType, row).unwrap_or("Usage");
         let usage_type = self.texts.intern_opt(lines.text(TextColumn::UsageType, row));
         let marketplace = lines.text(TextColumn::BillingEntity, row).is_some_and(select::is_marketplace)
@@ -107,8 +108,10 @@ impl Collector {
     fn count(&mut self, lines: &Lines, row: usize, line_type: &str, currency: &str, cost: i128) {
         self.trust.lines_selected += 1;
         self.trust.lines_without_invoice += u64::from(lines.text(TextColumn::InvoiceId, row).is_none());
-        if !costs::is_known_line_type(line_type) {
-            self.trust.unknown_line_types.entry(line_type.to_string()).or_default().add(currency, cost);
+        let is_silent = lines.text(TextColumn::LineItemType, row).is_none();
+        if is_silent || !costs::is_known_line_type(line_type) {
+            let name = if is_silent { NO_LINE_TYPE } else { line_type };
+            self.trust.unknown_line_types.entry(name.to_string()).or_default().add(currency, cost);
         }
         if let Some(code) = lines.text(TextColumn::ProductCode, row)
             && select::is_bedrock_code(code)
@@ -120,13 +123,14 @@ impl Collector {
 
     /// The columns that are copied, and those that follow from the line's type and time.
     fn plain_texts(&mut self, lines: &Lines, row: usize, line_type: &str, grain: &str) -> [Text; CHARGE_TEXT_COUNT] {
-        const COPIED: [(ChargeText, TextColumn); 12] = [
+        const COPIED: [(ChargeText, TextColumn); 13] = [
             (ChargeText::BillingAccountId, TextColumn::PayerAccount),
             (ChargeText::SubAccountId, TextColumn::UsageAccount),
             (ChargeText::SubAccountName, TextColumn::UsageAccountName),
             (ChargeText::BillingEntity, TextColumn::BillingEntity),
             (ChargeText::InvoiceId, TextColumn::InvoiceId),
             (ChargeText::InvoiceIssuerName, TextColumn::InvoicingEntity),
+            (ChargeText::LineItemType, TextColumn::LineItemType),
             (ChargeText::ServiceCode, TextColumn::ProductCode),
             (ChargeText::UsageType, TextColumn::UsageType),
             (ChargeText::Operation, TextColumn::Operation),
@@ -139,7 +143,6 @@ impl Collector {
             texts[to as usize] = self.texts.intern_opt(lines.text(from, row));
         }
         texts[ChargeText::Grain as usize] = self.texts.intern(grain);
-        texts[ChargeText::LineItemType as usize] = self.texts.intern(line_type);
         texts[ChargeText::ChargeCategory as usize] = self.texts.intern(costs::category(line_type));
         texts[ChargeText::Tags as usize] = self.texts.intern_opt(tags::json(lines, row).as_deref());
         let categories = tags::cost_categories(lines, row);
@@ -295,6 +298,9 @@ impl Sum {
         [self.quantity, Some(billed), Some(self.unblended), Some(effective), self.list]
     }
 }
+
+/// Stands in the tallies for a line type that is not there.
+const NO_LINE_TYPE: &str = "(no line type)";
 
 /// Kinds that only models have.
 const TOKENS: [&str; 4] = ["input", "output", "cache_read", "cache_write"];

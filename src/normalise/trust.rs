@@ -82,7 +82,7 @@ pub struct Trust {
     pub unknown_units: Tallies,
     /// Models that the catalogue does not know.
     pub unknown_models: Tallies,
-    /// Line types beyond AWS's list.
+    /// Line types beyond AWS's list, and lines that have none.
     pub unknown_line_types: Tallies,
     /// Product codes that begin as Bedrock's but are not on the list.
     pub unknown_codes: Tallies,

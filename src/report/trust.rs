@@ -126,7 +126,7 @@ fn doubts(record: &Record) -> Vec<(&'static str, String, String)> {
         ("unknown usage types", &trust.unknown_usage_types, "kept with their cost"),
         ("unknown units", &trust.unknown_units, "quantities as billed"),
         ("unknown models", &trust.unknown_models, "kept with their cost"),
-        ("unknown line types", &trust.unknown_line_types, "kept as Adjustment"),
+        ("unknown line types", &trust.unknown_line_types, "kept as Adjustment, lines without a type as Usage"),
         ("new product codes", &trust.unknown_codes, "taken as Bedrock's"),
         ("doubtful units", &trust.unit_doubts, "cost per token is beyond belief"),
         ("mistyped tag keys", &trust.mistyped_keys, "read as no owner; correct them, or add an alias"),

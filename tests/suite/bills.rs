@@ -321,6 +321,38 @@ fn an_unknown_usage_type_keeps_its_cost_and_is_counted() {
 }
 
 #[test]
+fn a_line_without_a_type_keeps_its_money_and_is_counted() {
+    let silent = nova().cost(2.5).text("line_item_line_item_type", "");
+    let folder = world(&batch(&[nova().cost(1.0), silent]));
+    harness::ingest_folder(folder.path());
+    let sums =
+        "select charge_category, sum(billed_cost) as cost from cost_facts where line_item_type is null group by 1";
+    let grid = harness::sql(folder.path(), sums);
+    assert_eq!((first(&grid, "charge_category"), first(&grid, "cost")), ("Usage".into(), "2.5".into()));
+    let report = harness::stdout(folder.path(), &["report"]);
+    let line = report.lines().find(|line| line.trim_start().starts_with("unknown line types")).expect("a row");
+    assert!(line.contains(" 1 (2.50 USD) ") && line.ends_with("(no line type)"), "{line}");
+}
+
+#[test]
+fn a_bill_without_line_types_is_read_with_a_warning() {
+    let full = batch(&[nova().cost(1.0), nova().cost(2.5)]);
+    let keep = |at: &usize| full.schema().field(*at).name() != "line_item_line_item_type";
+    let keep: Vec<usize> = (0..full.num_columns()).filter(keep).collect();
+    let folder = world(&full.project(&keep).expect("projected"));
+    let summary = ingest(folder.path());
+    assert!(
+        summary.warnings.iter().any(|warning| warning.contains("no column `line_item_line_item_type`")),
+        "{:?}",
+        summary.warnings
+    );
+    let grid = harness::sql(folder.path(), "select sum(billed_cost) as cost from cost_facts");
+    assert_eq!(first(&grid, "cost"), "3.5");
+    let record = Store::new(folder.path().join(".billtag")).record("2026-11").expect("readable").expect("stored");
+    assert_eq!(record.trust.unknown_line_types["(no line type)"].lines, 2);
+}
+
+#[test]
 fn billed_cost_is_net_where_the_period_carries_net_costs() {
     let usage = nova().cost(10.0).number("line_item_net_unblended_cost", 9.0);
     let without = nova()
