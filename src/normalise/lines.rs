@@ -172,7 +172,7 @@ impl Collector {
             texts[ChargeText::Context as usize] = self.texts.intern(meter.context);
             texts[ChargeText::Endpoint as usize] = self.texts.intern(meter.endpoint);
         } else if metered {
-            let name = self.texts.get(usage_type).unwrap_or("(no usage type)").to_string();
+            let name = self.texts.get(usage_type).unwrap_or(NO_USAGE_TYPE).to_string();
             self.trust.unknown_usage_types.entry(name).or_default().add(currency, cost);
         }
         self.model(lines, row, meter.as_ref(), metered.then_some((currency, cost)), texts);
@@ -195,12 +195,13 @@ impl Collector {
             self.trust.unknown_units.entry(unit.unit.clone()).or_default().add(currency, cost);
         }
         let quantity = amount.checked_mul(i128::from(unit.multiplier)).ok_or(money::NotAnAmount::TooLarge)?;
-        if let Some(meter) = &meter
-            && unit.unit == "tokens"
-            && currency == "USD"
-            && implausible(&meter.kind, cost, quantity)
-        {
-            let name = self.texts.str(usage_type).to_string();
+        let is_dollars_for_tokens = unit.unit == "tokens" && currency == "USD";
+        let is_beyond_belief =
+            meter.as_ref().is_some_and(|meter| is_dollars_for_tokens && implausible(&meter.kind, cost, quantity));
+        // A rate that is no number says nothing, and decides nothing but this doubt.
+        let rate = lines.amount(AmountColumn::UnblendedRate, row).and_then(Result::ok);
+        if is_beyond_belief || rate.is_some_and(|rate| !costs::fits_rate(cost, amount, rate)) {
+            let name = self.texts.get(usage_type).unwrap_or(NO_USAGE_TYPE).to_string();
             self.trust.unit_doubts.entry(name).or_default().add(currency, cost);
         }
         Ok(Some(quantity))
@@ -299,8 +300,9 @@ impl Sum {
     }
 }
 
-/// Stands in the tallies for a line type that is not there.
+/// Stand in the tallies for texts that are not there.
 const NO_LINE_TYPE: &str = "(no line type)";
+const NO_USAGE_TYPE: &str = "(no usage type)";
 
 /// Kinds that only models have.
 const TOKENS: [&str; 4] = ["input", "output", "cache_read", "cache_write"];

@@ -86,7 +86,8 @@ pub struct Trust {
     pub unknown_line_types: Tallies,
     /// Product codes that begin as Bedrock's but are not on the list.
     pub unknown_codes: Tallies,
-    /// Usage types whose cost per token is beyond belief: the unit may be wrong.
+    /// Usage types whose cost is not their amount at the bill's rate, or beyond belief for a token: the
+    /// unit may be wrong.
     pub unit_doubts: Tallies,
     /// Tag keys that mean nothing but are probably typos of an owner key, with the key.
     #[serde(default)]

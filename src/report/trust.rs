@@ -128,7 +128,7 @@ fn doubts(record: &Record) -> Vec<(&'static str, String, String)> {
         ("unknown models", &trust.unknown_models, "kept with their cost"),
         ("unknown line types", &trust.unknown_line_types, "kept as Adjustment, lines without a type as Usage"),
         ("new product codes", &trust.unknown_codes, "taken as Bedrock's"),
-        ("doubtful units", &trust.unit_doubts, "cost per token is beyond belief"),
+        ("doubtful units", &trust.unit_doubts, "cost is not amount × rate, or beyond belief for a token"),
         ("mistyped tag keys", &trust.mistyped_keys, "read as no owner; correct them, or add an alias"),
         ("ambiguous callers", &trust.ambiguous_consumers, "tagged resources of one name disagree"),
         ("doubled payers", &trust.duplicate_payers, "left out: an export named before holds them"),

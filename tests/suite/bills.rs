@@ -182,7 +182,7 @@ fn recast(batch: &RecordBatch, to: impl Fn(&Field) -> Option<DataType>) -> Recor
 #[test]
 fn every_encoding_of_times_texts_and_costs_reads_the_same() {
     let lines = [
-        nova().tag("resourceTags/Workload", "w"),
+        nova().tag("resourceTags/Workload", "w").text("line_item_unblended_rate", "0.0000600000"),
         nova().cost(1.5).text("line_item_usage_type", "USE1-NovaLite-output-tokens"),
     ];
     let plain = batch(&lines);
@@ -306,6 +306,30 @@ fn tokens_are_counted_in_tokens_whatever_the_unit() {
     assert_eq!(quantities, ["196700", "26450"]);
     assert_eq!(grid.text(&grid.rows[1], "model_name"), "Claude Sonnet 4.6");
     assert_eq!(grid.text(&grid.rows[1], "list_cost"), "", "the Marketplace has no list price");
+}
+
+/// The usage types whose unit is in doubt.
+fn doubts(lines: &[Line]) -> Vec<String> {
+    let folder = world(&batch(lines));
+    harness::ingest_folder(folder.path());
+    let record = Store::new(folder.path().join(".billtag")).record("2026-11").expect("readable").expect("stored");
+    record.trust.unit_doubts.into_keys().collect()
+}
+
+#[test]
+fn an_amount_that_is_not_in_the_unit_of_its_rate_is_doubted() {
+    let unknown = || nova().text("line_item_usage_type", "USE1-Wholly-New-Thing").text("pricing_unit", "Things");
+    // The rate is of a thousand tokens; the amount counts single ones.
+    let right = unknown().number("line_item_usage_amount", 10.0).cost(0.0006);
+    let wrong = unknown().number("line_item_usage_amount", 10_000.0).cost(0.0006);
+    let rated = |line: Line| line.text("line_item_unblended_rate", "0.0000600000");
+    assert_eq!(doubts(&[rated(wrong.clone())]), ["USE1-Wholly-New-Thing"]);
+    assert_eq!(doubts(&[rated(right.clone())]), Vec::<String>::new());
+    assert_eq!(doubts(&[wrong.clone().number("line_item_unblended_rate", 0.00006)]), ["USE1-Wholly-New-Thing"]);
+    assert_eq!(doubts(&[wrong.clone(), wrong.clone().text("line_item_unblended_rate", "n/a")]), Vec::<String>::new());
+    // Tax and credits have no amount that a rate could be of.
+    let tax = rated(wrong).text("line_item_line_item_type", "Tax");
+    assert_eq!(doubts(&[tax]), Vec::<String>::new());
 }
 
 #[test]
