@@ -71,7 +71,14 @@ pub fn strip(engine: &Engine, config: &Config, month: &str) -> Result<Table> {
         let currency = words::currency(&currency);
         let cost = coverage.amount(row, "cost").unwrap_or(0);
         let named = coverage.amount(row, "workload_cost").unwrap_or(0);
-        let others = ["team", "environment", "cost_center"].map(|key| format!("{key} {}", share(key)));
+        let mut others = ["team", "environment", "cost_center"].map(|key| format!("{key} {}", share(key))).to_vec();
+        // The Model tag can only stand on what serves one model.
+        let one_model = coverage.amount(row, "one_model_cost").filter(|cost| *cost != 0);
+        others.extend(
+            one_model.map(|cost| {
+                format!("model {} of {} on resources of one model", share("model_tag"), words::amount(cost))
+            }),
+        );
         push(
             "allocated",
             share("workload"),
