@@ -3,7 +3,8 @@
 -- cost: unblended_cost of Usage
 
 -- The hit rate is reads by all tokens sent (reads, writes and plain input), over real-time tokens.
--- A model can cache if it has a cache line anywhere in the store; others have no rate (null).
+-- Which models can cache is in the table models; others have no rate (null), and one that can but
+-- does not has the rate 0.
 -- The net saving is what the cached tokens would have cost as plain input, less what they did
 -- cost: reads x (input - read rate) - writes x (write - input rate). The input rate is the one
 -- of the same day, account, region, model, pricing model, routing, context and currency, whoever
@@ -14,17 +15,6 @@ with wanted_days as (
     from (select day from cost_daily group by day) as cost_days
     cross join params
     where cost_days.day between params."from" and params."to"
-),
-
-caching_models as (
-    select
-        model_name,
-        1 as can_cache
-    from cost_daily
-    where
-        usage_kind in ('cache_read', 'cache_write')
-        and model_name is not null
-    group by model_name
 ),
 
 cells as (
@@ -202,21 +192,21 @@ judged as (
         caches.cache_write_tokens,
         caches.input_tokens,
         case
-            when caching_models.can_cache = 1 and caches.sent_tokens > 0
+            when models.can_cache and caches.sent_tokens > 0
                 then caches.sent_tokens
         end as rated_tokens,
         case
-            when caching_models.can_cache = 1 and caches.sent_tokens > 0
+            when models.can_cache and caches.sent_tokens > 0
                 then
                     caches.cache_read_tokens * 10000000000
                     < caches.sent_tokens
                     * cast(params.cache_hit_floor * 10000000000 as decimal(38, 0))
             else false
         end as below_floor,
-        case when caching_models.can_cache = 1 then caches.net_saving end as net_saving
+        case when models.can_cache then caches.net_saving end as net_saving
     from caches
     cross join params
-    left join caching_models on caches.model_name = caching_models.model_name
+    left join models on caches.model_name = models.model_name
 )
 
 select

@@ -80,14 +80,15 @@ pub struct Alerts {
     pub from: Option<i32>,
     /// Last complete day looked at.
     pub to: Option<i32>,
-    /// Most severe first, then newest, then by increase.
+    /// Most severe first, then newest, then by increase within a currency.
     pub findings: Vec<Finding>,
 }
 
 impl Alerts {
-    /// Whether anything was found beyond notes.
+    /// Whether anything was found beyond notes. The rule R1 is the contract, so its findings always
+    /// count; the severity only says whether somebody is woken.
     pub fn has_findings(&self) -> bool {
-        self.findings.iter().any(|finding| finding.severity != "note")
+        self.findings.iter().any(|finding| finding.rule == "R1" || finding.severity != "note")
     }
 }
 
@@ -118,7 +119,10 @@ pub fn find(engine: &Engine, config: &Config, from: Option<i32>, to: Option<i32>
         "warn" => 1,
         _ => 2,
     };
-    findings.sort_by(|a, b| (severity(a), b.day, b.increase, &a.key).cmp(&(severity(b), a.day, a.increase, &b.key)));
+    findings.sort_by(|a, b| {
+        let order = (severity(a), b.day, &a.currency, b.increase, &a.key);
+        order.cmp(&(severity(b), a.day, &b.currency, a.increase, &b.key))
+    });
     Ok(Alerts { from: start, to: to.or(last), findings })
 }
 
@@ -261,10 +265,8 @@ pub fn document(alerts: &Alerts) -> Document {
         _ => "no complete day".into(),
     };
     let count = |severity: &str| alerts.findings.iter().filter(|finding| finding.severity == severity).count();
-    let mut document = Document {
-        title: format!("Alerts, {span}: {} page, {} warn, {} note", count("page"), count("warn"), count("note")),
-        ..Document::default()
-    };
+    let title = format!("Alerts, {span}: {} page, {} warn, {} note", count("page"), count("warn"), count("note"));
+    let mut document = Document { name: "alert", title, blocks: Vec::new() };
     let columns = vec![
         column("severity", "", Look::Plain),
         column("day", "Day", Look::Plain),

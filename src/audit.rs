@@ -2,7 +2,8 @@
 //!
 //! Each dollar of Usage and Purchase is judged once, on the best carrier it has: its own resource if
 //! that can be tagged, else its principal, else its account. The last seven complete days are judged,
-//! so that a fix shows at once; the month stands beside them, and what was fixed since is listed.
+//! or those from `--from` on, so that a fix shows at once; the month stands beside them, and what was
+//! fixed since is listed.
 
 mod fix;
 mod judge;
@@ -19,7 +20,7 @@ use crate::error::Result;
 use crate::metrics::queries::Query;
 use crate::metrics::{Cell, Engine, Grid};
 
-/// Days that are judged.
+/// Days that are judged, unless others are asked for.
 const WINDOW: i32 = 7;
 
 /// What can carry tags.
@@ -94,7 +95,7 @@ impl Item {
 pub struct Audit {
     /// First and last judged day.
     pub window: Option<(i32, i32)>,
-    /// Everything that pays, the most uncompliant money first.
+    /// Everything that pays, by currency the most uncompliant money first.
     pub items: Vec<Item>,
 }
 
@@ -129,10 +130,13 @@ struct Line {
     cost: i128,
 }
 
-/// Judges the store.
-pub fn audit(engine: &Engine, config: &Config) -> Result<Audit> {
+/// Judges the last complete days of the store, from a day of one's own where one is asked for.
+pub fn audit(engine: &Engine, config: &Config, from: Option<i32>) -> Result<Audit> {
     let Some(last) = engine.last_complete_day() else { return Ok(Audit::default()) };
-    let first = last - WINDOW + 1;
+    let first = from.unwrap_or(last - WINDOW + 1);
+    if first > last {
+        return Ok(Audit::default());
+    }
     let month = clock::month_range(&clock::month_of(last)).map_or(first, |(first, _)| first);
     let days: Vec<i32> = (first.min(month)..=last).collect();
     let answer = engine.run_over(&Query { name: "audit".into(), sql: SQL.into() }, &days)?;
@@ -146,7 +150,7 @@ pub fn audit(engine: &Engine, config: &Config) -> Result<Audit> {
     let mut items: Vec<Item> = groups.into_values().map(|lines| item(lines, first, month, &judge)).collect();
     items.sort_by(|a, b| {
         let debt = |item: &Item| item.cost - item.compliant;
-        (debt(b), b.cost, &a.id, &a.currency).cmp(&(debt(a), a.cost, &b.id, &b.currency))
+        (&a.currency, debt(b), b.cost, &a.id).cmp(&(&b.currency, debt(a), a.cost, &b.id))
     });
     Ok(Audit { window: Some((first, last)), items })
 }

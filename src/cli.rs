@@ -48,7 +48,7 @@ pub struct Common {
     /// What spend is grouped by in the report
     #[arg(long, global = true, value_enum)]
     pub by: Option<By>,
-    /// Cost basis to read in place of each figure's own
+    /// Cost basis to read in place of each figure's own; alerts and the audit keep theirs
     #[arg(long, global = true, value_enum, value_name = "BASIS")]
     pub cost: Option<Basis>,
     /// Profile of the AWS config files
@@ -86,6 +86,8 @@ pub enum Command {
     /// The tagging audit: what spends without a name, by money, with the fix
     Audit,
     /// A named query, a .sql file, or -e SQL, over the facts
+    ///
+    /// The tables are charges, usage, cost_facts, cost_daily, days, models and params.
     Query {
         /// Name of a query or path of a .sql file; without one, the names are listed
         name: Option<String>,

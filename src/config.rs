@@ -14,6 +14,8 @@ use crate::clock;
 use crate::error::{Error, Result};
 use crate::money;
 use crate::place::{Place, s3_address};
+use crate::schema::MEASURES;
+use crate::spelling;
 
 /// Everything the user can say.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -319,11 +321,9 @@ impl Config {
             _ => Error::Io { path: file.to_path_buf(), doing: "read", source: error },
         })?;
         let mut config: Self = toml::from_str(&text).map_err(|error| {
-            Error::config(
-                file.display().to_string(),
-                error.to_string().trim_end().to_string(),
-                "correct the key or value; `fixtures/billtag.toml` shows every key in use",
-            )
+            let what = error.to_string().trim_end().to_string();
+            let hint = unknown_key_hint(error.message());
+            Error::config(file.display().to_string(), what, hint)
         })?;
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
         config.folder = folder.unwrap_or(Path::new(".")).to_path_buf();
@@ -437,11 +437,16 @@ impl Config {
         let named = named.chain(dimensions.map(|key| ("[[metrics]] dimensions", key)));
         for (place, key) in named {
             if !OWNER_NAMES.contains(&key.as_str()) {
-                return wrong(
-                    place.into(),
-                    format!("`{key}` is not an owner key"),
-                    "the owner keys are workload, team, environment, cost_center and model",
-                );
+                let rest = "the owner keys are workload, team, environment, cost_center and model";
+                let hint = spelling::hint(key, OWNER_NAMES, rest);
+                return wrong(place.into(), format!("`{key}` is not an owner key"), &hint);
+            }
+        }
+        for key in self.metrics.iter().flat_map(|metrics| metrics.names.keys()) {
+            if !MEASURES.contains(&key.as_str()) {
+                let rest = format!("the measures are {}", MEASURES.join(", "));
+                let hint = spelling::hint(key, MEASURES, &rest);
+                return wrong("[[metrics]] names".into(), format!("`{key}` is not a measure"), &hint);
             }
         }
         for metrics in &self.metrics {
@@ -461,6 +466,17 @@ impl Config {
             }
         }
         Ok(())
+    }
+}
+
+/// What to do about text that the parser refuses. It says "unknown field `a`, expected `b` or `c`", and
+/// the same of variants, and nothing else says which keys it knows.
+fn unknown_key_hint(message: &str) -> String {
+    let rest = "correct the key or value; `fixtures/billtag.toml` shows every key in use";
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    match quoted.next() {
+        Some(key) if message.starts_with("unknown ") => spelling::hint(key, quoted, rest),
+        _ => rest.to_string(),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::metrics::queries::Query;
 use crate::metrics::{Cell, Engine, Grid, Range};
 use crate::report::document::column;
 use crate::report::{Document, Look, Table, words};
+use crate::schema::AMOUNTS;
 
 /// The condition on `cost_facts` for a workload as the reports name it.
 fn condition(workload: &str, known: bool) -> String {
@@ -39,10 +40,8 @@ pub fn explain(engine: &Engine, config: &Config, workload: &str, range: Range) -
     let condition = condition(&canonical, is_known);
     let filter = format!("{condition} and cast(charge_period_start as date) in (select day from asked_days)");
     let scope = Scope { engine, filter: &filter, days: &days };
-    let mut document = Document {
-        title: format!("Why {canonical} costs this, {} to {}, UTC", clock::day_text(from), clock::day_text(to)),
-        ..Document::default()
-    };
+    let title = format!("Why {canonical} costs this, {} to {}, UTC", clock::day_text(from), clock::day_text(to));
+    let mut document = Document { name: "explain", title, blocks: Vec::new() };
     total(&scope, &mut document)?;
     let parts: [(&'static str, &str, &[&'static str]); 4] = [
         ("by_model", "By model and usage kind", &["model_name", "usage_kind", "pricing_model", "routing"]),
@@ -68,6 +67,12 @@ struct Scope<'a> {
 }
 
 impl Scope<'_> {
+    /// The money column that is shown.
+    fn basis(&self) -> &'static str {
+        let asked = self.engine.cost.as_deref();
+        AMOUNTS.into_iter().find(|column| Some(*column) == asked).unwrap_or("billed_cost")
+    }
+
     fn run(&self, sql: String) -> Result<Grid> {
         self.engine.run_over(&Query { name: "explain".into(), sql }, self.days)
     }
@@ -99,22 +104,28 @@ fn unknown(workload: &str, canonical: &str, known: &[String]) -> Error {
 fn total(scope: &Scope<'_>, document: &mut Document) -> Result<()> {
     let sql = format!(
         "select billing_currency, sum(billed_cost) as billed_cost, sum(unblended_cost) as unblended_cost, \
-         sum(effective_cost) as effective_cost from cost_facts where {} group by billing_currency order by billing_currency",
+         sum(effective_cost) as effective_cost, sum(list_cost) as list_cost \
+         from cost_facts where {} group by billing_currency order by billing_currency",
         scope.filter
     );
+    let basis = scope.basis();
+    let others = ["billed_cost", "unblended_cost", "effective_cost"].into_iter().filter(|name| *name != basis);
+    let others: Vec<&str> = others.collect();
     let answer = scope.run(sql)?;
     if answer.rows.is_empty() {
         document.say("No spend in these days.");
     }
     for row in &answer.rows {
-        let amount = |name| words::amount(answer.amount(row, name).unwrap_or(0));
+        let amount = |name: &str| answer.amount(row, name).map_or(words::UNKNOWN.into(), words::amount);
+        let named = |name: &str| name.trim_end_matches("_cost").to_string();
         let currency = answer.text(row, "billing_currency");
+        let beside: Vec<String> = others.iter().map(|name| format!("{} {}", amount(name), named(name))).collect();
         document.say(format!(
-            "{} {} billed ({} unblended, {} effective).",
-            amount("billed_cost"),
+            "{} {} {} ({}).",
+            amount(basis),
             words::currency(&currency),
-            amount("unblended_cost"),
-            amount("effective_cost")
+            named(basis),
+            beside.join(", ")
         ));
     }
     Ok(())
@@ -124,14 +135,15 @@ fn part(scope: &Scope<'_>, name: &'static str, heading: &str, by: &[&'static str
     let list = by.join(", ");
     // A quantity needs its unit beside it, so it is shown where rows are of one usage type.
     let unit = if by.contains(&"usage_kind") || by.contains(&"usage_type") { ", consumed_unit" } else { "" };
+    let basis = scope.basis();
     let sql = format!(
-        "select billing_currency, {list}{unit}, sum(billed_cost) as billed_cost, \
+        "select billing_currency, {list}{unit}, sum({basis}) as {basis}, \
          sum(consumed_quantity) as consumed_quantity from cost_facts where {} \
          group by billing_currency, {list}{unit}",
         scope.filter
     );
     let mut answer = scope.run(sql)?;
-    let cost = |row: &Vec<Cell>, answer: &Grid| answer.amount(row, "billed_cost").unwrap_or(0);
+    let cost = |row: &Vec<Cell>, answer: &Grid| answer.amount(row, basis);
     let mut rows = std::mem::take(&mut answer.rows);
     rows.sort_by(|a, b| {
         let text = |row: &Vec<Cell>| row.iter().map(Cell::text).collect::<Vec<_>>();
@@ -141,7 +153,7 @@ fn part(scope: &Scope<'_>, name: &'static str, heading: &str, by: &[&'static str
             .then_with(|| cost(b, &answer).cmp(&cost(a, &answer)))
             .then_with(|| text(a).cmp(&text(b)))
     });
-    let mut columns = vec![column("billing_currency", "", Look::Plain), column("billed_cost", "Billed", Look::Money)];
+    let mut columns = vec![column("billing_currency", "", Look::Plain), column(basis, heading_of(basis), Look::Money)];
     columns.extend(by.iter().map(|name| column(name, heading_of(name), Look::Plain)));
     if !unit.is_empty() {
         columns.push(column("consumed_quantity", "Quantity", Look::Count));
@@ -156,6 +168,10 @@ fn part(scope: &Scope<'_>, name: &'static str, heading: &str, by: &[&'static str
 
 fn heading_of(name: &str) -> &'static str {
     match name {
+        "billed_cost" => "Billed",
+        "unblended_cost" => "Unblended",
+        "effective_cost" => "Effective",
+        "list_cost" => "List",
         "model_name" => "Model",
         "usage_kind" => "Kind",
         "pricing_model" => "Pricing",

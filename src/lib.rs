@@ -19,7 +19,7 @@
 //! | [`report`], [`alert`], [`audit`], [`explain`] | tables → people | the only places that round or format |
 //!
 //! [`ingest`] calls the stages up to the facts, [`cli`] the rest. [`config`], [`schema`], [`money`],
-//! [`text`] and [`clock`] are the words that all share.
+//! [`text`], [`spelling`] and [`clock`] are the words that all share.
 //!
 //! # The law
 //!
@@ -56,6 +56,8 @@ pub mod clock;
 pub mod money;
 
 pub mod text;
+
+pub mod spelling;
 
 pub mod schema;
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::owner::{KEYS, OwnerTexts, Vocabulary};
+use crate::config::OWNER_NAMES;
 use crate::text::{Text, Texts};
 
 /// Owners by carrier of one set of tags.
@@ -16,6 +17,9 @@ pub struct Carriers {
     pub account: OwnerTexts,
 }
 
+/// What stands before a tag key to say what carries it.
+const CARRIERS: [&str; 4] = ["resourceTags", "iamPrincipal", "userAttribute", "accountTag"];
+
 /// Which of several tags for one key counts: order of carrier, order of spelling, key.
 type Preference<'a> = (usize, usize, &'a str);
 
@@ -24,12 +28,15 @@ type Preference<'a> = (usize, usize, &'a str);
 pub struct TagReader<'a> {
     vocabulary: &'a Vocabulary,
     known: HashMap<Text, Carriers>,
+    /// Probable typos by set of tags, and the verdict on each tag key.
+    typos: HashMap<Text, Vec<String>>,
+    verdicts: HashMap<String, Option<usize>>,
 }
 
 impl<'a> TagReader<'a> {
     /// A reader with the config's vocabulary.
     pub fn new(vocabulary: &'a Vocabulary) -> Self {
-        Self { vocabulary, known: HashMap::new() }
+        Self { vocabulary, known: HashMap::new(), typos: HashMap::new(), verdicts: HashMap::new() }
     }
 
     /// Whom a set of tags names.
@@ -50,6 +57,39 @@ impl<'a> TagReader<'a> {
         }
         self.known.insert(tags, carriers);
         carriers
+    }
+
+    /// Tag keys of a set that are probably typos of an owner key which their own carrier does not have.
+    pub fn typos(&mut self, tags: Text, texts: &Texts) -> &[String] {
+        if !self.typos.contains_key(&tags) {
+            let found = self.find_typos(texts.str(tags));
+            self.typos.insert(tags, found);
+        }
+        self.typos.get(&tags).map_or(&[], Vec::as_slice)
+    }
+
+    fn find_typos(&mut self, tags: &str) -> Vec<String> {
+        let parsed = parse(tags);
+        let keys = parsed.keys().filter_map(|full| full.split_once('/'));
+        let keys: Vec<(&str, &str)> = keys.filter(|(carrier, _)| CARRIERS.contains(carrier)).collect();
+        let mut found = Vec::new();
+        for (carrier, tag) in &keys {
+            let Some(meant) = self.verdict(tag) else { continue };
+            let means = |other: &(&str, &str)| self.vocabulary.key(other.1).is_some_and(|(key, _)| key == meant);
+            if !keys.iter().any(|other| other.0 == *carrier && means(other)) {
+                found.push(format!("{tag} ({}?)", OWNER_NAMES[meant]));
+            }
+        }
+        found
+    }
+
+    fn verdict(&mut self, tag: &str) -> Option<usize> {
+        if let Some(known) = self.verdicts.get(tag) {
+            return *known;
+        }
+        let verdict = self.vocabulary.typo(tag);
+        self.verdicts.insert(tag.to_string(), verdict);
+        verdict
     }
 
     /// Of several keys that mean one owner key the preferred spelling with a value wins.
@@ -92,6 +132,18 @@ mod tests {
         assert_eq!(named(carriers.resource), ["", "a-team", "", "", ""]);
         assert_eq!(named(carriers.principal), ["bot", "people", "", "", ""]);
         assert_eq!(named(carriers.account), ["", "acc", "", "", ""]);
+    }
+
+    #[test]
+    fn a_typo_is_listed_unless_its_carrier_has_the_key_itself() {
+        let vocabulary = Vocabulary::new(&Config::default());
+        let mut texts = Texts::default();
+        let tags = texts.intern(
+            r#"{"costCategory/Taem":"x","iamPrincipal/Wrokload":"a","resourceTags/Mode":"y","resourceTags/Model":"z","resourceTags/user_team":"A"}"#,
+        );
+        let mut reader = TagReader::new(&vocabulary);
+        assert_eq!(reader.typos(tags, &texts), ["Wrokload (workload?)"]);
+        assert_eq!(reader.typos(Text::NULL, &texts), Vec::<String>::new());
     }
 
     #[test]

@@ -214,6 +214,7 @@ impl<'a> Ladder<'a> {
             return standing;
         }
         let tags: Carriers = self.reader.read(charge.text(ChargeText::Tags), texts);
+        self.count_typos(charge, texts, trust);
         standing.fill(Method::ResourceTag, tags.resource, charge.text(ChargeText::ResourceId));
         let shown = self.shown_principal(charge, texts);
         standing.fill(Method::PrincipalTag, tags.principal, shown);
@@ -224,6 +225,15 @@ impl<'a> Ladder<'a> {
             }
         }
         standing
+    }
+
+    /// Counts what spends under a tag key that is probably a typo: no rung reads it.
+    fn count_typos(&mut self, charge: &Charge, texts: &Texts, trust: &mut Trust) {
+        for key in self.reader.typos(charge.text(ChargeText::Tags), texts) {
+            let currency = texts.str(charge.text(ChargeText::BillingCurrency));
+            let tally = trust.mistyped_keys.entry(key.clone()).or_default();
+            tally.add(currency, charge.amounts[UNBLENDED].unwrap_or(0));
+        }
     }
 
     fn consumer_rung(&self, charge: &Charge, standing: &mut Standing, texts: &mut Texts, trust: &mut Trust) {

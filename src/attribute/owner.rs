@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::config::{Config, OWNER_NAMES, Owner as OwnerConfig};
+use crate::spelling;
 use crate::text::{Text, Texts};
 
 /// Number of owner keys.
@@ -78,6 +79,16 @@ impl Vocabulary {
         bare.and_then(|bare| self.keys.get(&squeezed(bare))).or_else(|| self.keys.get(&squeezed(tag_key))).copied()
     }
 
+    /// The owner key that a tag key is probably a typo of, where it means none.
+    pub fn typo(&self, tag_key: &str) -> Option<usize> {
+        if self.key(tag_key).is_some() {
+            return None;
+        }
+        let bare = tag_key.strip_prefix("user:").or_else(|| tag_key.strip_prefix("user_")).unwrap_or(tag_key);
+        let meant = spelling::typo_of(&squeezed(bare), self.keys.keys().map(String::as_str))?;
+        self.keys.get(meant).map(|(key, _)| *key)
+    }
+
     /// The canonical value of an owner key.
     pub fn value(&self, key: usize, value: &str) -> Option<String> {
         let canonical = canonical(value)?;
@@ -123,6 +134,19 @@ mod tests {
         }
         assert_eq!(vocabulary.key("user_kostenstelle"), Some((3, 1)));
         assert_eq!(vocabulary.key("user_costs"), None);
+    }
+
+    #[test]
+    fn a_mistyped_key_is_told_from_one_of_another_meaning() {
+        let mut config = Config::default();
+        config.tags.aliases.insert("cost_center".into(), vec!["Kostenstelle".into()]);
+        let vocabulary = Vocabulary::new(&config);
+        for (key, meant) in [("Wrokload", 0), ("user_work-laod", 0), ("user:CostCentre", 3), ("Kostenstele", 3)] {
+            assert_eq!(vocabulary.typo(key), Some(meant), "{key}");
+        }
+        for key in ["Workload", "user_team", "Name", "Project", "Mode of use", "aws:createdBy"] {
+            assert_eq!(vocabulary.typo(key), None, "{key}");
+        }
     }
 
     #[test]

@@ -4,21 +4,20 @@ use super::{Audit, Item};
 use crate::clock;
 use crate::config::{Config, OWNER_NAMES};
 use crate::metrics::{Cell, Grid};
-use crate::report::document::{column, money, text};
+use crate::report::document::{column, first_of_each, money, text};
 use crate::report::{Block, Document, Look, Table, words};
 
-/// Rows shown to people; data formats hold all.
+/// Rows of each currency shown to people; data formats hold all.
 const SHOWN: usize = 25;
 
 /// The audit for people.
 pub fn document(audit: &Audit, config: &Config) -> Document {
     let Some((first, last)) = audit.window else {
-        return Document { title: "Tagging audit: no complete day to judge".into(), ..Document::default() };
+        let title = "Tagging audit: no complete day to judge".into();
+        return Document { name: "audit", title, blocks: Vec::new() };
     };
-    let mut document = Document {
-        title: format!("Tagging audit, {} to {}, UTC", clock::day_text(first), clock::day_text(last)),
-        ..Document::default()
-    };
+    let title = format!("Tagging audit, {} to {}, UTC", clock::day_text(first), clock::day_text(last));
+    let mut document = Document { name: "audit", title, blocks: Vec::new() };
     document.say(format!(
         "Required on everything that costs money: {}. Billed cost of Usage and Purchase.",
         config.tags.required.join(", ")
@@ -46,7 +45,7 @@ pub fn document(audit: &Audit, config: &Config) -> Document {
 fn debt(audit: &Audit) -> Table {
     let columns = vec![
         column("number", "#", Look::Plain),
-        column("cost", "7 days", Look::Money),
+        column("cost", window(audit), Look::Money),
         column("untagged", "Not compliant", Look::Money),
         column("month_cost", "Month", Look::Money),
         column("billing_currency", "", Look::Plain),
@@ -55,13 +54,14 @@ fn debt(audit: &Audit) -> Table {
         column("faults", "Fault", Look::Plain),
     ];
     let wrong = wrong(audit);
-    let note = if wrong.len() > SHOWN {
-        format!("the {SHOWN} dearest of {}; --format csv or json has all", wrong.len())
+    let shown = shown(audit);
+    let note = if wrong.len() > shown.len() {
+        format!("the {} dearest of {}; --format csv or json has all", shown.len(), wrong.len())
     } else {
         String::new()
     };
     let mut table = Table::new("debt", "Spends without a full name, by money", note, columns);
-    for (at, item) in wrong.iter().take(SHOWN).enumerate() {
+    for (at, item) in shown.into_iter().enumerate() {
         table.rows.push(vec![
             Cell::Count(at as i128 + 1),
             money(item.cost),
@@ -76,6 +76,19 @@ fn debt(audit: &Audit) -> Table {
     table
 }
 
+/// How long the judged days are.
+fn window(audit: &Audit) -> String {
+    match audit.window.map_or(0, |(first, last)| last - first + 1) {
+        1 => "1 day".into(),
+        days => format!("{days} days"),
+    }
+}
+
+/// What is wrong and shown.
+fn shown(audit: &Audit) -> Vec<&Item> {
+    first_of_each(wrong(audit), SHOWN, |item| &item.currency)
+}
+
 /// What is wrong and costs money, in the audit's order.
 fn wrong(audit: &Audit) -> Vec<&Item> {
     let wrong = audit.items.iter().filter(|item| !item.is_compliant() && (item.cost != 0 || item.month_cost != 0));
@@ -84,7 +97,7 @@ fn wrong(audit: &Audit) -> Vec<&Item> {
 
 /// The fix of each shown fault, numbered as the table is.
 fn commands(audit: &Audit) -> Vec<String> {
-    let shown = wrong(audit).into_iter().take(SHOWN).enumerate();
+    let shown = shown(audit).into_iter().enumerate();
     shown.filter(|(_, item)| !item.fix.is_empty()).map(|(at, item)| format!("{} # {}", item.fix, at + 1)).collect()
 }
 

@@ -60,6 +60,7 @@ impl<'a> Session<'a> {
     }
 
     fn run(&self, command: &Command) -> Result<u8> {
+        self.must_take_cost(command)?;
         match command {
             Command::Run | Command::Ingest if self.common.as_seen.is_some() => Err(Error::config(
                 "--as-seen",
@@ -73,6 +74,22 @@ impl<'a> Session<'a> {
             Command::Audit => self.audit(),
             Command::Query { name, execute } => self.query(name.as_deref(), execute.as_deref()),
             Command::Explain { workload, day } => self.explain(workload, *day),
+        }
+    }
+
+    /// Refuses a cost basis where the command could not show it: an option is never silently ignored.
+    fn must_take_cost(&self, command: &Command) -> Result<()> {
+        let refused = |what: &str, hint: &str| Err(Error::config("--cost", what, hint));
+        match command {
+            Command::Alert { .. } if self.common.cost.is_some() => refused(
+                "alerts compare the unblended cost of Usage, whatever basis is asked for",
+                "leave --cost out; `billtag explain WORKLOAD --cost BASIS` takes a workload apart on another basis",
+            ),
+            Command::Audit if self.common.cost.is_some() => refused(
+                "the audit judges billed cost, so that its debt is money that is paid",
+                "leave --cost out; `billtag report --cost BASIS` shows spend on another basis",
+            ),
+            _ => Ok(()),
         }
     }
 
@@ -141,47 +158,26 @@ impl<'a> Session<'a> {
     }
 
     fn print(&self, documents: &[Document]) -> Result<()> {
-        let format = output::format(self.common)?;
-        let texts: Result<Vec<String>> =
-            documents.iter().map(|document| render::document(document, format, self.width)).collect();
-        output::write(self.common, &texts?.join("\n"))
+        output::write(self.common, &render::documents(documents, output::format(self.common)?, self.width)?)
     }
 
     fn run_all(&self) -> Result<u8> {
         let summary = self.ingest()?;
         let engine = self.engine_for_report()?;
         let alerts = alert::find(&engine, &self.config, self.common.from, self.common.to)?;
-        let audit = audit::audit(&engine, &self.config)?;
+        let audit = audit::audit(&engine, &self.config, self.common.from)?;
         let report = report::daily::report(&engine, &self.config, &alerts, &audit, self.common.by)?;
-        let documents = [report, alert::document(&alerts), audit::document(&audit, &self.config)];
-        if output::format(self.common)? == super::Format::Json {
-            self.print_as_one(&documents)?;
-        } else {
-            self.print(&documents)?;
-        }
+        self.print(&[report, alert::document(&alerts), audit::document(&audit, &self.config)])?;
         if self.common.from.is_none() && self.common.to.is_none() {
             alert::remember(&alerts, &self.store)?;
         }
         Ok(self.with_findings(code(&summary), alerts.has_findings() || audit.has_findings()))
     }
 
-    /// Several documents in one valid JSON text.
-    fn print_as_one(&self, documents: &[Document]) -> Result<()> {
-        let names = ["report", "alert", "audit"];
-        let parts: Result<Vec<String>> = names
-            .iter()
-            .zip(documents)
-            .map(|(name, document)| {
-                Ok(format!("\"{name}\": {}", render::document(document, super::Format::Json, None)?.trim_end()))
-            })
-            .collect();
-        output::write(self.common, &format!("{{{}}}\n", parts?.join(",\n")))
-    }
-
     fn report(&self) -> Result<u8> {
         let engine = self.engine_for_report()?;
         let alerts = alert::find(&engine, &self.config, self.common.from, self.common.to)?;
-        let audit = audit::audit(&engine, &self.config)?;
+        let audit = audit::audit(&engine, &self.config, self.common.from)?;
         self.print(&[report::daily::report(&engine, &self.config, &alerts, &audit, self.common.by)?])?;
         Ok(self.with_findings(0, alerts.has_findings()))
     }
@@ -194,7 +190,7 @@ impl<'a> Session<'a> {
             super::Format::Json => alert::json(&alerts)?,
             super::Format::Csv => render::answer(&alert::grid(&alerts), format, None)?,
             super::Format::Table | super::Format::Md => {
-                render::document(&alert::document(&alerts), format, self.width)?
+                render::documents(&[alert::document(&alerts)], format, self.width)?
             }
         };
         output::write(self.common, &text)?;
@@ -206,12 +202,12 @@ impl<'a> Session<'a> {
 
     fn audit(&self) -> Result<u8> {
         let engine = self.engine()?;
-        let audit = audit::audit(&engine, &self.config)?;
+        let audit = audit::audit(&engine, &self.config, self.common.from)?;
         let format = output::format(self.common)?;
         let text = match format {
             super::Format::Json | super::Format::Csv => render::answer(&audit::grid(&audit), format, None)?,
             super::Format::Table | super::Format::Md => {
-                render::document(&audit::document(&audit, &self.config), format, self.width)?
+                render::documents(&[audit::document(&audit, &self.config)], format, self.width)?
             }
         };
         output::write(self.common, &text)?;
@@ -227,6 +223,13 @@ impl<'a> Session<'a> {
             }
             (None, None) => return self.list_queries(),
         };
+        if self.common.cost.is_some() && query.replaceable_cost().is_none() {
+            return Err(Error::config(
+                "--cost",
+                format!("the query `{}` names no cost column that another may take the place of", query.name),
+                "leave --cost out, or begin the SQL with a line `-- cost: billed_cost` that names the column it reads",
+            ));
+        }
         let answer = self.engine()?.run(&query)?;
         output::write(self.common, &render::answer(&answer, output::format(self.common)?, self.width)?)?;
         Ok(0)

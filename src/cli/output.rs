@@ -1,7 +1,8 @@
 //! Where output goes: data to standard output or a file, everything else to standard error.
 
+use std::fs::File;
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Common, Format};
 use crate::error::{Error, Result};
@@ -12,7 +13,7 @@ use crate::report::safe;
 pub fn format(common: &Common) -> Result<Format> {
     let Some(path) = &common.output else { return Ok(common.format.unwrap_or(Format::Table)) };
     let by_extension = path.extension().and_then(|extension| extension.to_str()).and_then(named);
-    if common.format.is_none() && by_extension.is_none() {
+    if common.format.is_none() && by_extension.is_none() && !is_stream(path) {
         let name = path.display().to_string();
         let hint = if named(&name).is_some() {
             format!("`-o` names a file; did you mean `--format {name}`?")
@@ -37,10 +38,40 @@ fn named(text: &str) -> Option<Format> {
 /// Writes a command's data.
 pub fn write(common: &Common, text: &str) -> Result<()> {
     match &common.output {
-        Some(path) => write_atomically(path, text.as_bytes()),
+        Some(path) => to_file(path, text),
         None if colour(common) && format(common)? == Format::Table => to_stdout(&painted(text)),
         None => to_stdout(text),
     }
+}
+
+/// Writes to a file of any kind. A regular file is replaced whole, where a symlink leads to it; a
+/// device or a pipe takes the bytes as they come.
+fn to_file(path: &Path, text: &str) -> Result<()> {
+    if ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name)) {
+        return to_stdout(text);
+    }
+    if is_stream(path) {
+        let mut stream = File::options().append(true).open(path).map_err(Error::io(path, "open"))?;
+        return ended_well(stream.write_all(text.as_bytes()), path);
+    }
+    let target = std::path::absolute(resolved(path)).map_err(Error::io(path, "find"))?;
+    write_atomically(&target, text.as_bytes())
+}
+
+/// Whether something is there already that is neither a file nor a folder.
+fn is_stream(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
+/// What a chain of symlinks leads to, whether it exists yet or not.
+fn resolved(path: &Path) -> PathBuf {
+    let mut target = path.to_path_buf();
+    // As many links as Linux follows; a circle is left for the system to refuse.
+    for _ in 0..40 {
+        let Ok(next) = std::fs::read_link(&target) else { break };
+        target = target.parent().unwrap_or(Path::new("")).join(next);
+    }
+    target
 }
 
 /// Colours the severities that lead a line of a table.
@@ -64,10 +95,14 @@ fn painted(text: &str) -> String {
 
 fn to_stdout(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // A reader that has seen enough, such as `head`, is no failure.
+    ended_well(out.write_all(text.as_bytes()).and_then(|()| out.flush()), Path::new("standard output"))
+}
+
+/// A reader that has seen enough, such as `head`, is no failure.
+fn ended_well(result: std::io::Result<()>, path: &Path) -> Result<()> {
+    match result {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        result => result.map_err(Error::io(Path::new("standard output"), "write")),
+        result => result.map_err(Error::io(path, "write")),
     }
 }
 

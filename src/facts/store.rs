@@ -28,7 +28,7 @@ use crate::place::{Place, write_atomically};
 use crate::schema::Table;
 use crate::sources::bill::known::Known;
 
-/// The tables' layout; a change re-makes every period.
+/// The tables' layout and what is counted beside them; a change re-makes every period.
 pub const REVISION: u32 = 2;
 /// What is known of the bills' small files.
 const KNOWN: &str = "known.json";

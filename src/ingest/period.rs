@@ -137,6 +137,15 @@ impl Job<'_> {
         let (facts, profiles) = ladder.attribute(&mut charges, &samples, &mut record.trust)?;
         let usage = self.usage_rows(&samples, &profiles, &mut charges.texts);
         self.write(&mut record, charges, facts, &usage, (old, causes))?;
+        for export in self.exports {
+            let is_typed = export.files()?.iter().all(|file| file.positions.text(TextColumn::LineItemType).is_some());
+            if !is_typed {
+                warnings.push(format!(
+                    "{}: `{}` has no column `line_item_line_item_type`; its lines are taken as Usage, tax and credits among them",
+                    self.period, export.name
+                ));
+            }
+        }
         if record.trust.lines_selected == 0 {
             warnings
                 .push(format!("{}: none of the bill's {} lines are Bedrock's", self.period, record.trust.lines_read));

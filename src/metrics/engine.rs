@@ -7,15 +7,17 @@ use polars::prelude::*;
 use polars::sql::SQLContext;
 
 use super::days::{self, Day};
+use super::frames::{self, dates};
 use super::grid::{Cell, Grid};
 use super::queries::Query;
 use super::stages;
 use crate::clock;
 use crate::config::Config;
-use crate::error::{Breach, Error, Result};
+use crate::error::{Error, Result};
 use crate::facts::history::{AlertNote, LastRun};
+use crate::facts::law::Totals;
 use crate::facts::store::{Record, Snapshot};
-use crate::money::{self, PRECISION, SCALE};
+use crate::money::{PRECISION, SCALE};
 use crate::schema::{AMOUNTS, Kind, Table};
 
 /// Which days a query looks at; the whole store where open.
@@ -58,21 +60,38 @@ impl Engine {
             tables.insert(table.name(), open_table(&snapshot, table)?);
         }
         let days = days::days(&records, as_of);
-        tables.insert("days", days_frame(&days)?.lazy());
-        tables.insert("params", params_frame(config, &records, as_of, range)?.lazy());
-        let engine = Self {
-            tables,
-            days,
-            records,
-            as_of,
-            range,
-            cost: None,
-            alert_note: snapshot.alert,
-            last_run: snapshot.last_run,
-            _snapshot: snapshot,
-        };
+        tables.insert("days", frames::days(&days)?.lazy());
+        let (alert_note, last_run) = (snapshot.alert, snapshot.last_run);
+        let mut engine =
+            Self { tables, days, records, as_of, range, cost: None, alert_note, last_run, _snapshot: snapshot };
         engine.assert_law()?;
+        let whole = engine.whole_store()?;
+        engine.tables.insert("params", frames::params(config, whole, as_of, range)?.lazy());
+        let models = frames::models(&engine.stored_models()?)?.lazy();
+        engine.tables.insert("models", models);
         Ok(engine)
+    }
+
+    /// First and last day of the store: its months, and any day outside them that a line is dated. A
+    /// refund may be dated months before the period that bills it, a fee after it.
+    fn whole_store(&self) -> Result<(i32, i32)> {
+        let sql = "select min(day) as first, max(day) as last from cost_daily";
+        let dated = self.run(&Query { name: "stored days".into(), sql: sql.into() })?;
+        let dated = dated.rows.iter().flat_map(|row| [dated.day(row, "first"), dated.day(row, "last")]).flatten();
+        let months = self.records.iter().filter_map(|record| clock::month_range(&record.period));
+        let days: Vec<i32> = months.flat_map(|(first, next)| [first, next - 1]).chain(dated).collect();
+        let today = clock::day_of(self.as_of);
+        Ok((days.iter().copied().min().unwrap_or(today), days.iter().copied().max().unwrap_or(today)))
+    }
+
+    /// Every model of the store by name, with whether the bill shows it caching.
+    fn stored_models(&self) -> Result<Vec<(String, bool)>> {
+        let sql = "select model_name, \
+                   sum(case when usage_kind in ('cache_read', 'cache_write') then 1 else 0 end) > 0 as has_cached \
+                   from cost_daily where model_name is not null group by model_name order by model_name";
+        let models = self.run(&Query { name: "stored models".into(), sql: sql.into() })?;
+        let named = |row: &Vec<Cell>| (models.text(row, "model_name"), models.flag(row, "has_cached"));
+        Ok(models.rows.iter().map(named).collect())
     }
 
     /// The last complete day of the range.
@@ -119,58 +138,54 @@ impl Engine {
         self.run(&Query::find(name, own.as_deref())?)
     }
 
+    /// The basis that a figure shows, in words: the one that was asked for, else the figure's own.
+    pub fn basis(&self, own: &str) -> String {
+        self.cost.as_deref().unwrap_or(own).replace('_', " ")
+    }
+
     /// A cost basis other than the query's own replaces the column under its name.
     fn with_cost(&self, name: &str, frame: &LazyFrame, query: &Query) -> Result<LazyFrame> {
-        let (Some(wanted), Some(read)) = (&self.cost, query.cost_column()) else { return Ok(frame.clone()) };
+        let (Some(wanted), Some(read)) = (&self.cost, query.replaceable_cost()) else { return Ok(frame.clone()) };
         let has_money = matches!(name, "charges" | "cost_facts" | "cost_daily");
-        if !has_money || wanted == read || !AMOUNTS.contains(&read) {
+        if !has_money || wanted == read {
             return Ok(frame.clone());
         }
         Ok(frame.clone().with_column(col(wanted.as_str()).alias(read)))
     }
 
-    /// The law, asserted where facts are read: the sums of all tables are those of the record.
+    /// The law, asserted where facts are read: by period, account and currency, the sums of every
+    /// amount column of every table are those of the record.
     fn assert_law(&self) -> Result<()> {
-        let columns = ["billed_cost", "unblended_cost", "effective_cost"];
-        let mut recorded: BTreeMap<(String, String), [i128; 3]> = BTreeMap::new();
-        for record in &self.records {
-            for (at, column) in [1, 2, 3].into_iter().enumerate() {
-                for (currency, sum) in record.totals.by_currency(column) {
-                    recorded.entry((record.period.clone(), currency)).or_default()[at] += sum;
-                }
-            }
-        }
         for table in [Table::Charges, Table::CostFacts, Table::CostDaily] {
-            let sql = format!(
-                "select billing_period, coalesce(billing_currency, '') as currency, sum(billed_cost) as billed_cost, \
-                 sum(unblended_cost) as unblended_cost, sum(effective_cost) as effective_cost from {} group by 1, 2",
-                table.name()
-            );
-            let grid = self.run(&Query { name: table.name().into(), sql })?;
-            let mut found = BTreeMap::new();
-            for row in &grid.rows {
-                let key = (grid.text(row, "billing_period"), grid.text(row, "currency"));
-                found.insert(key, columns.map(|column| grid.amount(row, column).unwrap_or(0)));
+            let mut found = self.totals_of(table)?;
+            for record in &self.records {
+                let found = found.remove(&record.period).unwrap_or_default();
+                record.totals.must_equal(&found, &record.period, "the stored record", table.name())?;
             }
-            for key in recorded.keys().chain(found.keys()) {
-                let (before, after) = (recorded.get(key), found.get(key));
-                let (before, after) = (before.copied().unwrap_or_default(), after.copied().unwrap_or_default());
-                for (at, column) in columns.into_iter().enumerate() {
-                    if before[at] != after[at] {
-                        return Err(Error::Conservation(Box::new(Breach {
-                            period: format!("{}, currency {}", key.0, key.1),
-                            column,
-                            from: "the stored record",
-                            to: table.name(),
-                            expected: money::to_text(before[at]),
-                            found: money::to_text(after[at]),
-                            difference: money::to_text(after[at] - before[at]),
-                        })));
-                    }
-                }
+            // Rows of a period that no record names are nobody's.
+            for (period, found) in found {
+                Totals::default().must_equal(&found, &period, "the stored record", table.name())?;
             }
         }
         Ok(())
+    }
+
+    /// Sums of a table by period, as a record holds them.
+    fn totals_of(&self, table: Table) -> Result<BTreeMap<String, Totals>> {
+        let sums = AMOUNTS.map(|column| format!("sum({column}) as {column}")).join(", ");
+        let sql = format!(
+            "select billing_period, sub_account_id, billing_currency, {sums} from {} \
+             group by billing_period, sub_account_id, billing_currency",
+            table.name()
+        );
+        let grid = self.run(&Query { name: table.name().into(), sql })?;
+        let mut totals: BTreeMap<String, Totals> = BTreeMap::new();
+        for row in &grid.rows {
+            let [account, currency] = ["sub_account_id", "billing_currency"].map(|name| grid.text(row, name));
+            let amounts = AMOUNTS.map(|column| grid.amount(row, column));
+            totals.entry(grid.text(row, "billing_period")).or_default().add(&account, &currency, &amounts);
+        }
+        Ok(totals)
     }
 }
 
@@ -213,7 +228,7 @@ fn polars_type(kind: Kind) -> DataType {
     }
 }
 
-fn engine_error(what: &dyn std::fmt::Display) -> Error {
+pub(super) fn engine_error(what: &dyn std::fmt::Display) -> Error {
     Error::input("store", what.to_string(), "run `billtag ingest` to make the facts again")
 }
 
@@ -242,64 +257,6 @@ fn open_table(snapshot: &Snapshot, table: Table) -> Result<LazyFrame> {
 fn shared_length(files: &[&PathBuf]) -> usize {
     let before = |path: &PathBuf| path.to_string_lossy().find("billing_period=").unwrap_or(0);
     files.iter().map(|path| before(path)).min().unwrap_or(0)
-}
-
-fn dates(values: Vec<Option<i32>>, name: &str) -> PolarsResult<Column> {
-    Series::new(name.into(), values).cast(&DataType::Date).map(Column::from)
-}
-
-fn days_frame(days: &[Day]) -> Result<DataFrame> {
-    let build = || {
-        let day = dates(days.iter().map(|day| Some(day.day)).collect(), "day")?;
-        let previous = days.iter().map(|day| day.follows.then_some(day.day - 1)).collect();
-        let previous = dates(previous, "previous_day")?;
-        let month: Vec<String> = days.iter().map(|day| clock::month_of(day.day)).collect();
-        let day_of_month: Vec<i64> = days.iter().map(|day| clock::day_of_month(day.day)).collect();
-        let weekday: Vec<i64> = days.iter().map(|day| clock::weekday(day.day)).collect();
-        let complete: Vec<bool> = days.iter().map(|day| day.is_complete).collect();
-        DataFrame::new(
-            days.len(),
-            vec![
-                day,
-                previous,
-                Column::new("month".into(), month),
-                Column::new("day_of_month".into(), day_of_month),
-                Column::new("weekday".into(), weekday),
-                Column::new("is_complete".into(), complete),
-            ],
-        )
-    };
-    build().map_err(|error| engine_error(&error))
-}
-
-fn params_frame(config: &Config, records: &[Record], as_of: i64, range: Range) -> Result<DataFrame> {
-    let first = records.first().and_then(|record| clock::month_range(&record.period)).map(|(first, _)| first);
-    let last = records.last().and_then(|record| clock::month_range(&record.period)).map(|(_, next)| next - 1);
-    let today = clock::day_of(as_of);
-    let from = range.from.or(first).unwrap_or(today);
-    let to = range.to.or(last).unwrap_or(today);
-    let build = || {
-        let date = |name: &str, day: i32| dates(vec![Some(day)], name);
-        let decimal = |name: &str, units: i128| {
-            Int128Chunked::from_slice(name.into(), &[units])
-                .into_decimal(PRECISION as usize, SCALE as usize)
-                .map(|column| Column::from(column.into_series()))
-        };
-        let time = Series::new("as_of".into(), [as_of * 1_000_000])
-            .cast(&DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC)))?;
-        DataFrame::new(
-            1,
-            vec![
-                Column::from(time),
-                date("from", from)?,
-                date("to", to)?,
-                decimal("ratio", config.anomaly.ratio)?,
-                decimal("page_above", config.anomaly.page_above)?,
-                decimal("cache_hit_floor", config.cache.hit_floor)?,
-            ],
-        )
-    };
-    build().map_err(|error| engine_error(&error))
 }
 
 fn to_grid(frame: &DataFrame) -> Result<Grid> {

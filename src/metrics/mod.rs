@@ -2,6 +2,7 @@
 
 pub mod days;
 pub mod engine;
+pub mod frames;
 pub mod grid;
 pub mod queries;
 pub mod stages;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::schema::AMOUNTS;
 
 macro_rules! built_in {
     ($($name:literal),+ $(,)?) => {
@@ -62,6 +63,12 @@ impl Query {
         let sql = std::fs::read_to_string(path).map_err(Error::io(path, "read"))?;
         let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or("query");
         Ok(Self { name: name.to_string(), sql })
+    }
+
+    /// The money column that another cost basis may be read in place of; none where the header names
+    /// none, or where the basis is part of the contract: R1 holds for unblended cost, whatever is asked.
+    pub fn replaceable_cost(&self) -> Option<&str> {
+        self.cost_column().filter(|column| AMOUNTS.contains(column) && self.name != "anomalies")
     }
 
     /// The money column that the query's header says it reads, for example `billed_cost`.

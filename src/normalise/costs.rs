@@ -5,7 +5,7 @@
 //! nothing, since the net column holds them already; else unblended. `effective` is the amortised
 //! cost by the rules that AWS's own cost dashboards use, on the billed basis.
 
-use crate::money::NotAnAmount;
+use crate::money::{self, NotAnAmount};
 use crate::sources::bill::columns::{AmountColumn, Lines, TextColumn};
 
 /// The FOCUS charge category of a CUR line type.
@@ -61,6 +61,24 @@ pub enum BadCost {
     Missing,
     /// It, or another cost, is no amount.
     NotAnAmount(&'static str, NotAnAmount),
+}
+
+/// Costs below a ten-thousandth of a cent say nothing of their rate.
+const NOISE: i128 = money::ONE / 1_000_000;
+
+/// Whether a cost is what its amount costs at the bill's own rate, within what rounding can do: rates
+/// are printed to ten places, so one is off by up to a unit of them, and some exports round further.
+/// Signs are left out, since corrections turn amounts round.
+pub fn fits_rate(cost: i128, amount: i128, rate: i128) -> bool {
+    let (cost, amount, rate) = (cost.abs(), amount.abs(), rate.abs());
+    // A free tier has a rate and costs nothing; a rate of nothing is a plan's or unknown.
+    if cost == 0 || amount == 0 || rate == 0 {
+        return true;
+    }
+    // Both in units of 1e-20, where the product of two amounts is whole.
+    let (Some(expected), Some(found)) = (amount.checked_mul(rate), cost.checked_mul(money::ONE)) else { return true };
+    let tolerance = expected / 100 + amount + NOISE * money::ONE;
+    (found - expected).abs() <= tolerance
 }
 
 /// Reads the costs of a line.
@@ -135,6 +153,19 @@ mod tests {
         assert_eq!(category("EdpDiscount"), "Adjustment");
         assert_eq!(category("BrandNewThing"), "Adjustment");
         assert!(!is_known_line_type("BrandNewThing") && is_known_line_type("SppDiscount"));
+    }
+
+    #[test]
+    fn a_cost_fits_its_rate_within_rounding_and_not_by_a_thousand() {
+        let amount = |text: &str| money::from_decimal_text(text).expect("an amount");
+        let fits = |cost: &str, used: &str, rate: &str| fits_rate(amount(cost), amount(used), amount(rate));
+        assert!(fits("0.011802", "196.7", "0.00006") && fits("-0.011802", "-196.7", "0.00006"));
+        // 0.00875 a million tokens, billed by the token: the rate keeps two digits.
+        assert!(fits("0.00875", "1000000", "0.0000000088"));
+        assert!(fits("0.0000000006", "0.01", "0.00006"), "noise");
+        assert!(fits("0", "1000", "0.00006") && fits("3", "1000", "0"));
+        assert!(!fits("0.011802", "196700", "0.00006"), "tokens at the rate of a thousand");
+        assert!(!fits("11.802", "196.7", "0.00006") && !fits("0.0236", "196.7", "0.00006"));
     }
 
     #[test]

@@ -84,6 +84,7 @@ impl Collector {
     }
 
     fn line(&mut self, file: &BillFile, lines: &Lines, row: usize) -> Result<()> {
+        // A line that does not say what it is costs money all the same: it is taken as Usage, and counted.
         let line_type = lines.text(TextColumn::LineItemType, row).unwrap_or("Usage");
         let usage_type = self.texts.intern_opt(lines.text(TextColumn::UsageType, row));
         let marketplace = lines.text(TextColumn::BillingEntity, row).is_some_and(select::is_marketplace)
@@ -107,8 +108,10 @@ impl Collector {
     fn count(&mut self, lines: &Lines, row: usize, line_type: &str, currency: &str, cost: i128) {
         self.trust.lines_selected += 1;
         self.trust.lines_without_invoice += u64::from(lines.text(TextColumn::InvoiceId, row).is_none());
-        if !costs::is_known_line_type(line_type) {
-            self.trust.unknown_line_types.entry(line_type.to_string()).or_default().add(currency, cost);
+        let is_silent = lines.text(TextColumn::LineItemType, row).is_none();
+        if is_silent || !costs::is_known_line_type(line_type) {
+            let name = if is_silent { NO_LINE_TYPE } else { line_type };
+            self.trust.unknown_line_types.entry(name.to_string()).or_default().add(currency, cost);
         }
         if let Some(code) = lines.text(TextColumn::ProductCode, row)
             && select::is_bedrock_code(code)
@@ -120,13 +123,14 @@ impl Collector {
 
     /// The columns that are copied, and those that follow from the line's type and time.
     fn plain_texts(&mut self, lines: &Lines, row: usize, line_type: &str, grain: &str) -> [Text; CHARGE_TEXT_COUNT] {
-        const COPIED: [(ChargeText, TextColumn); 12] = [
+        const COPIED: [(ChargeText, TextColumn); 13] = [
             (ChargeText::BillingAccountId, TextColumn::PayerAccount),
             (ChargeText::SubAccountId, TextColumn::UsageAccount),
             (ChargeText::SubAccountName, TextColumn::UsageAccountName),
             (ChargeText::BillingEntity, TextColumn::BillingEntity),
             (ChargeText::InvoiceId, TextColumn::InvoiceId),
             (ChargeText::InvoiceIssuerName, TextColumn::InvoicingEntity),
+            (ChargeText::LineItemType, TextColumn::LineItemType),
             (ChargeText::ServiceCode, TextColumn::ProductCode),
             (ChargeText::UsageType, TextColumn::UsageType),
             (ChargeText::Operation, TextColumn::Operation),
@@ -139,7 +143,6 @@ impl Collector {
             texts[to as usize] = self.texts.intern_opt(lines.text(from, row));
         }
         texts[ChargeText::Grain as usize] = self.texts.intern(grain);
-        texts[ChargeText::LineItemType as usize] = self.texts.intern(line_type);
         texts[ChargeText::ChargeCategory as usize] = self.texts.intern(costs::category(line_type));
         texts[ChargeText::Tags as usize] = self.texts.intern_opt(tags::json(lines, row).as_deref());
         let categories = tags::cost_categories(lines, row);
@@ -169,7 +172,7 @@ impl Collector {
             texts[ChargeText::Context as usize] = self.texts.intern(meter.context);
             texts[ChargeText::Endpoint as usize] = self.texts.intern(meter.endpoint);
         } else if metered {
-            let name = self.texts.get(usage_type).unwrap_or("(no usage type)").to_string();
+            let name = self.texts.get(usage_type).unwrap_or(NO_USAGE_TYPE).to_string();
             self.trust.unknown_usage_types.entry(name).or_default().add(currency, cost);
         }
         self.model(lines, row, meter.as_ref(), metered.then_some((currency, cost)), texts);
@@ -192,12 +195,13 @@ impl Collector {
             self.trust.unknown_units.entry(unit.unit.clone()).or_default().add(currency, cost);
         }
         let quantity = amount.checked_mul(i128::from(unit.multiplier)).ok_or(money::NotAnAmount::TooLarge)?;
-        if let Some(meter) = &meter
-            && unit.unit == "tokens"
-            && currency == "USD"
-            && implausible(&meter.kind, cost, quantity)
-        {
-            let name = self.texts.str(usage_type).to_string();
+        let is_dollars_for_tokens = unit.unit == "tokens" && currency == "USD";
+        let is_beyond_belief =
+            meter.as_ref().is_some_and(|meter| is_dollars_for_tokens && implausible(&meter.kind, cost, quantity));
+        // A rate that is no number says nothing, and decides nothing but this doubt.
+        let rate = lines.amount(AmountColumn::UnblendedRate, row).and_then(Result::ok);
+        if is_beyond_belief || rate.is_some_and(|rate| !costs::fits_rate(cost, amount, rate)) {
+            let name = self.texts.get(usage_type).unwrap_or(NO_USAGE_TYPE).to_string();
             self.trust.unit_doubts.entry(name).or_default().add(currency, cost);
         }
         Ok(Some(quantity))
@@ -295,6 +299,10 @@ impl Sum {
         [self.quantity, Some(billed), Some(self.unblended), Some(effective), self.list]
     }
 }
+
+/// Stand in the tallies for texts that are not there.
+const NO_LINE_TYPE: &str = "(no line type)";
+const NO_USAGE_TYPE: &str = "(no usage type)";
 
 /// Kinds that only models have.
 const TOKENS: [&str; 4] = ["input", "output", "cache_read", "cache_write"];

@@ -82,12 +82,16 @@ pub struct Trust {
     pub unknown_units: Tallies,
     /// Models that the catalogue does not know.
     pub unknown_models: Tallies,
-    /// Line types beyond AWS's list.
+    /// Line types beyond AWS's list, and lines that have none.
     pub unknown_line_types: Tallies,
     /// Product codes that begin as Bedrock's but are not on the list.
     pub unknown_codes: Tallies,
-    /// Usage types whose cost per token is beyond belief: the unit may be wrong.
+    /// Usage types whose cost is not their amount at the bill's rate, or beyond belief for a token: the
+    /// unit may be wrong.
     pub unit_doubts: Tallies,
+    /// Tag keys that mean nothing but are probably typos of an owner key, with the key.
+    #[serde(default)]
+    pub mistyped_keys: Tallies,
     /// Neighbours of Bedrock that were left out, by product name.
     pub adjacent: Tallies,
     /// Lines left out because another export holds the same payer and period.
@@ -114,6 +118,7 @@ impl Trust {
             (&mut self.unknown_line_types, other.unknown_line_types),
             (&mut self.unknown_codes, other.unknown_codes),
             (&mut self.unit_doubts, other.unit_doubts),
+            (&mut self.mistyped_keys, other.mistyped_keys),
             (&mut self.adjacent, other.adjacent),
             (&mut self.duplicate_payers, other.duplicate_payers),
             (&mut self.ambiguous_consumers, other.ambiguous_consumers),

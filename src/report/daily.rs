@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::document::{column, money, text};
+use super::document::{column, first_of_each, money, text};
 use super::{Document, Look, Table, trust, words};
 use crate::alert::Alerts;
 use crate::audit::{self, Audit};
@@ -20,7 +20,7 @@ mod spend;
 
 /// Movers shown.
 const MOVERS: usize = 5;
-/// Findings and debts shown; the commands of their own show all.
+/// Findings and debts shown in each currency; the commands of their own show all.
 const SHOWN: usize = 10;
 
 /// Everything that the sections read.
@@ -37,7 +37,7 @@ pub struct Facts<'a> {
 /// The report.
 pub fn report(engine: &Engine, config: &Config, alerts: &Alerts, audit: &Audit, by: Option<By>) -> Result<Document> {
     let facts = Facts::read(engine, config)?;
-    let mut document = Document { title: title(&facts, alerts), ..Document::default() };
+    let mut document = Document { name: "report", title: title(&facts, alerts), blocks: Vec::new() };
     document.say(trust::completeness(engine));
     document.table(day_table(&facts));
     for line in identity(&facts)? {
@@ -84,7 +84,7 @@ impl<'a> Facts<'a> {
 
     /// The cost basis of totals and spend, in words.
     fn basis(&self) -> String {
-        self.engine.cost.as_deref().unwrap_or("billed_cost").replace('_', " ")
+        self.engine.basis("billed_cost")
     }
 
     /// The month, or how far into it the range goes.
@@ -103,13 +103,12 @@ impl<'a> Facts<'a> {
 }
 
 fn title(facts: &Facts<'_>, alerts: &Alerts) -> String {
-    let recent = alerts.findings.iter().filter(|finding| facts.day.is_some_and(|day| finding.day >= day));
-    let severities: Vec<&str> = recent.map(|finding| finding.severity.as_str()).collect();
-    let status = match () {
-        () if facts.day.is_none() => "NO COMPLETE DAY",
-        () if severities.contains(&"page") => "PAGE",
-        () if severities.contains(&"warn") => "WARN",
-        () => "OK",
+    // The worst of all that is listed below, whichever day it is of: findings come most severe first.
+    let worst = alerts.findings.first().map(|finding| finding.severity.to_uppercase());
+    let status = match worst {
+        _ if facts.day.is_none() => "NO COMPLETE DAY".into(),
+        Some(worst) => worst,
+        None => "OK".into(),
     };
     let day = facts.day.map_or_else(|| "no complete day".into(), clock::day_text);
     format!("{status}: Amazon Bedrock spend, {day} UTC (as of {})", clock::instant_text(facts.engine.as_of))
@@ -126,7 +125,8 @@ fn day_table(facts: &Facts<'_>) -> Table {
         column("month_cost", "Month to date", Look::Money),
         column("previous_same_days", "Same days before", Look::Money),
     ];
-    let note = "Usage is unblended cost of Usage; the month is billed cost of all daily lines up to that day";
+    let basis = facts.basis();
+    let note = format!("Usage is unblended cost of Usage; the month is {basis} of all daily lines up to that day");
     let mut table = Table::new("day", "The day", note, columns);
     let Some(day) = facts.day else { return table };
     let today = facts.sum("usage_cost", |known| known == day);
@@ -247,10 +247,16 @@ fn findings(alerts: &Alerts) -> Table {
         column("billing_currency", "", Look::Plain),
         column("what", "What", Look::Plain),
     ];
-    let hidden = alerts.findings.len().saturating_sub(SHOWN);
-    let note = if hidden > 0 { format!("{hidden} more in `billtag alert`") } else { String::new() };
+    let span = alerts.from.zip(alerts.to);
+    let mut note =
+        span.map_or(String::new(), |(from, to)| format!("{} to {}", clock::day_text(from), clock::day_text(to)));
+    let shown = first_of_each(&alerts.findings, SHOWN, |finding| &finding.currency);
+    let hidden = alerts.findings.len() - shown.len();
+    if hidden > 0 {
+        note.push_str(&format!("; {hidden} more in `billtag alert`"));
+    }
     let mut table = Table::new("anomalies", "Anomalies", note, columns);
-    for finding in alerts.findings.iter().take(SHOWN) {
+    for finding in shown {
         table.rows.push(vec![
             text(&finding.severity),
             Cell::Day(finding.day),
@@ -274,11 +280,11 @@ fn debt(audit: &Audit) -> Table {
         column("faults", "Fault", Look::Plain),
     ];
     let window = audit.window.map(|(from, to)| {
-        format!("{} to {}, `billtag audit` has the fixes", clock::day_text(from), clock::day_text(to))
+        format!("{} to {}, billed cost; `billtag audit` has the fixes", clock::day_text(from), clock::day_text(to))
     });
     let mut table = Table::new("tag_debt", "Tag debt", window.unwrap_or_default(), columns);
     let wrong = audit.items.iter().filter(|item| !item.is_compliant() && item.cost > item.compliant);
-    for item in wrong.take(SHOWN) {
+    for item in first_of_each(wrong, SHOWN, |item| &item.currency) {
         table.rows.push(vec![
             money(item.cost - item.compliant),
             text(&item.currency),

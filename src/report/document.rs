@@ -1,10 +1,14 @@
 //! Documents: what a command has to say, before it is known in which format.
 
+use std::collections::BTreeMap;
+
 use crate::metrics::{Cell, Grid};
 
 /// A document: a title, and blocks in order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Document {
+    /// The command that it answers: its key where data formats hold several.
+    pub name: &'static str,
     /// The first line.
     pub title: String,
     /// The rest.
@@ -95,6 +99,22 @@ impl Document {
     pub fn table(&mut self, table: Table) {
         self.blocks.push(Block::Table(table));
     }
+}
+
+/// The first rows of each currency, in their order: amounts of two currencies do not compare, so many
+/// rows in one never crowd out those in another.
+pub fn first_of_each<T>(
+    rows: impl IntoIterator<Item = T>,
+    most: usize,
+    currency: impl for<'a> Fn(&'a T) -> &'a str,
+) -> Vec<T> {
+    let mut taken: BTreeMap<String, usize> = BTreeMap::new();
+    let is_among_first = |row: &T| {
+        let count = taken.entry(currency(row).to_string()).or_default();
+        *count += 1;
+        *count <= most
+    };
+    rows.into_iter().filter(is_among_first).collect()
 }
 
 /// An amount as a cell.

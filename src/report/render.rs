@@ -9,13 +9,18 @@ use crate::cli::Format;
 use crate::error::{Error, Result};
 use crate::metrics::{Cell, Grid as Answer};
 
-/// A document in a format. Tables wrap to a width, where a terminal has one.
-pub fn document(document: &Document, format: Format, width: Option<u16>) -> Result<String> {
-    match format {
-        Format::Table => Ok(terminal(document, width)),
-        Format::Md => Ok(markdown(document)),
-        Format::Json => to_text(&document_json(document)),
-        Format::Csv => long_csv(document),
+/// Documents in a format, as one valid text of it. Tables wrap to a width, where a terminal has one.
+pub fn documents(documents: &[Document], format: Format, width: Option<u16>) -> Result<String> {
+    let joined = |text: &dyn Fn(&Document) -> String| documents.iter().map(text).collect::<Vec<_>>().join("\n");
+    match (format, documents) {
+        (Format::Table, _) => Ok(joined(&|document| terminal(document, width))),
+        (Format::Md, _) => Ok(joined(&markdown)),
+        (Format::Json, [one]) => to_text(&document_json(one)),
+        (Format::Json, _) => {
+            let named = documents.iter().map(|document| (document.name.to_string(), document_json(document)));
+            to_text(&Value::Object(named.collect()))
+        }
+        (Format::Csv, _) => long_csv(documents),
     }
 }
 
@@ -97,20 +102,53 @@ fn document_json(document: &Document) -> Value {
     Value::Object(root)
 }
 
-/// All tables of a document as one: section, row, column, value.
-fn long_csv(document: &Document) -> Result<String> {
+/// Everything that documents say as one table of one shape, a value in each row. Titles, sentences and
+/// commands are sections of their own; what a table says about itself stands in rows without a number.
+fn long_csv(documents: &[Document]) -> Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(["section", "row", "column", "value"]).map_err(|error| unwritable(&error))?;
-    for block in &document.blocks {
-        let Block::Table(table) = block else { continue };
-        for (number, row) in table.rows.iter().enumerate() {
-            for (column, cell) in table.columns.iter().zip(row) {
-                let record = [table.name, &(number + 1).to_string(), column.name, &csv_cell(cell)];
-                writer.write_record(record).map_err(|error| unwritable(&error))?;
-            }
+    writer.write_record(["document", "section", "row", "column", "value"]).map_err(|error| unwritable(&error))?;
+    for document in documents {
+        for [section, row, column, value] in long_rows(document) {
+            writer
+                .write_record([document.name, &section, &row, &column, &value])
+                .map_err(|error| unwritable(&error))?;
         }
     }
     finish_csv(writer)
+}
+
+/// Section, row, column and value of everything in a document, in its order.
+fn long_rows(document: &Document) -> Vec<[String; 4]> {
+    let text = |section: &str, row: String, column: &str, value: &str| {
+        [section.to_string(), row, column.to_string(), safe::csv(value)]
+    };
+    let mut rows = vec![text("title", "1".into(), "text", &document.title)];
+    let mut sentences = 0;
+    for block in &document.blocks {
+        match block {
+            Block::Text(sentence) => {
+                sentences += 1;
+                rows.push(text("notes", sentences.to_string(), "text", sentence));
+            }
+            Block::Commands(commands) => {
+                let numbered = (1..).zip(commands).map(|(at, command): (usize, _)| (at.to_string(), command));
+                rows.extend(numbered.map(|(at, command)| text("commands", at, "command", command)));
+            }
+            Block::Table(table) => {
+                rows.push(text(table.name, String::new(), "heading", &table.heading));
+                if !table.note.is_empty() {
+                    rows.push(text(table.name, String::new(), "note", &table.note));
+                }
+                for (number, row) in table.rows.iter().enumerate() {
+                    let cells = table.columns.iter().zip(row).map(|(column, cell)| {
+                        [table.name.to_string(), (number + 1).to_string(), column.name.to_string(), csv_cell(cell)]
+                    });
+                    rows.extend(cells);
+                }
+            }
+        }
+    }
+    rows
 }
 
 fn finish_csv(writer: csv::Writer<Vec<u8>>) -> Result<String> {

@@ -71,7 +71,14 @@ pub fn strip(engine: &Engine, config: &Config, month: &str) -> Result<Table> {
         let currency = words::currency(&currency);
         let cost = coverage.amount(row, "cost").unwrap_or(0);
         let named = coverage.amount(row, "workload_cost").unwrap_or(0);
-        let others = ["team", "environment", "cost_center"].map(|key| format!("{key} {}", share(key)));
+        let mut others = ["team", "environment", "cost_center"].map(|key| format!("{key} {}", share(key))).to_vec();
+        // The Model tag can only stand on what serves one model.
+        let one_model = coverage.amount(row, "one_model_cost").filter(|cost| *cost != 0);
+        others.extend(
+            one_model.map(|cost| {
+                format!("model {} of {} on resources of one model", share("model_tag"), words::amount(cost))
+            }),
+        );
         push(
             "allocated",
             share("workload"),
@@ -105,7 +112,11 @@ pub fn strip(engine: &Engine, config: &Config, month: &str) -> Result<Table> {
         }
     }
     let basis = match &engine.cost {
-        Some(column) => (column.clone(), "read in place of each figure's own basis".to_string()),
+        Some(column) => (
+            column.clone(),
+            "in place of each figure's own basis; movers and anomalies: unblended cost of Usage; tag debt: billed cost"
+                .into(),
+        ),
         None => {
             ("billed_cost".into(), "totals and spend; movers, anomalies and unit costs: unblended cost of Usage".into())
         }
@@ -118,13 +129,14 @@ pub fn strip(engine: &Engine, config: &Config, month: &str) -> Result<Table> {
 fn doubts(record: &Record) -> Vec<(&'static str, String, String)> {
     let trust = &record.trust;
     let mut rows = Vec::new();
-    let tallies: [(&'static str, &Tallies, &str); 9] = [
+    let tallies: [(&'static str, &Tallies, &str); 10] = [
         ("unknown usage types", &trust.unknown_usage_types, "kept with their cost"),
         ("unknown units", &trust.unknown_units, "quantities as billed"),
         ("unknown models", &trust.unknown_models, "kept with their cost"),
-        ("unknown line types", &trust.unknown_line_types, "kept as Adjustment"),
+        ("unknown line types", &trust.unknown_line_types, "kept as Adjustment, lines without a type as Usage"),
         ("new product codes", &trust.unknown_codes, "taken as Bedrock's"),
-        ("doubtful units", &trust.unit_doubts, "cost per token is beyond belief"),
+        ("doubtful units", &trust.unit_doubts, "cost is not amount × rate, or beyond belief for a token"),
+        ("mistyped tag keys", &trust.mistyped_keys, "read as no owner; correct them, or add an alias"),
         ("ambiguous callers", &trust.ambiguous_consumers, "tagged resources of one name disagree"),
         ("doubled payers", &trust.duplicate_payers, "left out: an export named before holds them"),
         ("adjacent, excluded", &trust.adjacent, "not Bedrock's"),
@@ -190,7 +202,12 @@ pub fn methods(engine: &Engine, config: &Config, month: &str) -> Result<Table> {
         column("cost", "Cost", Look::Money),
         column("share_of_cost", "Share", Look::Percent),
     ];
-    let mut table = Table::new("methods", format!("Evidence, {month}"), "billed cost, all charges", columns);
+    let mut table = Table::new(
+        "methods",
+        format!("Evidence, {month}"),
+        format!("{}, all charges", engine.basis("billed_cost")),
+        columns,
+    );
     for row in grid.rows.iter().filter(|row| grid.text(row, "month") == month) {
         table.push_from(&grid, row);
     }

@@ -110,6 +110,12 @@ fn a_config_typo_is_refused_with_the_line() {
         ("config_no_bill", "[anomaly]\nratio = 3\n"),
         ("config_bad_rule", "[[bill]]\npath = \"bill\"\n[[owner]]\nworkload = \"x\"\n"),
         ("config_bad_key", "[[bill]]\npath = \"bill\"\n[tags]\nrequired = [\"workloda\"]\n"),
+        (
+            "config_unknown_measure",
+            "[[bill]]\npath = \"b\"\n[[metrics]]\npath = \"m\"\nnames = { inptu_tokens = \"In\" }\n",
+        ),
+        ("config_unknown_value", "[[bill]]\npath = \"bill\"\n[shared]\npolicy = \"prorata\"\n"),
+        ("config_far_key", "[[bill]]\npath = \"bill\"\n[anomaly]\nthreshold = 3\n"),
         ("config_s3", "[[bill]]\npath = \"s3://bucket/prefix\"\n"),
     ] {
         std::fs::write(folder.path().join("billtag.toml"), text).expect("written");

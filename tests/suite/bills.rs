@@ -183,7 +183,7 @@ fn recast(batch: &RecordBatch, to: impl Fn(&Field) -> Option<DataType>) -> Recor
 #[test]
 fn every_encoding_of_times_texts_and_costs_reads_the_same() {
     let lines = [
-        nova().tag("resourceTags/Workload", "w"),
+        nova().tag("resourceTags/Workload", "w").text("line_item_unblended_rate", "0.0000600000"),
         nova().cost(1.5).text("line_item_usage_type", "USE1-NovaLite-output-tokens"),
     ];
     let plain = batch(&lines);
@@ -309,6 +309,30 @@ fn tokens_are_counted_in_tokens_whatever_the_unit() {
     assert_eq!(grid.text(&grid.rows[1], "list_cost"), "", "the Marketplace has no list price");
 }
 
+/// The usage types whose unit is in doubt.
+fn doubts(lines: &[Line]) -> Vec<String> {
+    let folder = world(&batch(lines));
+    harness::ingest_folder(folder.path());
+    let record = Store::new(folder.path().join(".billtag")).record("2026-11").expect("readable").expect("stored");
+    record.trust.unit_doubts.into_keys().collect()
+}
+
+#[test]
+fn an_amount_that_is_not_in_the_unit_of_its_rate_is_doubted() {
+    let unknown = || nova().text("line_item_usage_type", "USE1-Wholly-New-Thing").text("pricing_unit", "Things");
+    // The rate is of a thousand tokens; the amount counts single ones.
+    let right = unknown().number("line_item_usage_amount", 10.0).cost(0.0006);
+    let wrong = unknown().number("line_item_usage_amount", 10_000.0).cost(0.0006);
+    let rated = |line: Line| line.text("line_item_unblended_rate", "0.0000600000");
+    assert_eq!(doubts(&[rated(wrong.clone())]), ["USE1-Wholly-New-Thing"]);
+    assert_eq!(doubts(&[rated(right.clone())]), Vec::<String>::new());
+    assert_eq!(doubts(&[wrong.clone().number("line_item_unblended_rate", 0.00006)]), ["USE1-Wholly-New-Thing"]);
+    assert_eq!(doubts(&[wrong.clone(), wrong.clone().text("line_item_unblended_rate", "n/a")]), Vec::<String>::new());
+    // Tax and credits have no amount that a rate could be of.
+    let tax = rated(wrong).text("line_item_line_item_type", "Tax");
+    assert_eq!(doubts(&[tax]), Vec::<String>::new());
+}
+
 #[test]
 fn an_unknown_usage_type_keeps_its_cost_and_is_counted() {
     let folder = world(&batch(&[nova().text("line_item_usage_type", "USE1-Wholly-New-Thing").cost(2.5)]));
@@ -319,6 +343,38 @@ fn an_unknown_usage_type_keeps_its_cost_and_is_counted() {
     assert!(record.trust.unknown_usage_types.contains_key("USE1-Wholly-New-Thing"));
     let report = harness::stdout(folder.path(), &["report"]);
     assert!(report.contains("USE1-Wholly-New-Thing"), "{report}");
+}
+
+#[test]
+fn a_line_without_a_type_keeps_its_money_and_is_counted() {
+    let silent = nova().cost(2.5).text("line_item_line_item_type", "");
+    let folder = world(&batch(&[nova().cost(1.0), silent]));
+    harness::ingest_folder(folder.path());
+    let sums =
+        "select charge_category, sum(billed_cost) as cost from cost_facts where line_item_type is null group by 1";
+    let grid = harness::sql(folder.path(), sums);
+    assert_eq!((first(&grid, "charge_category"), first(&grid, "cost")), ("Usage".into(), "2.5".into()));
+    let report = harness::stdout(folder.path(), &["report"]);
+    let line = report.lines().find(|line| line.trim_start().starts_with("unknown line types")).expect("a row");
+    assert!(line.contains(" 1 (2.50 USD) ") && line.ends_with("(no line type)"), "{line}");
+}
+
+#[test]
+fn a_bill_without_line_types_is_read_with_a_warning() {
+    let full = batch(&[nova().cost(1.0), nova().cost(2.5)]);
+    let keep = |at: &usize| full.schema().field(*at).name() != "line_item_line_item_type";
+    let keep: Vec<usize> = (0..full.num_columns()).filter(keep).collect();
+    let folder = world(&full.project(&keep).expect("projected"));
+    let summary = ingest(folder.path());
+    assert!(
+        summary.warnings.iter().any(|warning| warning.contains("no column `line_item_line_item_type`")),
+        "{:?}",
+        summary.warnings
+    );
+    let grid = harness::sql(folder.path(), "select sum(billed_cost) as cost from cost_facts");
+    assert_eq!(first(&grid, "cost"), "3.5");
+    let record = Store::new(folder.path().join(".billtag")).record("2026-11").expect("readable").expect("stored");
+    assert_eq!(record.trust.unknown_line_types["(no line type)"].lines, 2);
 }
 
 #[test]

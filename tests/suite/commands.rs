@@ -14,7 +14,7 @@ fn run_does_the_daily_job_and_says_the_same_twice() {
     let folder = harness::fixtures();
     let first = harness::stdout(folder.path(), &["run", "-q"]);
     assert_eq!(harness::stdout(folder.path(), &["run", "-q"]), first);
-    for part in ["OK: Amazon Bedrock spend, 2026-11-21", "the bill (billed cost)", "Alerts,", "Tagging audit,"] {
+    for part in ["PAGE: Amazon Bedrock spend, 2026-11-21", "the bill (billed cost)", "Alerts,", "Tagging audit,"] {
         assert!(first.contains(part), "{part} is missing:\n{first}");
     }
     let all = json(&harness::stdout(folder.path(), &["run", "-q", "--format", "json"]));
@@ -48,6 +48,40 @@ fn every_format_of_every_command_is_well_formed() {
         assert!(with("md").contains("| --- |") || with("md").contains("---:"), "{command:?}");
         assert!(!with("table").is_empty());
     }
+}
+
+#[test]
+fn the_readme_shows_what_the_fixtures_say() {
+    let squeezed = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let report: Vec<String> = harness::stdout(harness::ingested(), &["report"]).lines().map(squeezed).collect();
+    let readme = std::fs::read_to_string(harness::root().join("README.md")).expect("the README");
+    let (_, sample) = readme.split_once("```text\n").expect("a sample");
+    let (sample, _) = sample.split_once("```").expect("its end");
+    for line in sample.lines().map(squeezed).filter(|line| line != "…") {
+        assert!(report.contains(&line), "no longer in the report: {line}");
+    }
+}
+
+#[test]
+fn a_run_as_csv_is_one_table_that_says_what_the_others_say() {
+    let folder = harness::fixtures();
+    let text = harness::stdout(folder.path(), &["run", "-q", "--format", "csv"]);
+    // The reader refuses a record whose number of cells is not the header's.
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    assert_eq!(reader.headers().expect("headers"), vec!["document", "section", "row", "column", "value"]);
+    let rows: Vec<[String; 5]> = reader.deserialize().map(|row| row.expect("a record of one shape")).collect();
+    let has = |document: &str, section: &str, column: &str, start: &str| {
+        let is = |row: &&[String; 5]| row[0] == document && row[1] == section && row[3] == column;
+        assert!(rows.iter().filter(is).any(|row| row[4].starts_with(start)), "{document} {section} {column} {start}");
+    };
+    has("report", "title", "text", "PAGE: Amazon Bedrock spend, 2026-11-21");
+    has("report", "notes", "text", "Bill through 2026-11-22T09:00:00Z");
+    has("report", "notes", "text", "2026-11: Usage 6,306.87 + ");
+    has("report", "day", "note", "Usage is unblended cost of Usage");
+    has("report", "spend", "month_0", "1421.5");
+    has("alert", "title", "text", "Alerts, 2026-08-01 to 2026-11-21");
+    has("alert", "findings", "workload", "review-bot");
+    has("audit", "commands", "command", "aws bedrock tag-resource");
 }
 
 #[test]
@@ -150,6 +184,46 @@ fn output_goes_to_a_file_in_the_format_of_its_extension() {
     let name = path.to_str().expect("a name");
     assert_eq!(harness::stdout(harness::ingested(), &["report", "-o", name]), "");
     json(&std::fs::read_to_string(&path).expect("written"));
+}
+
+#[test]
+#[cfg(unix)]
+fn output_goes_to_devices_and_through_symlinks_and_replaces_neither() {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+    let folder = harness::fixtures();
+    harness::ingest_folder(folder.path());
+    let query = ["query", "bill_identity"];
+    let plain = harness::stdout(folder.path(), &query);
+    let to = |name: &str| harness::stdout(folder.path(), &[&query[..], &["-o", name]].concat());
+    let at = |name: &str| folder.path().join(name);
+    // By links of the test's own, lest a defect replaces the machine's devices.
+    symlink("/proc/self/fd/1", at("stdout")).expect("a link");
+    symlink("/dev/null", at("null")).expect("a link");
+    if at("stdout").exists() {
+        assert_eq!(to("stdout"), plain, "a device has no extension and takes the table");
+    }
+    assert_eq!(to("null"), "");
+    assert!(at("null").is_symlink());
+    // A chain of links, the last of which leads to a file that is not there yet.
+    std::fs::create_dir(at("sub")).expect("a folder");
+    symlink("sub/second.txt", at("first.txt")).expect("a link");
+    symlink("real.txt", at("sub/second.txt")).expect("a link");
+    for _ in 0..2 {
+        assert_eq!(to("first.txt"), "");
+        assert_eq!(std::fs::read_to_string(at("sub/real.txt")).expect("written"), plain);
+        assert!(at("first.txt").is_symlink() && at("sub/second.txt").is_symlink());
+    }
+    // A pipe with somebody at its end.
+    let pipe = at("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
+    assert!(made.success());
+    let reader = {
+        let pipe = pipe.clone();
+        std::thread::spawn(move || std::fs::read_to_string(pipe).expect("read"))
+    };
+    to("pipe");
+    assert_eq!(reader.join().expect("read"), plain);
+    assert!(std::fs::metadata(&pipe).expect("there").file_type().is_fifo());
 }
 
 #[test]

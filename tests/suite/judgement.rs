@@ -47,6 +47,38 @@ fn every_dollar_is_judged_and_one_good_line_hides_none() {
 }
 
 #[test]
+fn money_under_a_mistyped_tag_key_is_counted_and_shown() {
+    let typo = nova().tag("resourceTags/Wrokload", "chat").cost(5.0);
+    let other = nova().tag("iamPrincipal/work-laod", "chat").tag("iamPrincipal/Stage", "x").cost(2.0);
+    let right = nova().tag("resourceTags/Workload", "chat").tag("resourceTags/Workloads", "many").cost(1.0);
+    let tax = nova().text("line_item_line_item_type", "Tax").tag("resourceTags/Wrokload", "chat").cost(3.0);
+    let folder = bills::world(&batch(&[typo, other, right, tax, until(0)]));
+    harness::ingest_folder(folder.path());
+    let report = harness::stdout(folder.path(), &["report"]);
+    let line = report.lines().find(|line| line.trim_start().starts_with("mistyped tag keys")).expect("a row");
+    assert!(line.contains(" 2 (7.00 USD) "), "{line}");
+    assert!(line.ends_with("Wrokload (workload?), work-laod (workload?)"), "{line}");
+}
+
+#[test]
+fn coverage_of_the_model_tag_is_over_resources_of_one_model() {
+    let profile = nova().text("line_item_resource_id", PROFILE);
+    let tagged = profile.clone().tag("resourceTags/Model", "Nova Lite").cost(3.0);
+    let system = nova()
+        .text("line_item_resource_id", "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0")
+        .cost(100.0);
+    let folder = bills::world(&batch(&[profile.cost(1.0), tagged, system, until(0)]));
+    harness::ingest_folder(folder.path());
+    let coverage = json(folder.path(), &["query", "allocation_coverage", "--format", "json"]);
+    let row = &coverage[0];
+    assert_eq!(coverage.as_array().map(Vec::len), Some(1));
+    assert_eq!((row["cost"].as_str(), row["one_model_cost"].as_str()), (Some("104"), Some("4")));
+    assert_eq!((row["model_tag_cost"].as_str(), row["model_tag_share"].as_f64()), (Some("3"), Some(0.75)));
+    let report = harness::stdout(folder.path(), &["report"]);
+    assert!(report.contains("model 75.0 % of 4.00 on resources of one model"), "{report}");
+}
+
+#[test]
 fn a_fix_shows_at_once_and_is_listed() {
     let bare = nova().text("line_item_resource_id", PROFILE).cost(10.0);
     let tagged = bare.clone().tag("resourceTags/Workload", "chat");

@@ -15,6 +15,7 @@ mod says;
 mod bad_input;
 mod bills;
 mod commands;
+mod figures;
 mod judgement;
 mod layouts;
 mod models;

@@ -1,5 +1,6 @@
 //! Random worlds: whatever the bill, no unit is lost between its lines, the charges and the facts.
 
+use billtag::facts::store::Store;
 use proptest::prelude::*;
 
 use crate::world::{Shape, World};
@@ -22,6 +23,9 @@ proptest! {
         World::generate(seed, &shape).write(folder.path()).expect("written");
         harness::ingest_folder(folder.path());
         truth::assert_equal(&truth::stored(folder.path()), &truth::known(folder.path()));
+        for record in Store::new(folder.path().join(".billtag")).records().expect("records") {
+            prop_assert!(record.trust.unit_doubts.is_empty(), "{:?}", record.trust.unit_doubts);
+        }
         for column in ["billed_cost", "unblended_cost", "effective_cost", "list_cost", "consumed_quantity"] {
             let sums = |table: &str| {
                 let sql = format!(

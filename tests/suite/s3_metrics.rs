@@ -21,7 +21,8 @@ fn configured(cloud: &Cloud) -> tempfile::TempDir {
 
 fn tables(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     let all = harness::bytes_below(&folder.join(".billtag"));
-    let is_table = |path: &Path| path.extension().is_some_and(|found| found == "parquet") && !path.starts_with("points");
+    let is_table =
+        |path: &Path| path.extension().is_some_and(|found| found == "parquet") && !path.starts_with("points");
     all.into_iter().filter(|(path, _)| is_table(path)).collect()
 }
 

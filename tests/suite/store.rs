@@ -197,3 +197,25 @@ fn a_source_that_cannot_be_read_takes_nothing_away() {
     harness::ingest_folder(folder.path());
     assert!(harness::bytes_below(&folder.path().join(".billtag")) == whole);
 }
+
+#[test]
+fn a_sum_that_is_not_the_records_is_a_breach_in_any_column_and_account() {
+    let lines = [nova().cost(1.0), nova().cost(3.0).text("line_item_usage_account_id", "444455556666")];
+    let folder = bills::world(&batch(&lines));
+    harness::ingest_folder(folder.path());
+    let path = folder.path().join(".billtag/periods/2026-11.json");
+    let whole = std::fs::read_to_string(&path).expect("the record");
+    let changes = [
+        ("consumed_quantity", "\"consumed_quantity\": \"1000\"", "\"consumed_quantity\": \"1001\""),
+        ("list_cost", "\"list_cost\": \"0.00006\"", "\"list_cost\": \"0.00007\""),
+        // The sums over all accounts stay what they were.
+        ("account 777788889999", "\"account\": \"444455556666\"", "\"account\": \"777788889999\""),
+    ];
+    for (what, from, to) in changes {
+        std::fs::write(&path, whole.replacen(from, to, 1)).expect("written");
+        let message = harness::failure(folder.path(), &["query", "bill_identity"]);
+        assert!(message.contains("conservation broken") && message.contains(what), "{what}: {message}");
+    }
+    std::fs::write(&path, whole).expect("written");
+    harness::stdout(folder.path(), &["query", "bill_identity"]);
+}

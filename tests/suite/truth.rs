@@ -162,3 +162,11 @@ fn measured_usage_equals_the_generators_count() {
     known.sort();
     assert_eq!(found, known);
 }
+
+#[test]
+fn no_unit_of_the_fixtures_is_in_doubt() {
+    let store = billtag::facts::store::Store::new(harness::ingested().join(".billtag"));
+    for record in store.records().expect("records") {
+        assert!(record.trust.unit_doubts.is_empty(), "{}: {:?}", record.period, record.trust.unit_doubts);
+    }
+}

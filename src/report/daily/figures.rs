@@ -6,10 +6,10 @@ use super::Facts;
 use crate::clock;
 use crate::error::Result;
 use crate::metrics::{Cell, Grid};
-use crate::report::document::{column, money, text};
+use crate::report::document::{column, first_of_each, money, text};
 use crate::report::{Look, Table, words};
 
-/// Rows of each figure.
+/// Rows of each figure, in each currency.
 const SHOWN: usize = 10;
 
 /// All figures.
@@ -117,7 +117,7 @@ fn haiku_to_sonnet(facts: &Facts<'_>) -> Result<Table> {
     let both = |sums: &[Option<i128>; 6]| sums[0].unwrap_or(0) + sums[1].unwrap_or(0);
     rows.retain(|(_, sums)| both(sums) != 0);
     rows.sort_by(|a, b| (&a.0[0], both(b.1), &a.0[1]).cmp(&(&b.0[0], both(a.1), &b.0[1])));
-    for ([currency, workload], sums) in rows.into_iter().take(SHOWN) {
+    for ([currency, workload], sums) in first_of_each(rows, SHOWN, |row| &row.0[0]) {
         table.rows.push(vec![
             text(words::currency(currency)),
             text(workload),
@@ -149,7 +149,10 @@ fn cache(facts: &Facts<'_>) -> Result<Table> {
     ];
     let what = note(
         facts,
-        "reads ÷ (reads + writes + input), real-time; net saving at this bill's own rates; LOW is below the floor",
+        &format!(
+            "reads ÷ (reads + writes + input), real-time; net saving in {} at this bill's own rates; LOW is below the floor",
+            facts.engine.basis("unblended_cost")
+        ),
     );
     let mut table = Table::new("cache", "Prompt cache", what, columns);
     let floor = facts.config.cache.hit_floor;
@@ -161,10 +164,10 @@ fn cache(facts: &Facts<'_>) -> Result<Table> {
         let reads = crate::money::to_whole(sums[0].unwrap_or(0));
         reads.saturating_mul(crate::money::ONE) < crate::money::to_whole(prompt(sums)).saturating_mul(floor)
     };
-    // Flags first, the dearest first; of equal savings the largest prompt.
+    // Within a currency flags first, the dearest first; of equal savings the largest prompt.
     let order = |sums: &[Option<i128>; 4]| (!is_low(sums), sums[3].is_none(), sums[3], std::cmp::Reverse(prompt(sums)));
-    rows.sort_by(|a, b| order(a.1).cmp(&order(b.1)).then_with(|| a.0.cmp(b.0)));
-    for ([currency, workload, model], sums) in rows.into_iter().take(SHOWN) {
+    rows.sort_by(|a, b| (&a.0[0], order(a.1), a.0).cmp(&(&b.0[0], order(b.1), b.0)));
+    for ([currency, workload, model], sums) in first_of_each(rows, SHOWN, |row| &row.0[0]) {
         table.rows.push(vec![
             text(if is_low(sums) { "LOW" } else { "" }),
             text(words::currency(currency)),
@@ -192,12 +195,15 @@ fn unit_cost(facts: &Facts<'_>) -> Result<Table> {
     ];
     let what = note(
         facts,
-        "unblended cost of Usage in cells with counted calls ÷ those calls; beside it the share of cost that is so covered",
+        &format!(
+            "{} of Usage in cells with counted calls ÷ those calls; beside it the share of cost that is so covered",
+            facts.engine.basis("unblended_cost")
+        ),
     );
     let mut table = Table::new("unit_cost", "Cost per invocation", what, columns);
     let mut rows: Vec<_> = sums.iter().filter(|(_, sums)| sums[1].is_some() || sums[3].is_some()).collect();
     rows.sort_by(|a, b| (&a.0[0], b.1[2], &a.0[1]).cmp(&(&b.0[0], a.1[2], &b.0[1])));
-    for ([currency, workload], [counted, invocations, total, units]) in rows.into_iter().take(SHOWN) {
+    for ([currency, workload], [counted, invocations, total, units]) in first_of_each(rows, SHOWN, |row| &row.0[0]) {
         table.rows.push(vec![
             text(words::currency(currency)),
             text(workload),

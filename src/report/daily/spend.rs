@@ -29,9 +29,10 @@ pub fn table(facts: &Facts<'_>, by: By) -> Result<Table> {
     let mut owners: BTreeMap<(String, String, String), Months> = BTreeMap::new();
     for row in &grid.rows {
         let Some(at) = months.iter().position(|month| *month == grid.text(row, "month")) else { continue };
-        let name = grid.text(row, key);
-        let name = if name.is_empty() { "(unknown)".to_string() } else { name };
-        let owner = (grid.text(row, "billing_currency"), grid.text(row, "allocation"), name);
+        let allocation = grid.text(row, "allocation");
+        // What nobody was to name is told from what nobody named.
+        let name = if allocation == "not_allocable" { allocation.clone() } else { grid.text(row, key) };
+        let owner = (grid.text(row, "billing_currency"), allocation, name);
         let held = owners.entry(owner).or_default();
         held.costs[at] += grid.amount(row, "cost").unwrap_or(0);
         if at == 0 {
@@ -157,12 +158,10 @@ fn rows(facts: &Facts<'_>, by: By) -> Result<(Grid, &'static str)> {
     }
 }
 
-/// Spend by a column that has no query of its own.
+/// Spend by a column that has no query of its own: the query by team with another column in its
+/// place, so that days, months, names and comparisons are the same whatever spend is grouped by.
 fn plain(facts: &Facts<'_>, key: &'static str) -> Result<(Grid, &'static str)> {
-    let sql = format!(
-        "-- cost: billed_cost\n\
-         select billing_period as month, {key}, 'allocated' as allocation, billing_currency, sum(billed_cost) as cost \
-         from cost_daily group by billing_period, {key}, billing_currency"
-    );
-    Ok((facts.engine.run(&Query { name: format!("spend by {key}"), sql })?, key))
+    let by_team = Query::find("spend_by_team", None)?;
+    let query = Query { name: format!("spend by {key}"), sql: by_team.sql.replace("team", key) };
+    Ok((facts.engine.run(&query)?, key))
 }

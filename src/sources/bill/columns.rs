@@ -65,7 +65,6 @@ columns! {
         Description => ["line_item_line_item_description"],
         Principal => ["line_item_iam_principal"],
         PricingUnit => ["pricing_unit"],
-        UnblendedRate => ["line_item_unblended_rate"],
         ProductFamily => ["product_product_family", "product_family"],
         ServiceCode => ["product_servicecode", "servicecode"],
         ProductName => ["product_product_name", "product_name"],
@@ -92,6 +91,7 @@ columns! {
     AmountColumn {
         UsageAmount => ["line_item_usage_amount"],
         UnblendedCost => ["line_item_unblended_cost"],
+        UnblendedRate => ["line_item_unblended_rate"],
         NetUnblendedCost => ["line_item_net_unblended_cost"],
         ListCost => ["pricing_public_on_demand_cost"],
         ReservationEffective => ["reservation_effective_cost"],
@@ -405,6 +405,9 @@ impl Numbers {
             | DataType::LargeUtf8
             | DataType::Utf8View
             | DataType::Dictionary(..)
+            | DataType::Binary
+            | DataType::LargeBinary
+            | DataType::BinaryView
             | DataType::Float16
             | DataType::Float32
             | DataType::Decimal32(..)
