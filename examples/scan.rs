@@ -22,7 +22,7 @@ fn main() -> Result<()> {
             let start = Instant::now();
             let files = scan::open(&place, &period)?;
             let mut candidates = 0;
-            let seen = scan::candidates(&files, &mut |_, lines| {
+            let seen = scan::candidates(&files, &billtag::watch::Silent, &mut |_, lines| {
                 candidates += lines.len;
                 Ok(())
             })?;

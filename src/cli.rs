@@ -1,6 +1,7 @@
 //! The command line: what was typed, and the calls that follow from it.
 
 mod commands;
+mod console;
 mod output;
 
 use std::path::PathBuf;
@@ -57,6 +58,9 @@ pub struct Common {
     /// Exit with 3 when there are findings
     #[arg(long, global = true)]
     pub fail_on_findings: bool,
+    /// How messages on standard error are written [default: text]
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
     /// Say only what failed
     #[arg(short, long, global = true)]
     pub quiet: bool,
@@ -103,6 +107,15 @@ pub enum Command {
         #[arg(long, value_name = "DATE", value_parser = parse_day)]
         day: Option<i32>,
     },
+}
+
+/// How messages are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line, for schedulers.
+    Json,
 }
 
 /// Output formats.

@@ -9,6 +9,7 @@ use crate::aws::Aws;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::facts::store::Store;
+use crate::watch::{Level, Message, Watch};
 
 mod exports;
 mod measured;
@@ -51,7 +52,7 @@ const AGAIN: (u32, Duration) = (4, Duration::from_millis(500));
 ///
 /// # Errors
 /// Where nothing can be done at all; what fails for one source or period is told in the summary.
-pub fn ingest(config: &Config, store: &Store, aws: &Arc<Aws>, as_of: i64, say: &dyn Fn(&str)) -> Result<Summary> {
+pub fn ingest(config: &Config, store: &Store, aws: &Arc<Aws>, as_of: i64, watch: &dyn Watch) -> Result<Summary> {
     let _lock = store.lock()?;
     store.recover()?;
     let mut summary = Summary::default();
@@ -67,7 +68,7 @@ pub fn ingest(config: &Config, store: &Store, aws: &Arc<Aws>, as_of: i64, say: &
         }
         let job = |exports: &[Export], warnings: &mut Vec<String>| {
             let (vocabulary, rules, unread, measured) = (&vocabulary, &rules, &unread, &measured);
-            Job { config, store, vocabulary, period, exports, measured, rules, unread, as_of }.run(warnings)
+            Job { config, store, vocabulary, period, exports, measured, rules, unread, as_of, watch }.run(warnings)
         };
         let mut result = job(exports, &mut summary.warnings);
         for tried in 0..AGAIN.0 {
@@ -88,7 +89,9 @@ pub fn ingest(config: &Config, store: &Store, aws: &Arc<Aws>, as_of: i64, say: &
         match result {
             Ok(outcome) => {
                 if outcome != Outcome::Unchanged {
-                    say(&format!("{period} {}", describe(&outcome)));
+                    let message = Message::new(Level::Info, format!("{period} {}", describe(&outcome)));
+                    let message = message.with("period", period).with("outcome", outcome.name());
+                    watch.tells(&message.with("causes", outcome.causes().join(",")));
                 }
                 summary.periods.insert(period.clone(), outcome);
             }
@@ -107,6 +110,24 @@ pub fn ingest(config: &Config, store: &Store, aws: &Arc<Aws>, as_of: i64, say: &
         }
     }
     Ok(summary)
+}
+
+impl Outcome {
+    /// One word for it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Unchanged => "unchanged",
+            Self::Replaced(_) => "replaced",
+            Self::Refused(_) => "refused",
+            Self::Gone => "gone",
+        }
+    }
+
+    /// Why a period was made again.
+    pub fn causes(&self) -> &[String] {
+        if let Self::Replaced(causes) = self { causes } else { &[] }
+    }
 }
 
 fn describe(outcome: &Outcome) -> String {

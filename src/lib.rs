@@ -63,6 +63,8 @@ pub mod schema;
 
 pub mod shield;
 
+pub mod watch;
+
 pub mod aws;
 
 pub mod place;

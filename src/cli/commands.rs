@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::output::say;
+use super::console::Console;
 use super::{Cli, Command, Common, output};
 use crate::aws::Aws;
 use crate::clock;
@@ -13,6 +13,7 @@ use crate::ingest::{self, Outcome, Summary};
 use crate::metrics::queries::{BUILT_IN, Query};
 use crate::metrics::{Cell, Engine, Grid, Range};
 use crate::report::{Document, render};
+use crate::watch::{Level, Message, Watch};
 use crate::{alert, audit, explain, report};
 
 /// Exit code of a command that is done and has findings.
@@ -25,8 +26,7 @@ pub fn execute(cli: &Cli) -> u8 {
     match Session::open(&cli.common).and_then(|session| session.run(&cli.command)) {
         Ok(code) => code,
         Err(error) => {
-            say(&format!("error: {error}"));
-            say(&format!("hint: {}", error.hint()));
+            Console::new(&cli.common).fails(&error);
             error.exit_code()
         }
     }
@@ -37,6 +37,7 @@ struct Session<'a> {
     common: &'a Common,
     config: Config,
     store: Store,
+    console: Console,
     aws: Arc<Aws>,
     as_of: i64,
     /// Columns of the terminal that the data goes to, where it does.
@@ -56,7 +57,7 @@ impl<'a> Session<'a> {
         let as_of = common.as_of.or(config.as_of).unwrap_or_else(clock::now);
         let aws = config.aws(common.profile.as_deref());
         let store = Store::open(&config, &aws);
-        Ok(Self { common, config, store, aws, as_of, width: output::width(common) })
+        Ok(Self { common, config, store, console: Console::new(common), aws, as_of, width: output::width(common) })
     }
 
     fn run(&self, command: &Command) -> Result<u8> {
@@ -121,15 +122,12 @@ impl<'a> Session<'a> {
     }
 
     fn ingest(&self) -> Result<Summary> {
-        let quiet = self.common.quiet;
-        let summary = ingest::ingest(&self.config, &self.store, &self.aws, self.as_of, &|line| {
-            if !quiet {
-                say(line);
-            }
-        })?;
-        self.say_all("warning", &summary.warnings);
+        let summary = ingest::ingest(&self.config, &self.store, &self.aws, self.as_of, &self.console)?;
+        self.warn(&summary.warnings);
         for failure in &summary.failures {
-            say(&format!("error: {failure}"));
+            let (text, hint) = failure.split_once("\n  hint: ").unwrap_or((failure, ""));
+            let hint = Some(hint.to_string()).filter(|hint| !hint.is_empty());
+            self.console.tells(&Message { hint, ..Message::new(Level::Error, text) });
         }
         let usable = |outcome: &Outcome| !matches!(outcome, Outcome::Refused(_));
         let nothing_usable = !summary.periods.values().any(usable);
@@ -144,16 +142,14 @@ impl<'a> Session<'a> {
     }
 
     /// Warnings, at most a handful unless asked for more.
-    fn say_all(&self, kind: &str, lines: &[String]) {
-        if self.common.quiet {
-            return;
-        }
+    fn warn(&self, lines: &[String]) {
         let shown = if self.common.verbose { lines.len() } else { 10 };
         for line in lines.iter().take(shown) {
-            say(&format!("{kind}: {line}"));
+            self.console.tells(&Message::new(Level::Warning, line));
         }
         if lines.len() > shown {
-            say(&format!("{kind}: {} more; -v shows all", lines.len() - shown));
+            let more = format!("{} more; -v shows all", lines.len() - shown);
+            self.console.tells(&Message::new(Level::Warning, more));
         }
     }
 

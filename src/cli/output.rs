@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use super::{Common, Format};
 use crate::error::{Error, Result};
 use crate::place::write_atomically;
-use crate::report::safe;
 
 /// The format of a command's data: as asked, else by the file's extension, else a table.
 pub fn format(common: &Common) -> Result<Format> {
@@ -116,12 +115,4 @@ pub fn width(common: &Common) -> Option<u16> {
 fn colour(common: &Common) -> bool {
     let forbidden = common.no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     !forbidden && common.output.is_none() && std::io::stdout().is_terminal()
-}
-
-/// Says something on standard error; tags and paths in it cannot break the terminal.
-pub fn say(text: &str) {
-    let text: Vec<String> = text.lines().map(safe::plain).collect();
-    let text = text.join("\n");
-    // Nobody is left to hear that standard error is closed.
-    drop(writeln!(std::io::stderr().lock(), "{text}"));
 }

@@ -4,10 +4,10 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Summary, Unread, refuse};
+use super::{AGAIN, Summary, Unread, refuse};
 use crate::aws::Aws;
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::place::Place;
 use crate::sources::bill::file::BillFile;
 use crate::sources::bill::known::Known;
@@ -54,7 +54,14 @@ pub(super) fn find_exports(
     let mut exports: BTreeMap<String, Vec<Export>> = BTreeMap::new();
     for bill in &config.bill {
         let place = config.place_of(bill, aws);
-        let layout = match layout::detect(&place, known) {
+        let mut found = layout::detect(&place, known);
+        for tried in 0..AGAIN.0 {
+            // A manifest that is written just now is there in a moment.
+            let Err(Error::Changed { .. }) = found else { break };
+            std::thread::sleep(AGAIN.1 * 2_u32.pow(tried));
+            found = layout::detect(&place, known);
+        }
+        let layout = match found {
             Ok(layout) => layout,
             Err(error) => {
                 let text = error.to_string();

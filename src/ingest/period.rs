@@ -24,6 +24,7 @@ use crate::sources::bill::columns::{TextColumn, TimeColumn};
 use crate::sources::bill::scan;
 use crate::sources::cloudwatch::{HourSample, Scope};
 use crate::text::{Text, Texts};
+use crate::watch::Watch;
 
 /// The work on one period.
 pub(super) struct Job<'a> {
@@ -36,6 +37,7 @@ pub(super) struct Job<'a> {
     pub(super) rules: &'a str,
     pub(super) unread: &'a Unread,
     pub(super) as_of: i64,
+    pub(super) watch: &'a dyn Watch,
 }
 
 impl Job<'_> {
@@ -156,10 +158,11 @@ impl Job<'_> {
     /// Reads the lines of every export; where two hold the same payer, the first in the config counts.
     fn read_bills(&self, record: &mut Record, warnings: &mut Vec<String>) -> Result<Charges> {
         let mut charges = Charges::default();
+        let _told = Told::begins(self)?;
         let mut payers: BTreeSet<Text> = BTreeSet::new();
         for export in self.exports {
             let mut collector = Collector::new(self.period, export.period.mixed, std::mem::take(&mut charges.texts));
-            let seen = scan::candidates(export.files()?, &mut |file, lines| collector.take(file, lines))?;
+            let seen = scan::candidates(export.files()?, self.watch, &mut |file, lines| collector.take(file, lines))?;
             collector.trust.lines_read = seen.lines;
             let (texts, rows, mut trust) = collector.finish();
             charges.texts = texts;
@@ -204,7 +207,7 @@ impl Job<'_> {
         let mut reader = TagReader::new(self.vocabulary);
         let texts = &mut charges.texts;
         for export in self.exports {
-            scan::consumers(export.files()?, &is_wanted, &mut |_, lines| {
+            scan::consumers(export.files()?, &is_wanted, self.watch, &mut |_, lines| {
                 for row in 0..lines.len {
                     let account = lines.text(TextColumn::UsageAccount, row);
                     let resource = lines.text(TextColumn::ResourceId, row);
@@ -325,6 +328,31 @@ impl Job<'_> {
         rows.sort();
         rows.dedup();
         Ok(rows)
+    }
+}
+
+/// Tells that the reading of a period's bills goes on, until dropped.
+struct Told<'a>(&'a dyn Watch);
+
+impl<'a> Told<'a> {
+    fn begins(job: &Job<'a>) -> Result<Self> {
+        let (mut files, mut bytes) = (0, 0);
+        for export in job.exports {
+            let opened = export.files()?;
+            files += opened.len() as u64;
+            bytes += opened
+                .iter()
+                .map(|file| (0..file.row_groups()).map(|group| file.bytes(group)).sum::<u64>())
+                .sum::<u64>();
+        }
+        job.watch.begins(job.period, files, bytes);
+        Ok(Self(job.watch))
+    }
+}
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        self.0.ends();
     }
 }
 

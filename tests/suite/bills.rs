@@ -149,8 +149,14 @@ pub fn configure(folder: &Path, more: &str) {
 
 pub fn ingest(folder: &Path) -> Summary {
     let config = harness::config(folder);
-    ingest::ingest(&config, &Store::new(config.store()), &config.aws(None), harness::clock(&config), &|_| {})
-        .expect("ingested")
+    ingest::ingest(
+        &config,
+        &Store::new(config.store()),
+        &config.aws(None),
+        harness::clock(&config),
+        &billtag::watch::Silent,
+    )
+    .expect("ingested")
 }
 
 fn facts(lines: &[Line], sql: &str) -> Grid {

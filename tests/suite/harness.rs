@@ -54,8 +54,14 @@ pub fn ingested() -> &'static Path {
 /// Ingests the bill of a folder; panics where anything failed.
 pub fn ingest_folder(folder: &Path) {
     let config = config(folder);
-    let summary = ingest::ingest(&config, &Store::new(config.store()), &config.aws(None), clock(&config), &|_| {})
-        .expect("ingested");
+    let summary = ingest::ingest(
+        &config,
+        &Store::new(config.store()),
+        &config.aws(None),
+        clock(&config),
+        &billtag::watch::Silent,
+    )
+    .expect("ingested");
     assert_eq!(summary.failures, Vec::<String>::new());
 }
 

@@ -123,10 +123,20 @@ impl BillFile {
         leaves.map(|leaf| chunk_range(self.column(group, leaf))).collect()
     }
 
+    /// Bytes of the wanted columns of a row group.
+    pub fn bytes(&self, group: usize) -> u64 {
+        self.ranges(group, &self.positions.all()).iter().map(|range| range.end - range.start).sum()
+    }
+
+    /// Lines of a row group.
+    pub fn rows(&self, group: usize) -> u64 {
+        u64::try_from(self.metadata.metadata().row_group(group).num_rows()).unwrap_or(0)
+    }
+
     /// Whether a column has a value in a row group, as far as its statistics tell.
     pub fn has_values(&self, group: usize, column: Option<usize>) -> bool {
         let Some(column) = column else { return false };
-        let rows = u64::try_from(self.metadata.metadata().row_group(group).num_rows()).unwrap_or(0);
+        let rows = self.rows(group);
         let nulls = |leaf: usize| self.column(group, leaf).statistics().and_then(|known| known.null_count_opt());
         self.leaves(column).into_iter().map(nulls).any(|nulls| nulls.is_none_or(|nulls| nulls < rows))
     }

@@ -23,6 +23,7 @@ use crate::clock;
 use crate::error::{Error, Result};
 use crate::place::{Entry, Place};
 use crate::shield::shielded;
+use crate::watch::Watch;
 
 /// Row groups that are read at the same time where bytes come over the network: some wait for bytes
 /// while others are decoded.
@@ -62,7 +63,11 @@ pub fn open(place: &Place, period: &BillPeriod) -> Result<Vec<BillFile>> {
 ///
 /// # Errors
 /// Of several the one of the first file and row group, whoever found it first.
-pub fn candidates(files: &[BillFile], sink: &mut dyn FnMut(&BillFile, &Lines) -> Result<()>) -> Result<Seen> {
+pub fn candidates(
+    files: &[BillFile],
+    watch: &dyn Watch,
+    sink: &mut dyn FnMut(&BillFile, &Lines) -> Result<()>,
+) -> Result<Seen> {
     for file in files {
         file.check()?;
     }
@@ -77,12 +82,11 @@ pub fn candidates(files: &[BillFile], sink: &mut dyn FnMut(&BillFile, &Lines) ->
         if test.with_tested(|tested| prune::can_hold(file, task.group, &bytes, tested))? {
             return read_candidates(file, task.group, &bytes, test, &seen, send);
         }
-        let rows = file.metadata.metadata().row_group(task.group).num_rows();
-        seen.lock().unwrap_or_else(PoisonError::into_inner).lines += u64::try_from(rows).unwrap_or(0);
+        seen.lock().unwrap_or_else(PoisonError::into_inner).lines += file.rows(task.group);
         skipped.lock().unwrap_or_else(PoisonError::into_inner).push(task);
         Ok(())
     };
-    in_parallel(files, &read, sink)?;
+    in_parallel(files, watch, &read, sink)?;
     let mut seen = *seen.lock().unwrap_or_else(PoisonError::into_inner);
     let skipped = skipped.into_inner().unwrap_or_else(PoisonError::into_inner);
     let skipped: Vec<(&BillFile, usize)> = skipped.iter().map(|task| (&files[task.file], task.group)).collect();
@@ -97,10 +101,11 @@ pub fn candidates(files: &[BillFile], sink: &mut dyn FnMut(&BillFile, &Lines) ->
 pub fn consumers(
     files: &[BillFile],
     wanted: &(dyn Fn(&str) -> bool + Sync),
+    watch: &dyn Watch,
     sink: &mut dyn FnMut(&BillFile, &Lines) -> Result<()>,
 ) -> Result<()> {
     let read = |task: Task, send: &dyn Fn(Lines) -> bool| read_consumers(&files[task.file], task.group, wanted, send);
-    in_parallel(files, &read, sink)
+    in_parallel(files, watch, &read, sink)
 }
 
 /// One row group of one file.
@@ -115,11 +120,13 @@ type ReadGroup<'a> = dyn Fn(Task, &dyn Fn(Lines) -> bool) -> Result<()> + Sync +
 /// Runs `read` over all row groups on all cores and hands what it sends to `sink` on this thread.
 fn in_parallel(
     files: &[BillFile],
+    watch: &dyn Watch,
     read: &ReadGroup<'_>,
     sink: &mut dyn FnMut(&BillFile, &Lines) -> Result<()>,
 ) -> Result<()> {
     let groups = |(at, file): (usize, &BillFile)| (0..file.row_groups()).map(move |group| Task { file: at, group });
     let tasks: Vec<Task> = files.iter().enumerate().flat_map(groups).collect();
+    let left: Vec<AtomicUsize> = files.iter().map(|file| AtomicUsize::new(file.row_groups())).collect();
     let next = AtomicUsize::new(0);
     let budget = Budget::default();
     let failures: Mutex<BTreeMap<Task, Error>> = Mutex::default();
@@ -130,7 +137,7 @@ fn in_parallel(
         let (sender, receiver) = mpsc::sync_channel::<(Task, Lines)>(4);
         for _ in 0..workers.min(tasks.len().max(1)) {
             let sender = sender.clone();
-            let (tasks, next, failures, budget) = (&tasks, &next, &failures, &budget);
+            let (tasks, next, left, failures, budget) = (&tasks, &next, &left, &failures, &budget);
             scope.spawn(move || {
                 while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let file = &files[task.file];
@@ -141,6 +148,10 @@ fn in_parallel(
                         shielded(|| read(*task, &send)).unwrap_or_else(|panic| Err(broken(&file.name, &panic)));
                     if let Err(error) = result {
                         failures.lock().unwrap_or_else(PoisonError::into_inner).insert(*task, error);
+                    }
+                    watch.does(file.bytes(task.group), file.rows(task.group));
+                    if left[task.file].fetch_sub(1, Ordering::Relaxed) == 1 {
+                        watch.ends_file();
                     }
                 }
             });
@@ -167,10 +178,7 @@ fn in_parallel(
 
 /// Bytes that reading a row group may bring over the network.
 fn weight(file: &BillFile, group: usize) -> u64 {
-    if !file.origin.is_remote() {
-        return 0;
-    }
-    file.ranges(group, &file.positions.all()).iter().map(|range| range.end - range.start).sum()
+    if file.origin.is_remote() { file.bytes(group) } else { 0 }
 }
 
 /// Lets row groups be fetched ahead only while their bytes fit into memory.
