@@ -340,6 +340,7 @@ impl Config {
             region: region.or(all.region.as_ref()).cloned(),
             role_arn: role_arn.or(all.role_arn.as_ref()).cloned(),
             external_id: external_id.cloned(),
+            endpoint: None,
         }
     }
 

@@ -35,6 +35,12 @@ pub enum Kind {
     Refused,
 }
 
+/// What the SDK itself does before a request, where a role is configured.
+const ASSUME_ROLE: &str = "sts:AssumeRole";
+
+/// The codes of credentials that AWS does not know, at least not in the region that was asked.
+const UNKNOWN: [&str; 3] = ["InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException"];
+
 /// A request that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -63,6 +69,7 @@ impl Failure {
             SdkError::ServiceError(_) | SdkError::ResponseError(_) => kind_of(&code, status, region),
             _ => kind_of_dispatch(&chain),
         };
+        let role = refused_role(&chain).filter(|_| kind == Kind::Denied).map(String::from);
         let message = error.message().map(str::to_string).filter(|message| !message.is_empty() && *message != code);
         let said = match (code.as_str(), message) {
             ("", None) => status.filter(|_| chain.is_empty()).map_or(chain, |status| format!("status {status}")),
@@ -70,7 +77,10 @@ impl Failure {
             (code, None) => code.to_string(),
             (code, Some(message)) => format!("{code}: {message}"),
         };
-        Self { kind, action, resource: resource.into(), said }
+        match role {
+            Some(resource) => Self { kind, action: ASSUME_ROLE, resource, said },
+            None => Self { kind, action, resource: resource.into(), said },
+        }
     }
 
     /// A failure that billtag found itself: an answer that is not whole.
@@ -83,9 +93,15 @@ impl Failure {
         matches!(self.kind, Kind::Throttled | Kind::Unreachable | Kind::Server)
     }
 
+    /// Whether there were credentials, but none that AWS knows in that region.
+    fn is_unknown(&self) -> bool {
+        UNKNOWN.iter().any(|code| self.said.starts_with(code))
+    }
+
     fn what(&self) -> String {
         let short = match &self.kind {
             Kind::Denied => format!("the credentials may not do {}", self.action),
+            Kind::NoCredentials if self.is_unknown() => "AWS does not know the credentials".to_string(),
             Kind::NoCredentials => "there are no AWS credentials".to_string(),
             Kind::Expired => "the AWS credentials have expired".to_string(),
             Kind::Skewed => "AWS refuses the request because this machine's clock is wrong".to_string(),
@@ -104,12 +120,22 @@ impl Failure {
 
     fn hint(&self) -> String {
         match &self.kind {
+            Kind::Denied if self.action == ASSUME_ROLE => format!(
+                "allow it to the credentials: {{\"Effect\": \"Allow\", \"Action\": \"{ASSUME_ROLE}\", \"Resource\": \"{}\"}}; \
+                 and let the role's trust policy name them, with the external id where it asks for one",
+                policy_resource(self.action, &self.resource)
+            ),
             Kind::Denied => format!(
                 "allow it in the policy: {{\"Effect\": \"Allow\", \"Action\": \"{}\", \"Resource\": \"{}\"}}; \
                  `billtag iam-policy` prints the whole policy",
                 self.action,
                 policy_resource(self.action, &self.resource)
             ),
+            Kind::NoCredentials if self.is_unknown() => {
+                "check the credentials; in a region that is not enabled for the account good ones are refused, too: \
+                 enable it, or take it out of `regions`"
+                    .into()
+            }
             Kind::NoCredentials => {
                 "set AWS_PROFILE or AWS_ACCESS_KEY_ID, use --profile, or give the machine a role".into()
             }
@@ -217,6 +243,12 @@ fn kind_of_dispatch(chain: &str) -> Kind {
     }
 }
 
+/// The role that may not be assumed, where that is what was refused.
+fn refused_role(chain: &str) -> Option<&str> {
+    let (_, role) = chain.split_once("to perform: sts:AssumeRole on resource: ")?;
+    role.split(|letter: char| letter.is_whitespace() || letter == '"').next().filter(|role| role.starts_with("arn:"))
+}
+
 /// The innermost reasons of an error, which the SDK hides behind "dispatch failure".
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut parts: Vec<String> = Vec::new();
@@ -246,6 +278,31 @@ mod tests {
         let error = Error::from(failure);
         assert!(error.to_string().contains("s3:GetObject"), "{error}");
         assert!(error.hint().contains("\"Resource\": \"arn:aws:s3:::cur/exports/data/*\""), "{}", error.hint());
+    }
+
+    #[test]
+    fn a_role_that_may_not_be_assumed_is_named_and_not_the_request_that_needed_it() {
+        let chain = "service error: Error { message: \"User: arn:aws:iam::1:user/x is not authorized to perform: \
+                     sts:AssumeRole on resource: arn:aws:iam::2:role/reader\", aws_request_id: \"3\" }";
+        assert_eq!((kind_of_dispatch(chain), refused_role(chain)), (Kind::Denied, Some("arn:aws:iam::2:role/reader")));
+        let resource = "arn:aws:iam::2:role/reader".into();
+        let failure = Failure { kind: Kind::Denied, action: ASSUME_ROLE, resource, said: String::new() };
+        assert!(failure.hint().contains("arn:aws:iam::2:role/reader") && failure.hint().contains("trust policy"));
+    }
+
+    #[test]
+    fn credentials_that_a_region_does_not_know_are_told_from_none() {
+        let said = "UnrecognizedClientException: The security token included in the request is invalid.";
+        let kind = kind_of("UnrecognizedClientException", Some(403), None);
+        let failure = |said: &str| Failure {
+            kind: kind.clone(),
+            action: "cloudwatch:ListMetrics",
+            resource: "111111111111 ap-east-1".into(),
+            said: said.into(),
+        };
+        let error = Error::from(failure(said));
+        assert!(error.to_string().contains("does not know the credentials") && error.hint().contains("not enabled"));
+        assert!(Error::from(failure("")).hint().contains("AWS_PROFILE"));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Real parts: AWS's services as servers of this machine, installed by `tests/parts/setup.sh`, started
-//! once for all tests and ended with them.
+//! Real parts: AWS's services as servers of this machine, installed by `tests/parts/setup.sh`. One is
+//! started once for all tests and ended with them; a test that needs a world of its own starts one more.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -11,10 +11,35 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::harness;
 use crate::proxy::{Plan, Proxy, Reply, Request, Seen};
 
-/// A server that ends when this process does: it watches its standard input.
-struct Emulator {
-    _child: Child,
+/// A server that ends with this guard, and when this process does: it watches its standard input.
+pub struct Emulator {
+    child: Child,
     address: SocketAddr,
+}
+
+impl Emulator {
+    /// Its address, `http://127.0.0.1:PORT`.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Runs Python text with boto3 at hand, whose endpoint is this server.
+    pub fn python(&self, text: &str) {
+        let output = Command::new(python())
+            .args(["-c", text])
+            .env("AWS_ENDPOINT_URL", self.endpoint())
+            .env("AWS_DEFAULT_REGION", "us-east-1")
+            .output()
+            .expect("python runs");
+        assert!(output.status.success(), "{}", harness::text(&output.stderr));
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        let ended = self.child.kill().and_then(|()| self.child.wait());
+        assert!(ended.is_ok() || std::thread::panicking(), "the server does not end: {ended:?}");
+    }
 }
 
 /// Where the servers are installed; a missing one is a failure, never a skipped test.
@@ -29,10 +54,12 @@ fn python() -> &'static Path {
     })
 }
 
-fn start(arguments: &[&str]) -> Emulator {
+fn start(script: &str, arguments: &[&str]) -> Emulator {
     let mut child = Command::new(python())
-        .arg(harness::root().join("tests/parts/emulator.py"))
+        .arg(harness::root().join("tests/parts").join(script))
         .args(arguments)
+        // Python would leave files of its own beside the scripts.
+        .env("PYTHONDONTWRITEBYTECODE", "1")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -42,13 +69,24 @@ fn start(arguments: &[&str]) -> Emulator {
     let out = child.stdout.take().expect("its output");
     BufReader::new(out).read_line(&mut line).expect("its address");
     let address = line.trim().strip_prefix("http://").and_then(|address| address.parse().ok());
-    Emulator { address: address.expect("the emulator answers"), _child: child }
+    Emulator { address: address.expect("the emulator answers"), child }
 }
 
 /// S3, CloudWatch and STS.
 pub fn ministack() -> SocketAddr {
     static SERVER: OnceLock<Emulator> = OnceLock::new();
-    SERVER.get_or_init(|| start(&["ministack", "--keep-days", "500"])).address
+    SERVER.get_or_init(|| start("emulator.py", &["ministack", "--keep-days", "500"])).address
+}
+
+/// CloudWatch, STS and IAM for one test alone, with AWS's own pages, limits and refusals; `arguments`
+/// as `tests/parts/cloudwatch.py` takes them. A role's account is the account that calls.
+pub fn cloudwatch(arguments: &[&str]) -> Emulator {
+    start("cloudwatch.py", arguments)
+}
+
+/// Cost Explorer and S3 for one test alone.
+pub fn moto() -> Emulator {
+    start("emulator.py", &["moto"])
 }
 
 /// One test's bucket, behind a proxy that counts and spoils.
@@ -161,4 +199,16 @@ fn send(region: &str, bucket: &str, method: &str, key: &str, body: Vec<u8>) -> R
     let path = format!("/{bucket}{separator}{}", key.replace(' ', "%20"));
     let request = Request { method: method.into(), path, headers, body, keep_alive: false };
     request.send(ministack()).expect("the server answers")
+}
+
+#[test]
+fn a_server_of_ones_own_ends_with_its_guard_even_where_a_test_panics() {
+    let server = moto();
+    let address = server.address;
+    let answers = || std::net::TcpStream::connect(address).is_ok();
+    assert!(answers());
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+        assert_eq!(server.endpoint(), "", "on purpose");
+    }));
+    assert!(panic.is_err() && !answers());
 }

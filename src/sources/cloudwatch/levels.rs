@@ -157,6 +157,28 @@ impl Levels {
         self.dimensions.values().map(String::as_str).collect()
     }
 
+    /// Says that no metric of the custom namespace is of its level, and at which levels there are some.
+    pub(super) fn no_custom_metric<'a>(
+        &self,
+        namespace: &str,
+        seen: impl IntoIterator<Item = &'a BTreeSet<String>>,
+    ) -> String {
+        let braced = |names: Vec<&str>| format!("{{{}}}", names.join(", "));
+        let seen: Vec<String> =
+            seen.into_iter().map(|level| braced(level.iter().map(String::as_str).collect())).collect();
+        let seen = match seen.is_empty() {
+            true => "none of its token metrics was seen".to_owned(),
+            false => format!("it has {}", seen.join(" and ")),
+        };
+        let wanted = braced(self.custom_dimensions().into_iter().collect());
+        format!("no metric of {namespace} has exactly the configured dimensions {wanted}; {seen}")
+    }
+
+    /// The custom namespace, where one is configured.
+    pub(super) fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
     /// A configured name replaces every natural spelling of its measure, and is taken for no other.
     pub(super) fn custom_measures(&self, metric: &str) -> Vec<Measure> {
         let configured: Vec<Measure> =

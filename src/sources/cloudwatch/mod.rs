@@ -1,8 +1,10 @@
-//! Measured tokens out of CloudWatch: files of metric streams and saved replies → one sample an hour.
+//! Measured tokens out of CloudWatch: files of metric streams, saved replies, or what [`api`] is
+//! answered → one sample an hour.
 //!
 //! ```text
 //! folder ─► objects ─► metric_stream ───────────► series ─► hours ─► HourSample
-//!                  └─► metric_data ─► replies ─────┘
+//!                  └─► metric_data ─► replies ─────┤
+//! api ─────────────────────────────────────────────┘
 //! ```
 //!
 //! | step | in → out | holds afterwards |
@@ -15,7 +17,7 @@
 //! | hours | series → samples | of all that measured one thing in one hour, one is taken; nothing is added twice |
 //!
 //! A quantity that no series measured is `None`, and a measured zero is `Some(0)`.
-//! Only `folder` touches the disk.
+//! Only `folder` touches the disk, and only `api` the network.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -23,6 +25,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
+pub mod api;
 mod folder;
 mod hours;
 mod levels;
@@ -115,7 +118,7 @@ pub enum Scope {
 pub enum Source {
     /// A metric stream's files.
     MetricStream,
-    /// A saved reply of GetMetricData.
+    /// A reply of GetMetricData, saved or live.
     GetMetricData,
 }
 
@@ -237,6 +240,12 @@ pub enum CloudWatchError {
         /// All keys.
         known: String,
     },
+    /// The configured period does not fill an hour evenly, or is not one that CloudWatch keeps.
+    #[error("a point cannot cover {period} seconds")]
+    Period {
+        /// The configured seconds.
+        period: i64,
+    },
 }
 
 impl CloudWatchError {
@@ -248,6 +257,7 @@ impl CloudWatchError {
                 "check `path` of this [[metrics]] source: a folder of metric-stream files or saved replies"
             }
             Self::UnknownMeasure { .. } => "check the keys of `names` of this [[metrics]] source",
+            Self::Period { .. } => "the periods of a point are 60, 300, 600, 900, 1200, 1800 and 3600 seconds",
         }
     }
 }

@@ -239,24 +239,10 @@ impl<'a> Reading<'a> {
         if self.store.series().iter().any(|series| series.name.namespace == *namespace) {
             return;
         }
-        let wanted = Vec::from_iter(self.levels.custom_dimensions()).join(", ");
         let levels = self.store.ignored_levels();
-        let seen: Vec<String> = levels
-            .iter()
-            .filter(|level| level.namespace == *namespace)
-            .map(|level| format!("{{{}}}", Vec::from_iter(level.dimensions.iter().map(String::as_str)).join(", ")))
-            .collect();
-        let seen = if seen.is_empty() {
-            "none of its token metrics was seen".to_owned()
-        } else {
-            format!("it has {}", seen.join(" and "))
-        };
-        let text = Warning {
-            file: self.source.path.clone(),
-            line: None,
-            text: format!("no metric of {namespace} has exactly the configured dimensions {{{wanted}}}; {seen}"),
-        };
-        self.notes.warnings.push(text);
+        let seen = levels.iter().filter(|level| level.namespace == *namespace).map(|level| &level.dimensions);
+        let text = self.levels.no_custom_metric(namespace, seen);
+        self.notes.warnings.push(Warning { file: self.source.path.clone(), line: None, text });
     }
 }
 
