@@ -352,8 +352,12 @@ impl Config {
 
     /// Where a source of metrics lies that has a path.
     pub fn metrics_place(&self, metrics: &Metrics, aws: &Arc<Aws>) -> Place {
-        let access = self.access(None, metrics.role_arn.as_ref(), metrics.external_id.as_ref());
-        Place::of(&metrics.path, &self.folder, aws, &access)
+        Place::of(&metrics.path, &self.folder, aws, &self.metrics_access(metrics))
+    }
+
+    /// The credentials of a source of metrics; its role may hold `{account}`.
+    pub fn metrics_access(&self, metrics: &Metrics) -> Access {
+        self.access(None, metrics.role_arn.as_ref(), metrics.external_id.as_ref())
     }
 
     /// Where facts are kept.

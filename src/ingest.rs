@@ -12,10 +12,12 @@ use crate::facts::store::Store;
 use crate::watch::{Level, Message, Watch};
 
 mod exports;
+mod live;
 mod measured;
 mod period;
 
 use exports::{Export, find_exports};
+use live::Work;
 use measured::read_metrics;
 use period::Job;
 
@@ -58,7 +60,7 @@ pub fn ingest(config: &Config, store: &Store, aws: &Arc<Aws>, as_of: i64, watch:
     let mut summary = Summary::default();
     let vocabulary = Vocabulary::new(config);
     let mut unread = Unread::default();
-    let measured = read_metrics(config, store, aws, &mut summary, &mut unread)?;
+    let mut measured = read_metrics(config, store, aws, &mut summary, &mut unread)?;
     let mut known = store.known();
     let exports = find_exports(config, aws, &mut known, &mut summary, &mut unread);
     let rules = rules_fingerprint(config);
@@ -66,9 +68,10 @@ pub fn ingest(config: &Config, store: &Store, aws: &Arc<Aws>, as_of: i64, watch:
         if summary.periods.contains_key(period) {
             continue;
         }
-        let job = |exports: &[Export], warnings: &mut Vec<String>| {
-            let (vocabulary, rules, unread, measured) = (&vocabulary, &rules, &unread, &measured);
-            Job { config, store, vocabulary, period, exports, measured, rules, unread, as_of, watch }.run(warnings)
+        let mut job = |exports: &[Export], warnings: &mut Vec<String>| {
+            let (vocabulary, rules, unread) = (&vocabulary, &rules, &unread);
+            let work = Work { config, store, aws, as_of };
+            Job { work, vocabulary, period, exports, rules, unread, watch }.run(&mut measured, warnings)
         };
         let mut result = job(exports, &mut summary.warnings);
         for tried in 0..AGAIN.0 {
@@ -98,6 +101,10 @@ pub fn ingest(config: &Config, store: &Store, aws: &Arc<Aws>, as_of: i64, watch:
             Err(error @ (Error::Conservation(_) | Error::Config { .. })) => return Err(error),
             Err(error) => refuse(&mut summary, period, &error),
         }
+    }
+    measured.live.iter().for_each(|live| live.finish(watch, &mut summary));
+    if !unread.metrics {
+        measured.tidy(store)?;
     }
     known.forget_the_rest();
     store.remember(&known)?;

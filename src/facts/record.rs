@@ -1,6 +1,6 @@
 //! The record of a stored period: what it was made from, what it sums to, what a reader must know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +63,9 @@ pub struct Change {
     pub at: i64,
 }
 
+/// Accounts that used models, with the regions in which they did.
+pub type Regions = BTreeMap<String, BTreeSet<String>>;
+
 /// The record of a stored period.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -74,6 +77,9 @@ pub struct Record {
     pub files: BTreeMap<String, String>,
     /// Sums by account and currency.
     pub totals: Totals,
+    /// Where models were used.
+    #[serde(default)]
+    pub regions: Regions,
     /// Its exports.
     pub parts: Vec<Part>,
     /// What a reader must know.

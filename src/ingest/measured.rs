@@ -9,12 +9,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::live::{Live, Work};
 use super::{Summary, Unread};
 use crate::aws::Aws;
 use crate::clock::{self, DAY};
 use crate::config::{Config, Metrics};
 use crate::error::{Error, Result};
 use crate::facts::points::Months;
+use crate::facts::record::Regions;
 use crate::facts::store::{self, Store};
 use crate::place::{Entry, Place};
 use crate::sources::cloudwatch::{self, HourSample, MetricSource, Parser, Scope};
@@ -27,18 +29,21 @@ const AT_ONCE: u64 = 128 << 20;
 
 /// All that was measured.
 #[derive(Default)]
-pub(super) struct Measured {
+pub(super) struct Measured<'a> {
     /// Of folders, by month.
     samples: BTreeMap<String, BTreeMap<SeriesKey, HourSample>>,
     /// Of sources whose points are kept.
     kept: Vec<Kept>,
+    /// Of CloudWatch itself.
+    pub(super) live: Vec<Live<'a>>,
 }
 
 /// A source whose points are kept.
-struct Kept {
-    key: String,
-    source: MetricSource,
-    months: Months,
+#[derive(Clone)]
+pub(super) struct Kept {
+    pub(super) key: String,
+    pub(super) source: MetricSource,
+    pub(super) months: Months,
 }
 
 /// What was read of a prefix in S3.
@@ -54,14 +59,14 @@ struct Progress {
     paired: BTreeSet<String>,
 }
 
-impl Measured {
+impl Measured<'_> {
     /// What the metrics of a period are known by: nothing where there are none.
     pub(super) fn fingerprint(&self, period: &str) -> String {
         let mut bytes = Vec::new();
         for sample in self.samples.get(period).into_iter().flat_map(BTreeMap::values) {
             bytes.extend_from_slice(format!("{sample:?}\n").as_bytes());
         }
-        for kept in &self.kept {
+        for kept in self.all_kept() {
             if let Some(hash) = kept.months.get(period) {
                 bytes.extend_from_slice(format!("{} {hash}\n", kept.key).as_bytes());
             }
@@ -69,10 +74,30 @@ impl Measured {
         store::hash(&bytes)
     }
 
+    fn all_kept(&self) -> impl Iterator<Item = Kept> {
+        self.kept.iter().cloned().chain(self.live.iter().map(Live::kept))
+    }
+
+    /// Asks CloudWatch for what is open of a period in the accounts and regions that the bill names.
+    pub(super) fn prepare(
+        &mut self,
+        work: &Work<'_>,
+        period: &str,
+        regions: &Regions,
+        warnings: &mut Vec<String>,
+    ) -> Result<()> {
+        self.live.iter_mut().try_for_each(|live| live.prepare(work, period, regions, warnings))
+    }
+
+    /// Removes points that no source needs any more.
+    pub(super) fn tidy(&self, store: &Store) -> Result<()> {
+        store.tidy_points(&self.all_kept().map(|kept| (kept.key, kept.months)).collect())
+    }
+
     /// The samples of a period, equal ones once.
     pub(super) fn samples(&self, store: &Store, period: &str) -> Result<Vec<HourSample>> {
         let mut samples = self.samples.get(period).cloned().unwrap_or_default();
-        for kept in &self.kept {
+        for kept in self.all_kept() {
             let series = store.points(&kept.key, &kept.months, period)?;
             let (found, _) = cloudwatch::samples(series, &kept.source).map_err(|error| config_error(&error))?;
             found.into_iter().for_each(|sample| settle(&mut samples, sample));
@@ -81,19 +106,22 @@ impl Measured {
     }
 }
 
-fn config_error(error: &cloudwatch::CloudWatchError) -> Error {
+pub(super) fn config_error(error: &cloudwatch::CloudWatchError) -> Error {
     Error::config("[[metrics]]", error.to_string(), error.hint())
 }
 
 /// Reads every metric source.
-pub(super) fn read_metrics(
-    config: &Config,
+pub(super) fn read_metrics<'a>(
+    config: &'a Config,
     store: &Store,
     aws: &Arc<Aws>,
     summary: &mut Summary,
     unread: &mut Unread,
-) -> Result<Measured> {
+) -> Result<Measured<'a>> {
     let mut measured = Measured::default();
+    for metrics in config.metrics.iter().filter(|metrics| metrics.api) {
+        measured.live.push(Live::open(config, metrics, store)?);
+    }
     for metrics in config.metrics.iter().filter(|metrics| !metrics.api) {
         let source = source_of(config, metrics);
         let result = match config.metrics_place(metrics, aws) {
@@ -105,14 +133,10 @@ pub(super) fn read_metrics(
             summary.failures.push(format!("metrics `{}`: {error}\n  hint: {}", metrics.path, error.hint()));
         }
     }
-    if !unread.metrics {
-        let named = measured.kept.iter().map(|kept| (kept.key.clone(), kept.months.clone())).collect();
-        store.tidy_points(&named)?;
-    }
     Ok(measured)
 }
 
-fn source_of(config: &Config, metrics: &Metrics) -> MetricSource {
+pub(super) fn source_of(config: &Config, metrics: &Metrics) -> MetricSource {
     let path = if metrics.path.starts_with("s3://") {
         PathBuf::from(metrics.path.trim_end_matches('/'))
     } else {
@@ -128,7 +152,12 @@ fn source_of(config: &Config, metrics: &Metrics) -> MetricSource {
     }
 }
 
-fn read_folder(source: &MetricSource, measured: &mut Measured, metrics: &Metrics, summary: &mut Summary) -> Result<()> {
+fn read_folder(
+    source: &MetricSource,
+    measured: &mut Measured<'_>,
+    metrics: &Metrics,
+    summary: &mut Summary,
+) -> Result<()> {
     let read = cloudwatch::read(source)
         .map_err(|error| Error::input(source.path.display().to_string(), error.to_string(), error.hint()))?;
     summary.failures.extend(read.failures.iter().map(|failure| format!("metrics `{}`: {failure}", metrics.path)));
@@ -226,7 +255,7 @@ fn below(file: &Path, source: &MetricSource) -> Option<String> {
 }
 
 /// What a source's points are kept under: everything that decides which points are read.
-fn key_of(source: &MetricSource) -> String {
+pub(super) fn key_of(source: &MetricSource) -> String {
     let text = format!("{source:?}");
     store::hash(text.as_bytes())[..16].to_string()
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::exports::Export;
+use super::live::Work;
 use super::measured::Measured;
 use super::{Outcome, Unread};
 use crate::attribute::consumers::Consumers;
@@ -10,11 +11,11 @@ use crate::attribute::demand::{Profiles, owner_of};
 use crate::attribute::owner::{OwnerTexts, Vocabulary};
 use crate::attribute::{self, Ladder, carriers::TagReader};
 use crate::clock;
-use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::facts::changes::{self, Changed};
 use crate::facts::law::Totals;
-use crate::facts::store::{self, Change, Fingerprint, Part, Record, Store, Stored};
+use crate::facts::record::Regions;
+use crate::facts::store::{self, Change, Fingerprint, Part, Record, Stored};
 use crate::facts::{self, parquet};
 use crate::normalise::lines::Collector;
 use crate::normalise::trust::Trust;
@@ -28,28 +29,36 @@ use crate::watch::Watch;
 
 /// The work on one period.
 pub(super) struct Job<'a> {
-    pub(super) config: &'a Config,
-    pub(super) store: &'a Store,
+    pub(super) work: Work<'a>,
     pub(super) vocabulary: &'a Vocabulary,
     pub(super) period: &'a str,
     pub(super) exports: &'a [Export],
-    pub(super) measured: &'a Measured,
     pub(super) rules: &'a str,
     pub(super) unread: &'a Unread,
-    pub(super) as_of: i64,
     pub(super) watch: &'a dyn Watch,
 }
 
 impl Job<'_> {
-    pub(super) fn run(&self, warnings: &mut Vec<String>) -> Result<Outcome> {
-        let fingerprint = self.fingerprint()?;
+    pub(super) fn run(&self, measured: &mut Measured<'_>, warnings: &mut Vec<String>) -> Result<Outcome> {
+        let bill = self.bill_fingerprint()?;
         // A damaged record is made again from the bill, as its own message advises.
-        let stored = self.store.stored(self.period).unwrap_or_else(|error| {
+        let stored = self.work.store.stored(self.period).unwrap_or_else(|error| {
             warnings.push(format!("{error}; the period is made again"));
             None
         });
+        // Who used models where is known of an unchanged bill; else the bill is read first.
+        let known = stored.as_ref().map(|stored| &stored.record).filter(|record| record.fingerprint.bill == bill);
+        let mut read = None;
+        if !measured.live.is_empty() {
+            let regions = match known {
+                Some(record) => record.regions.clone(),
+                None => read.insert(self.read(warnings)?).0.regions.clone(),
+            };
+            measured.prepare(&self.work, self.period, &regions, warnings)?;
+        }
+        let fingerprint = self.fingerprint(bill, measured);
         if let Some(Stored { record, .. }) = &stored
-            && self.store.is_whole(record)
+            && self.work.store.is_whole(record)
         {
             let mut expected = fingerprint.clone();
             if self.unread.metrics {
@@ -69,18 +78,22 @@ impl Job<'_> {
             }
         };
         let old = stored.as_ref().map(|stored| &stored.record);
-        let mut record = self.make(old, &causes, warnings)?;
+        let read = match read {
+            Some(read) => read,
+            None => self.read(warnings)?,
+        };
+        let mut record = self.make(read, measured, (old, &causes), warnings)?;
         record.fingerprint = fingerprint;
         if let Some(old) = old {
             let figures = [Table::CostFacts, Table::CostDaily].map(Table::name);
             let differs = figures.iter().any(|name| old.files.get(*name) != record.files.get(*name));
             record.changed = if differs {
-                Some(Change { causes: causes.clone(), before: old.totals.clone(), at: self.as_of })
+                Some(Change { causes: causes.clone(), before: old.totals.clone(), at: self.work.as_of })
             } else {
                 old.changed.clone()
             };
         }
-        self.store.commit(&record, stored.as_ref())?;
+        self.work.store.commit(&record, stored.as_ref())?;
         Ok(if stored.is_none() { Outcome::New } else { Outcome::Replaced(causes) })
     }
 
@@ -94,7 +107,7 @@ impl Job<'_> {
             ));
         }
         let is_missing = |part: &&Part| {
-            let configured = self.config.bill.iter().any(|bill| bill.path == part.bill);
+            let configured = self.work.config.bill.iter().any(|bill| bill.path == part.bill);
             configured && !part.payers.is_empty() && !self.exports.iter().any(|export| export.name == part.bill)
         };
         match stored.parts.iter().find(|part| self.unread.bills.contains(&part.bill) || is_missing(part)) {
@@ -107,25 +120,30 @@ impl Job<'_> {
         }
     }
 
-    fn fingerprint(&self) -> Result<Fingerprint> {
+    fn bill_fingerprint(&self) -> Result<String> {
         let mut bill = blake3::Hasher::new();
         for export in self.exports {
             bill.update(export.name.as_bytes());
             bill.update(export.fingerprint()?.as_bytes());
         }
-        let short = |hash: &blake3::Hasher| hash.finalize().to_hex()[..32].to_string();
-        Ok(Fingerprint {
-            bill: short(&bill),
-            metrics: self.measured.fingerprint(self.period),
-            rules: self.rules.to_string(),
-            version: format!("{}/{}", env!("CARGO_PKG_VERSION"), store::REVISION),
-        })
+        Ok(bill.finalize().to_hex()[..32].to_string())
     }
 
-    fn make(&self, old: Option<&Record>, causes: &[String], warnings: &mut Vec<String>) -> Result<Record> {
+    fn fingerprint(&self, bill: String, measured: &Measured<'_>) -> Fingerprint {
+        Fingerprint {
+            bill,
+            metrics: measured.fingerprint(self.period),
+            rules: self.rules.to_string(),
+            version: format!("{}/{}", env!("CARGO_PKG_VERSION"), store::REVISION),
+        }
+    }
+
+    /// Reads the bill: charges, and a record of what they sum to.
+    fn read(&self, warnings: &mut Vec<String>) -> Result<(Record, Charges)> {
         let mut record = Record { period: self.period.to_string(), ..Record::default() };
-        let mut charges = self.read_bills(&mut record, warnings)?;
+        let charges = self.read_bills(&mut record, warnings)?;
         record.totals = totals_of(&charges.rows, &charges.texts);
+        record.regions = regions_of(&charges);
         if !record.totals.can_be_stored() {
             return Err(Error::input(
                 self.exports.iter().map(|export| export.name.as_str()).collect::<Vec<_>>().join(", "),
@@ -133,12 +151,22 @@ impl Job<'_> {
                 "look for a line with an absurd amount; the period is left as it was",
             ));
         }
+        Ok((record, charges))
+    }
+
+    fn make(
+        &self,
+        (mut record, mut charges): (Record, Charges),
+        measured: &Measured<'_>,
+        replaced: (Option<&Record>, &[String]),
+        warnings: &mut Vec<String>,
+    ) -> Result<Record> {
         let consumers = self.find_consumers(&mut charges)?;
-        let ladder = Ladder::new(self.config, self.vocabulary, &consumers, &mut charges.texts);
-        let samples = self.measured.samples(self.store, self.period)?;
+        let ladder = Ladder::new(self.work.config, self.vocabulary, &consumers, &mut charges.texts);
+        let samples = measured.samples(self.work.store, self.period)?;
         let (facts, profiles) = ladder.attribute(&mut charges, &samples, &mut record.trust)?;
         let usage = self.usage_rows(&samples, &profiles, &mut charges.texts);
-        self.write(&mut record, charges, facts, &usage, (old, causes))?;
+        self.write(&mut record, charges, facts, &usage, replaced)?;
         for export in self.exports {
             let is_typed = export.files()?.iter().all(|file| file.positions.text(TextColumn::LineItemType).is_some());
             if !is_typed {
@@ -280,10 +308,10 @@ impl Job<'_> {
         usage: &[parquet::Usage],
         (old, causes): (Option<&Record>, &[String]),
     ) -> Result<()> {
-        let sessions = self.config.privacy.sessions;
+        let sessions = self.work.config.privacy.sessions;
         let Charges { texts, rows } = &mut charges;
         let check = |totals: &Totals, from, to| record.totals.must_equal(totals, self.period, from, to);
-        let file = |table| self.store.new_file(table, self.period);
+        let file = |table| self.work.store.new_file(table, self.period);
 
         facts::store_charges(rows, sessions, texts)?;
         check(&totals_of(rows.iter(), texts), "the bill's lines", "charges")?;
@@ -317,13 +345,13 @@ impl Job<'_> {
     fn changes(&self, old: Option<&Record>, causes: &[String], after: &changes::Costs) -> Result<Vec<Changed>> {
         let mut rows = Vec::new();
         // A damaged file, or one of another layout, cannot be compared with.
-        if let Some(old) = old.filter(|old| self.store.is_stored(Table::Changes, old)) {
-            rows = parquet::read_changes(&self.store.file(Table::Changes, old)?)?;
+        if let Some(old) = old.filter(|old| self.work.store.is_stored(Table::Changes, old)) {
+            rows = parquet::read_changes(&self.work.store.file(Table::Changes, old)?)?;
         }
-        if let Some(old) = old.filter(|old| self.store.is_stored(Table::CostDaily, old)) {
-            let before = parquet::read_costs(&self.store.file(Table::CostDaily, old)?)?;
+        if let Some(old) = old.filter(|old| self.work.store.is_stored(Table::CostDaily, old)) {
+            let before = parquet::read_costs(&self.work.store.file(Table::CostDaily, old)?)?;
             let watermark = old.watermark().unwrap_or(i64::MIN);
-            rows.extend(changes::between(&before, after, watermark, self.as_of, causes));
+            rows.extend(changes::between(&before, after, watermark, self.work.as_of, causes));
         }
         rows.sort();
         rows.dedup();
@@ -359,6 +387,21 @@ impl Drop for Told<'_> {
 /// The fingerprint of no metrics at all.
 fn no_metrics() -> String {
     store::hash(&[])
+}
+
+/// Accounts and regions with charges of models in use.
+fn regions_of(charges: &Charges) -> Regions {
+    let mut regions = Regions::new();
+    for row in &charges.rows {
+        let text = |column| charges.texts.get(row.text(column));
+        let is_usage = text(ChargeText::ChargeCategory) == Some("Usage") && text(ChargeText::ModelName).is_some();
+        if let (true, Some(account), Some(region)) =
+            (is_usage, text(ChargeText::SubAccountId), text(ChargeText::RegionId))
+        {
+            regions.entry(account.to_string()).or_default().insert(region.to_string());
+        }
+    }
+    regions
 }
 
 fn totals_of<'a>(rows: impl IntoIterator<Item = &'a Charge>, texts: &'a Texts) -> Totals {

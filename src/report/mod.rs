@@ -1,6 +1,7 @@
 //! Report: small tables in, text for people out. Together with alert and audit the only place that
 //! rounds or formats.
 
+pub mod coverage;
 pub mod daily;
 pub mod document;
 pub mod render;

@@ -1,7 +1,7 @@
 //! The trust strip: how far the figures can be trusted, and what they could not say.
 
 use super::document::{Look, Table, column, money, text};
-use super::words;
+use super::{coverage, words};
 use crate::clock;
 use crate::config::Config;
 use crate::error::Result;
@@ -63,17 +63,17 @@ pub fn strip(engine: &Engine, config: &Config, month: &str) -> Result<Table> {
     let mut table = Table::new("trust", format!("Trust, {month}"), "", columns);
     let mut push =
         |what: &str, value: String, detail: String| table.rows.push(vec![text(what), text(value), text(detail)]);
-    let coverage = engine.run_named("allocation_coverage", config)?;
-    for row in coverage.rows.iter().filter(|row| coverage.text(row, "month") == month) {
+    let allocation = engine.run_named("allocation_coverage", config)?;
+    for row in allocation.rows.iter().filter(|row| allocation.text(row, "month") == month) {
         let share =
-            |key: &str| coverage.float(row, &format!("{key}_share")).map_or(words::UNKNOWN.into(), words::percent);
-        let currency = coverage.text(row, "billing_currency");
+            |key: &str| allocation.float(row, &format!("{key}_share")).map_or(words::UNKNOWN.into(), words::percent);
+        let currency = allocation.text(row, "billing_currency");
         let currency = words::currency(&currency);
-        let cost = coverage.amount(row, "cost").unwrap_or(0);
-        let named = coverage.amount(row, "workload_cost").unwrap_or(0);
+        let cost = allocation.amount(row, "cost").unwrap_or(0);
+        let named = allocation.amount(row, "workload_cost").unwrap_or(0);
         let mut others = ["team", "environment", "cost_center"].map(|key| format!("{key} {}", share(key))).to_vec();
         // The Model tag can only stand on what serves one model.
-        let one_model = coverage.amount(row, "one_model_cost").filter(|cost| *cost != 0);
+        let one_model = allocation.amount(row, "one_model_cost").filter(|cost| *cost != 0);
         others.extend(
             one_model.map(|cost| {
                 format!("model {} of {} on resources of one model", share("model_tag"), words::amount(cost))
@@ -89,6 +89,9 @@ pub fn strip(engine: &Engine, config: &Config, month: &str) -> Result<Table> {
             format!("{} {currency}", words::amount(cost - named)),
             "no evidence names a workload; `billtag query unattributed`".into(),
         );
+    }
+    if let Some((value, detail)) = coverage::of_month(engine, config, month)? {
+        push("metrics", value, detail);
     }
     if let Some(record) = engine.records.iter().find(|record| record.period == month) {
         for (what, value, detail) in doubts(record) {

@@ -19,6 +19,7 @@ mod commands;
 mod figures;
 mod judgement;
 mod layouts;
+mod live;
 mod models;
 mod parts;
 mod proxy;

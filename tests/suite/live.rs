@@ -1,0 +1,112 @@
+//! CloudWatch as a source of ingest: the bill says whom to ask, what was answered is kept and not asked again.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use billtag::clock::{self, DAY, HOUR};
+
+use crate::bills::{self, Line, batch, nova};
+use crate::harness;
+use crate::parts::{self, Emulator};
+
+const ACCOUNT: &str = "111122223333";
+
+/// The start of an hour of the past.
+fn hour(back: i64) -> i64 {
+    let now = clock::now();
+    now - now.rem_euclid(HOUR) - back * HOUR
+}
+
+/// Nova's calls of one account in one hour.
+fn line(account: &'static str, back: i64) -> Line {
+    let mut line =
+        nova().text("line_item_usage_account_id", account).text("product_region_code", "us-east-1").cost(2.0);
+    (line.start, line.end) = (hour(back), hour(back - 1));
+    line
+}
+
+/// A bill of this very month, whose metrics are CloudWatch's own.
+fn world(lines: &[Line], more: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = format!("[[bill]]\npath = \"bill\"\n[[metrics]]\napi = true\n{more}");
+    std::fs::write(folder.path().join("billtag.toml"), text).expect("a config");
+    bills::write(&folder.path().join("bill/bill.parquet"), &batch(lines));
+    folder
+}
+
+fn put(server: &Emulator, account: &str, model: &str, back: i64, tokens: i64) {
+    let at = hour(back) + 60;
+    server.python(&format!(
+        "import boto3, datetime\n\
+         client = boto3.client('cloudwatch', aws_access_key_id='{account}', aws_secret_access_key='x')\n\
+         at = datetime.datetime.fromtimestamp({at}, datetime.timezone.utc)\n\
+         point = dict(MetricName='InputTokenCount', Dimensions=[dict(Name='ModelId', Value='{model}')], Timestamp=at, Value={tokens}, Unit='Count')\n\
+         client.put_metric_data(Namespace='AWS/Bedrock', MetricData=[point])\n"
+    ));
+}
+
+fn billtag(server: &Emulator, folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_billtag"))
+        .args(arguments)
+        .current_dir(folder)
+        .env("HOME", folder)
+        .env("AWS_ENDPOINT_URL", server.endpoint())
+        .env("AWS_ACCESS_KEY_ID", ACCOUNT)
+        .env("AWS_SECRET_ACCESS_KEY", "x")
+        .env("AWS_REGION", "us-east-1")
+        .output()
+        .expect("the binary runs")
+}
+
+fn tokens(folder: &Path) -> Vec<String> {
+    let engine_of = billtag::facts::store::Store::new(folder.join(".billtag")).snapshot().expect("a store");
+    let config = harness::config(folder);
+    let engine = billtag::metrics::Engine::open(engine_of, &config, clock::now(), Default::default()).expect("facts");
+    let sql =
+        "select sub_account_id, sum(input_tokens) as tokens from usage where scope = 'native' group by 1 order by 1";
+    let grid =
+        engine.run(&billtag::metrics::queries::Query { name: "test".into(), sql: sql.into() }).expect("an answer");
+    grid.rows.iter().map(|row| format!("{} {}", grid.text(row, "sub_account_id"), grid.text(row, "tokens"))).collect()
+}
+
+/// Hours of one month, so that a test that runs on its first day has them all in one bill.
+fn backs() -> (i64, i64) {
+    let into = (clock::now()
+        - i64::from(clock::month_range(&clock::month_of(clock::day_of(clock::now()))).expect("a month").0) * DAY)
+        / HOUR;
+    (into.clamp(1, 30), into.clamp(1, 3))
+}
+
+#[test]
+fn the_accounts_and_regions_of_the_bill_are_asked_and_their_points_kept() {
+    let server = parts::cloudwatch(&[]);
+    let (early, late) = backs();
+    let folder = world(&[line(ACCOUNT, early), line(ACCOUNT, late)], "");
+    put(&server, ACCOUNT, "amazon.nova-lite-v1:0", early, 700);
+    put(&server, ACCOUNT, "amazon.nova-lite-v1:0", late, 41);
+    let output = billtag(&server, folder.path(), &["ingest"]);
+    let text = harness::text(&output.stderr);
+    assert!(output.status.success() && text.contains("CloudWatch: "), "{text}");
+    assert_eq!(tokens(folder.path()), [format!("{ACCOUNT} 741")]);
+
+    // The same points again change nothing; a late one of an hour within the look-back does.
+    let text = harness::text(&billtag(&server, folder.path(), &["ingest"]).stderr);
+    assert!(!text.contains("replaced"), "{text}");
+    put(&server, ACCOUNT, "amazon.nova-lite-v1:0", late, 9);
+    let text = harness::text(&billtag(&server, folder.path(), &["ingest"]).stderr);
+    assert!(text.contains("replaced (changed: metrics)"), "{text}");
+    assert_eq!(tokens(folder.path()), [format!("{ACCOUNT} 750")]);
+}
+
+#[test]
+fn an_account_without_a_role_is_not_asked_in_the_name_of_another() {
+    let server = parts::cloudwatch(&[]);
+    let (early, _) = backs();
+    let folder = world(&[line(ACCOUNT, early), line("999988887777", early)], "");
+    put(&server, ACCOUNT, "amazon.nova-lite-v1:0", early, 5);
+    put(&server, "999988887777", "amazon.nova-lite-v1:0", early, 6);
+    assert!(billtag(&server, folder.path(), &["ingest"]).status.success());
+    assert_eq!(tokens(folder.path()), [format!("{ACCOUNT} 5")]);
+    let report = harness::text(&billtag(&server, folder.path(), &["report", "--format", "md"]).stdout);
+    assert!(report.contains("1 of 2 accounts"), "{report}");
+}
