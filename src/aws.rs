@@ -13,6 +13,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::config::Credentials;
 use aws_smithy_http_client::tls;
 use tokio::runtime::Runtime;
 
@@ -39,6 +40,8 @@ pub struct Access {
     pub role_arn: Option<String>,
     /// The external id that the role asks for.
     pub external_id: Option<String>,
+    /// Another address than AWS's own; `AWS_ENDPOINT_URL*` is heeded without it.
+    pub endpoint: Option<String>,
 }
 
 impl Access {
@@ -52,6 +55,8 @@ impl Access {
 #[derive(Debug, Default)]
 pub struct Aws {
     profile: Option<String>,
+    /// The one address of a server that asks no credentials.
+    stand_in: Option<String>,
     runtime: OnceLock<Runtime>,
     configs: Mutex<HashMap<Access, SdkConfig>>,
 }
@@ -60,6 +65,11 @@ impl Aws {
     /// With a named profile, or the environment's choice.
     pub fn new(profile: Option<String>) -> Self {
         Self { profile, ..Self::default() }
+    }
+
+    /// For a server that stands in for AWS and asks no credentials: every request goes there.
+    pub fn for_endpoint(url: impl Into<String>) -> Self {
+        Self { stand_in: Some(url.into()), ..Self::default() }
     }
 
     /// Runs a request to its end on the calling thread.
@@ -96,6 +106,12 @@ impl Aws {
         }
         if let Some(region) = &access.region {
             loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(endpoint) = access.endpoint.as_ref().or(self.stand_in.as_ref()) {
+            loader = loader.endpoint_url(endpoint);
+        }
+        if self.stand_in.is_some() {
+            loader = loader.credentials_provider(Credentials::new("none", "none", None, None, "stand-in"));
         }
         let config = loader.load().await;
         let config = match config.region() {
