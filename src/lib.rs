@@ -89,4 +89,6 @@ pub mod audit;
 
 pub mod explain;
 
+pub mod reconcile;
+
 pub mod cli;
