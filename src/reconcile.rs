@@ -110,14 +110,15 @@ pub fn reconcile(engine: Engine, asker: &Asker<'_>) -> Result<Reconciliation> {
     };
     let today = clock::day_of(engine.as_of);
     let days = asked_days(&engine, today);
-    let bill = bill::read(&engine, &days.keys().copied().collect::<Vec<_>>())?;
+    let mut bill = bill::read(&engine, &days.keys().copied().collect::<Vec<_>>())?;
     drop(engine);
     let range = days.keys().next().copied().zip(days.keys().next_back().copied());
+    let has_metrics = !bill.measured.is_empty();
     let tokens = tokens::compare(&tokens::Sides {
-        billed: bill.billed.clone(),
-        measured: bill.measured.clone(),
+        billed: std::mem::take(&mut bill.billed),
+        measured: std::mem::take(&mut bill.measured),
         days: days.clone(),
-        capacity: bill.capacity.clone(),
+        capacity: std::mem::take(&mut bill.capacity),
     });
     let mut reconciliation = Reconciliation {
         range,
@@ -127,13 +128,13 @@ pub fn reconcile(engine: Engine, asker: &Asker<'_>) -> Result<Reconciliation> {
         spend: None,
         refusal: None,
         paid: Paid::default(),
-        has_metrics: !bill.measured.is_empty(),
-        rates: rates::find(bill.priced.clone(), &tokens.agreed),
+        has_metrics,
+        rates: rates::find(std::mem::take(&mut bill.priced), &tokens.agreed),
         tokens,
     };
     if let Some(range) = range {
         match reconciliation.ask(asker, today, range) {
-            Ok(answer) => reconciliation.compare(&bill, &days, answer, asker, today)?,
+            Ok(answer) => reconciliation.compare(bill, &days, answer, asker, today)?,
             Err(refusal) => {
                 reconciliation.paid.pages = refusal.pages;
                 reconciliation.refusal = Some(refusal.failure.into());
@@ -153,7 +154,9 @@ fn asked_days(engine: &Engine, today: i32) -> BTreeMap<i32, bool> {
         return days.map(|day| (day, stored.get(&day).copied().unwrap_or(false))).collect();
     }
     let last = range.to.unwrap_or(today).min(today);
-    let first = range.from.unwrap_or(last - WINDOW);
+    // An end within the usual window leaves its beginning where it is, so that the day's answer serves.
+    let usual = today - WINDOW;
+    let first = range.from.unwrap_or(if last >= usual { usual } else { last - WINDOW + 1 });
     stored.into_iter().filter(|(day, is_complete)| (first..=last).contains(day) && *is_complete).collect()
 }
 
@@ -183,7 +186,7 @@ impl Reconciliation {
 
     fn compare(
         &mut self,
-        bill: &Bill,
+        bill: Bill,
         complete: &BTreeMap<i32, bool>,
         answer: Answer,
         asker: &Asker<'_>,
@@ -218,11 +221,11 @@ impl Reconciliation {
         });
         let earlier: Vec<spend::Earlier> = earlier.collect();
         self.spend = Some(spend::compare(spend::Sides {
-            bill: bill.costs.clone(),
+            bill: bill.costs,
             explorer: costs,
             days: self.days.clone(),
             earlier,
-            changes: bill.changes.clone(),
+            changes: bill.changes,
         }));
         Ok(())
     }

@@ -97,13 +97,15 @@ pub fn align(bill: &mut [Cost], explorer: &mut [Cost], days: &BTreeMap<i32, DayS
     for seller in [Seller::Aws, Seller::Marketplace] {
         let (ours, theirs) = (keys(bill, seller), keys(explorer, seller));
         let alone: BTreeSet<String> = ours.symmetric_difference(&theirs).cloned().collect();
-        // Names of AWS's own services overlap (one may hold another's spend), those of editions do not.
-        let pool: BTreeSet<String> = match seller {
-            Seller::Aws if !alone.is_empty() => ours.union(&theirs).cloned().collect(),
-            _ => alone,
-        };
-        if is_better_together(bill, explorer, &pool, days) {
-            let name = pool_name(bill, explorer, &pool, seller);
+        let mut pools = vec![alone.clone()];
+        // One of AWS's own services may hold another's spend; an edition holds only its own.
+        if seller == Seller::Aws && !alone.is_empty() {
+            let with = |key: &String| alone.iter().chain([key]).cloned().collect::<BTreeSet<_>>();
+            pools.extend(ours.intersection(&theirs).map(with));
+            pools.push(ours.union(&theirs).cloned().collect());
+        }
+        if let Some(pool) = pools.into_iter().find(|pool| is_better_together(bill, explorer, pool, days)) {
+            let name = pool_name(bill, explorer, &pool);
             for cost in bill.iter_mut().chain(explorer.iter_mut()).filter(|cost| pool.contains(&cost.service.key)) {
                 cost.service = Service { key: name.clone(), name: name.clone(), seller };
             }
@@ -150,10 +152,7 @@ fn is_better_together(
     agreed * 10 >= together.len() * 9 && agreed > together.len() - days_apart.len()
 }
 
-fn pool_name(bill: &[Cost], explorer: &[Cost], pool: &BTreeSet<String>, seller: Seller) -> String {
-    if seller == Seller::Aws {
-        return "Amazon Bedrock (all of AWS's own services)".into();
-    }
+fn pool_name(bill: &[Cost], explorer: &[Cost], pool: &BTreeSet<String>) -> String {
     let names = |costs: &[Cost]| {
         let names = costs.iter().filter(|cost| pool.contains(&cost.service.key));
         let names: BTreeSet<&str> = names.map(|cost| cost.service.name.as_str()).collect();
@@ -208,6 +207,21 @@ mod tests {
         align(&mut bill, &mut explorer, &settled(1..2));
         assert_eq!(bill[0].service, explorer[0].service);
         assert_eq!(bill[1].service, explorer[0].service);
+    }
+
+    #[test]
+    fn the_smallest_pool_leaves_other_services_as_they_are() {
+        let own = |code| Service::of_line("AWS", code, "");
+        let mut bill = vec![
+            cost(1, own("AmazonBedrock"), 10),
+            cost(1, own("AmazonBedrockAgentCore"), 3),
+            cost(1, own("AmazonBedrockNew"), 2),
+        ];
+        let named = Service::of_name;
+        let mut explorer = vec![cost(1, named("Amazon Bedrock"), 12), cost(1, named("Amazon Bedrock AgentCore"), 3)];
+        align(&mut bill, &mut explorer, &settled(1..2));
+        assert_eq!(bill[1].service.name, "Amazon Bedrock AgentCore");
+        assert_eq!(bill[2].service, explorer[0].service);
     }
 
     #[test]

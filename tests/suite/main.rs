@@ -13,6 +13,7 @@ mod says;
 
 mod bad_input;
 mod bills;
+mod ce;
 mod commands;
 mod judgement;
 mod layouts;
