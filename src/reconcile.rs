@@ -198,8 +198,8 @@ impl Reconciliation {
         }
         let costs = match answer.costs(self.metric) {
             Ok(costs) => costs,
-            Err(failure) => {
-                self.refusal = Some(failure.into());
+            Err(error) => {
+                self.refusal = Some(error);
                 return Ok(());
             }
         };

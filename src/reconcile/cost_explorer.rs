@@ -18,6 +18,7 @@ use super::spend::{Cost, Record};
 use crate::aws::failure::Failure;
 use crate::aws::{Access, Aws};
 use crate::clock;
+use crate::error::{Error, Result};
 use crate::money;
 
 /// The action, as an IAM policy names it.
@@ -106,16 +107,17 @@ impl Answer {
     ///
     /// # Errors
     /// A group without the metric, or with an amount or a day that is none.
-    pub fn costs(&self, metric: &str) -> Result<Vec<Cost>, Failure> {
+    pub fn costs(&self, metric: &str) -> Result<Vec<Cost>> {
         let bad = |group: &Group, what: String| {
-            Failure::cut(ACTION, RESOURCE, format!("{}, {}: {what}", group.day, group.service))
+            let place = format!("{RESOURCE}, {}, {}", group.day, group.service);
+            Error::input(place, what, "ask again with --refresh, or compare another cost, as with --cost unblended")
         };
         let costs = self.groups.iter().map(|group| {
             let amount = group.amounts.get(metric).ok_or_else(|| bad(group, format!("the answer has no {metric}")))?;
             let units = money::from_decimal_text(&amount.amount)
                 .map_err(|error| bad(group, format!("`{}` {error}", amount.amount)))?;
             Ok(Cost {
-                day: day_of(&group.day).ok_or_else(|| bad(group, "is no day".into()))?,
+                day: day_of(&group.day).ok_or_else(|| bad(group, "the day is no date".into()))?,
                 service: Service::of_name(&group.service),
                 currency: amount.unit.clone(),
                 record: Record::of(&group.record_type),
@@ -242,6 +244,6 @@ mod tests {
     fn an_answer_without_the_metric_or_with_a_strange_amount_is_refused() {
         assert!(answer("1").costs("NetUnblendedCost").is_err());
         let failure = answer("1,5").costs("UnblendedCost").expect_err("no amount");
-        assert!(failure.said.contains("2026-11-01, Amazon Bedrock"), "{failure:?}");
+        assert!(failure.to_string().contains("2026-11-01, Amazon Bedrock"), "{failure}");
     }
 }

@@ -46,13 +46,16 @@ fn paid(result: &Reconciliation) -> String {
         pages => format!("{pages} pages"),
     };
     let dollars = words::amount(PAGE * i128::from(result.paid.pages));
-    let said = match (&result.refusal, result.paid.is_cached) {
-        (_, true) => "Cost Explorer: cached, $0.00.".to_string(),
-        (None, false) => format!("Cost Explorer: {pages}, ${dollars}."),
-        (Some(refusal), false) => format!("Cost Explorer: {pages}, ${dollars}. No comparison of costs: {refusal}."),
+    let paid = match result.paid.is_cached {
+        true => "cached, $0.00".to_string(),
+        false => format!("{pages}, ${dollars}"),
     };
     let basis = result.basis.trim_end_matches("_cost");
-    format!("{said} The bill's {basis} cost is compared with {}.", result.metric)
+    let outcome = match &result.refusal {
+        None => format!("The bill's {basis} cost is compared with {}", result.metric),
+        Some(refusal) => format!("Costs are not compared: {refusal}"),
+    };
+    format!("Cost Explorer: {paid}. {outcome}.")
 }
 
 fn asked(result: &Reconciliation) -> Table {
