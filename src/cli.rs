@@ -99,6 +99,12 @@ pub enum Command {
         #[arg(short, long, value_name = "SQL", conflicts_with = "name")]
         execute: Option<String>,
     },
+    /// The bill against Cost Explorer, and its tokens against CloudWatch's, with the cause of each gap
+    Reconcile {
+        /// Ask Cost Explorer again, although it was asked today ($0.01 a page)
+        #[arg(long)]
+        refresh: bool,
+    },
     /// Why does this workload cost this
     Explain {
         /// The workload, or `unattributed`, or `not_allocable`

@@ -33,6 +33,9 @@ pub struct Config {
     /// CloudWatch token metrics.
     #[serde(default)]
     pub metrics: Vec<Metrics>,
+    /// How `reconcile` asks Cost Explorer.
+    #[serde(default)]
+    pub cost_explorer: CostExplorer,
     /// How tags are read and judged.
     #[serde(default)]
     pub tags: Tags,
@@ -75,6 +78,21 @@ pub struct AwsAccess {
     /// Profile of the AWS config files; `--profile` comes before it.
     pub profile: Option<String>,
     /// Region; the environment's or the profile's where absent.
+    pub region: Option<String>,
+    /// Role to assume.
+    pub role_arn: Option<String>,
+    /// External id that the role asks for.
+    pub external_id: Option<String>,
+}
+
+/// Where Cost Explorer answers for every region of the commercial partition.
+const COST_EXPLORER_REGION: &str = "us-east-1";
+
+/// How Cost Explorer is asked: with rights in the payer account, which may not be where bills are read.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CostExplorer {
+    /// Region that signs the request; `us-east-1` where absent.
     pub region: Option<String>,
     /// Role to assume.
     pub role_arn: Option<String>,
@@ -342,6 +360,14 @@ impl Config {
             external_id: external_id.cloned(),
             endpoint: None,
         }
+    }
+
+    /// How Cost Explorer is asked. It answers from one region for all.
+    pub fn cost_explorer_access(&self) -> Access {
+        let own = &self.cost_explorer;
+        let access = self.access(own.region.as_ref(), own.role_arn.as_ref(), own.external_id.as_ref());
+        let region = own.region.clone().unwrap_or_else(|| COST_EXPLORER_REGION.to_string());
+        access.in_region(&region)
     }
 
     /// Where a bill lies.

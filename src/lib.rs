@@ -5,7 +5,7 @@
 //! ```text
 //!  sources ──► normalise ──► attribute ──► facts ──► metrics ──► report
 //!   bill        charges       cost_facts    parquet   queries/     alert
-//!   metrics     usage         cost_daily    by period   *.sql      audit, explain
+//!   metrics     usage         cost_daily    by period   *.sql      audit, explain, reconcile
 //! ```
 //!
 //! | stage | in → out | holds afterwards |
@@ -16,7 +16,7 @@
 //! | [`attribute`] | charges × demand × rules → `cost_facts` | each part says which evidence named its owner |
 //! | [`facts`] | `cost_facts` ↔ Parquet by billing period | the law; a period is replaced whole and atomically |
 //! | [`metrics`] | facts → small tables | every figure is one SQL file that an analyst can read and change |
-//! | [`report`], [`alert`], [`audit`], [`explain`] | tables → people | the only places that round or format |
+//! | [`report`], [`alert`], [`audit`], [`explain`], [`reconcile`] | tables → people | the only places that round or format |
 //!
 //! [`ingest`] calls the stages up to the facts, [`cli`] the rest. [`config`], [`schema`], [`money`],
 //! [`text`], [`spelling`] and [`clock`] are the words that all share.
@@ -35,8 +35,8 @@
 //! * Currencies are never added.
 //! * Same input, same bytes: rows are sorted by their texts, the clock is an argument, and no stored
 //!   file holds a path or time of the machine.
-//! * Only [`sources`], [`facts`], [`ingest`] and [`cli`] touch the world; [`normalise`], [`attribute`]
-//!   and [`classify`] are functions of their arguments.
+//! * Only [`sources`], [`facts`], [`ingest`], [`cli`] and the edge of [`reconcile`] touch the world;
+//!   [`normalise`], [`attribute`] and [`classify`] are functions of their arguments.
 //! * Whoever adds a figure adds one file to `queries/`; whoever adds a source adds one module to
 //!   [`sources`]; nothing else should need to know.
 //!
@@ -92,5 +92,7 @@ pub mod alert;
 pub mod audit;
 
 pub mod explain;
+
+pub mod reconcile;
 
 pub mod cli;

@@ -11,6 +11,8 @@ pub const SCALE: i8 = 10;
 pub const PRECISION: u8 = 38;
 /// Units of 1e-10 in one whole.
 pub const ONE: i128 = 10_000_000_000;
+/// Units of 1e-10 in one cent of a currency with cents.
+pub const CENT: i128 = ONE / 100;
 /// The largest magnitude that `Decimal(38,10)` holds, in units of 1e-10.
 const LARGEST: i128 = 10_i128.pow(PRECISION as u32) - 1;
 

@@ -14,7 +14,7 @@ use crate::metrics::queries::{BUILT_IN, Query};
 use crate::metrics::{Cell, Engine, Grid, Range};
 use crate::report::{Document, render};
 use crate::watch::{Level, Message, Watch};
-use crate::{alert, audit, explain, report};
+use crate::{alert, audit, explain, reconcile, report};
 
 /// Exit code of a command that is done and has findings.
 const FINDINGS: u8 = 3;
@@ -74,6 +74,7 @@ impl<'a> Session<'a> {
             Command::Alert { dry_run } => self.alert(*dry_run),
             Command::Audit => self.audit(),
             Command::Query { name, execute } => self.query(name.as_deref(), execute.as_deref()),
+            Command::Reconcile { refresh } => self.reconcile(*refresh),
             Command::Explain { workload, day } => self.explain(workload, *day),
         }
     }
@@ -247,6 +248,25 @@ impl<'a> Session<'a> {
         let range = Range { from: day.or(self.common.from), to: day.or(self.common.to) };
         self.print(&[explain::explain(&engine, &self.config, workload, range)?])?;
         Ok(0)
+    }
+
+    fn reconcile(&self, refresh: bool) -> Result<u8> {
+        let profile = self.common.profile.clone().or_else(|| self.config.aws.profile.clone());
+        let asker = reconcile::Asker {
+            aws: &self.aws,
+            access: self.config.cost_explorer_access(),
+            profile,
+            cache: reconcile::cache::Cache::of(&self.store),
+            refresh,
+        };
+        let result = reconcile::reconcile(self.engine()?, &asker)?;
+        let is_data = matches!(output::format(self.common)?, super::Format::Json | super::Format::Csv);
+        self.print(&[reconcile::document(&result, is_data)])?;
+        if let Some(refusal) = &result.refusal {
+            self.console.fails(refusal);
+            return Ok(SOURCE_FAILED);
+        }
+        Ok(self.with_findings(0, result.has_findings()))
     }
 
     fn with_findings(&self, code: u8, findings: bool) -> u8 {

@@ -14,6 +14,7 @@ mod says;
 
 mod bad_input;
 mod bills;
+mod ce;
 mod cloudwatch_api;
 mod commands;
 mod figures;

@@ -1,0 +1,3 @@
+mod rates;
+mod spend;
+mod tokens;
