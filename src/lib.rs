@@ -42,12 +42,31 @@
 //!
 //! # How one run goes
 //!
-//! [`ingest::ingest`] takes the store's lock and finishes what a killed run left; reads every metric
-//! source; finds each export's periods ([`sources::bill::layout`]); and for each period compares the
-//! fingerprint with the stored one. If anything differs, the files are scanned on all cores
-//! ([`sources::bill::scan`]), lines become charges ([`normalise::lines`]), charges are attributed
-//! ([`attribute::Ladder`]), the law is checked, and four Parquet files replace the old ones
-//! ([`facts::store`]). [`metrics::Engine`] then registers the tables for SQL.
+//! [`ingest::ingest`] takes the store's lock ([`facts::lock`]) and finishes what a killed run left; reads
+//! the metric sources that have a path; and finds each export's periods ([`sources::bill::layout`]). For
+//! each period it asks CloudWatch for what is open, where that is a source, in the accounts and regions
+//! of the bill, and compares the fingerprint with the stored one. If anything differs, the files are
+//! scanned ([`sources::bill::scan`]), lines become charges ([`normalise::lines`]), charges are attributed
+//! ([`attribute::Ladder`]), the law is checked, and five Parquet files replace the old ones
+//! ([`facts::store`]), which are kept for as long as a run that saw them ([`facts::history`]).
+//! [`metrics::Engine`] then registers a snapshot of the tables for SQL.
+//!
+//! # Where things lie
+//!
+//! [`place`] is a folder, on this machine or in S3; [`aws`] is the one door to AWS: credentials, retries,
+//! and what a refusal means. A bill's file is read through [`sources::bill::chunks`]: a decoder asks for
+//! bytes, and of a remote file gets the few ranges that were planned. [`sources::bill::prune`] asks the
+//! dictionaries of a row group whether it can hold a candidate, [`sources::bill::reach`] how far the
+//! skipped ones reach. What changes seldom is known by its ETag ([`sources::bill::known`]); points that
+//! came over the network are kept in the store ([`facts::points`]).
+//!
+//! ```text
+//!  periods/YYYY-MM.json                        a period's record: replacing it is the commit
+//!  <table>/billing_period=YYYY-MM/             what readers and other engines read
+//!  history/, runs/                             replaced versions, and what each run saw
+//!  points/<source>/, known.json                what was read over the network
+//!  cost_explorer/, alert.json, .lock           Cost Explorer's answers, the last alert, the lock
+//! ```
 
 pub mod error;
 

@@ -27,6 +27,5 @@ mod words;
 pub use arn::{BedrockArn, bedrock_arn, single_model_carrier};
 pub use meter::{Measure, Meter};
 pub use model::{Model, names_ai_publisher, recognise_model, routing_of_model_id, tier_word};
-pub use prefix::region_of_prefix;
 pub use units::{Unit, base_unit, plausible_token_rate};
 pub use usage_type::parse_usage_type;

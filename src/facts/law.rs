@@ -49,6 +49,17 @@ impl Totals {
         sums
     }
 
+    /// Some columns alone.
+    #[must_use]
+    pub fn only(&self, columns: &[usize]) -> Self {
+        let kept = |amounts: &Amounts| {
+            let mut kept = Amounts::default();
+            columns.iter().for_each(|column| kept[*column] = amounts[*column]);
+            kept
+        };
+        Self(self.0.iter().map(|(key, amounts)| (key.clone(), kept(amounts))).collect())
+    }
+
     /// Asserts that another step holds the same amounts.
     pub fn must_equal(&self, other: &Self, period: &str, from: &'static str, to: &'static str) -> Result<()> {
         let nothing = Amounts::default();

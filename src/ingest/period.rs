@@ -17,9 +17,9 @@ use crate::facts::law::Totals;
 use crate::facts::record::Regions;
 use crate::facts::store::{self, Change, Fingerprint, Part, Record, Stored};
 use crate::facts::{self, parquet};
-use crate::normalise::lines::Collector;
+use crate::normalise::lines::{Collected, Collector};
 use crate::normalise::trust::Trust;
-use crate::normalise::{Charge, Charges};
+use crate::normalise::{BILLED, Charge, Charges, UNBLENDED};
 use crate::schema::{ChargeText, Table};
 use crate::sources::bill::columns::{TextColumn, TimeColumn};
 use crate::sources::bill::scan;
@@ -188,37 +188,33 @@ impl Job<'_> {
         let mut charges = Charges::default();
         let _told = Told::begins(self)?;
         let mut payers: BTreeSet<Text> = BTreeSet::new();
+        let mut bill = Totals::default();
         for export in self.exports {
-            let mut collector = Collector::new(self.period, export.period.mixed, std::mem::take(&mut charges.texts));
+            let (mixed, texts) = (export.period.mixed, std::mem::take(&mut charges.texts));
+            let mut collector = Collector::new(self.period, mixed, texts, payers.clone());
             let seen = scan::candidates(export.files()?, self.watch, &mut |file, lines| collector.take(file, lines))?;
             collector.trust.lines_read = seen.lines;
-            let (texts, rows, mut trust) = collector.finish();
+            let Collected { texts, rows, bill: own_bill, payers: own, doubled, mut trust } = collector.finish();
             charges.texts = texts;
-            let own: BTreeSet<Text> = rows.iter().map(|row| row.text(ChargeText::BillingAccountId)).collect();
-            // A payer that the export does not name is nobody's double.
-            let doubled: BTreeSet<Text> = own.intersection(&payers).copied().filter(|payer| !payer.is_null()).collect();
-            for payer in &doubled {
-                let payer = charges.texts.get(*payer).unwrap_or("(unknown)");
+            for ((account, currency), amounts) in &own_bill.0 {
+                bill.add(account, currency, amounts);
+            }
+            for (payer, tally) in doubled {
+                let payer = charges.texts.str(payer);
                 warnings.push(format!(
                     "{}: payer {payer} is in `{}` and in an export named before it; only the first counts",
                     self.period, export.name
                 ));
+                trust.duplicate_payers.insert(format!("{payer} in {}", export.name), tally);
             }
-            for row in rows {
-                let payer = row.text(ChargeText::BillingAccountId);
-                if doubled.contains(&payer) {
-                    let name = format!("{} in {}", charges.texts.str(payer), export.name);
-                    let currency = charges.texts.str(row.text(ChargeText::BillingCurrency));
-                    let cost = row.amounts[crate::normalise::UNBLENDED].unwrap_or(0);
-                    trust.duplicate_payers.entry(name).or_default().add(currency, cost);
-                } else {
-                    charges.rows.push(row);
-                }
-            }
+            charges.rows.extend(rows);
             record.parts.push(part_of(export, &own, &trust, seen.watermark, &charges.texts));
             record.trust.merge(trust);
             payers.extend(own);
         }
+        let columns = [BILLED, UNBLENDED];
+        let found = totals_of(&charges.rows, &charges.texts).only(&columns);
+        bill.must_equal(&found, self.period, "the bill's lines", "charges as they were joined")?;
         Ok(charges)
     }
 
@@ -417,14 +413,15 @@ fn daily_position(column: ChargeText) -> usize {
 }
 
 fn part_of(export: &Export, payers: &BTreeSet<Text>, trust: &Trust, watermark: Option<i64>, texts: &Texts) -> Part {
+    // Lines of Bedrock's neighbours and of payers that another export counts are lines of the export, too.
+    let others = trust.adjacent.values().chain(trust.duplicate_payers.values()).map(|tally| tally.lines).sum::<u64>();
     let mut payers: Vec<String> = payers.iter().filter_map(|payer| texts.get(*payer)).map(String::from).collect();
     payers.sort();
     Part {
         bill: export.name.clone(),
         payers,
         watermark,
-        bedrock_only: trust.lines_read
-            == trust.lines_selected + trust.adjacent.values().map(|tally| tally.lines).sum::<u64>(),
+        bedrock_only: trust.lines_read == trust.lines_selected + others,
         manifest_time: export.period.manifest_time,
         manifest: export.period.manifest.as_ref().map(|manifest| manifest.path.clone()),
     }

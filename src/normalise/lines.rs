@@ -1,15 +1,16 @@
 //! From lines to charges: the state of one export's part of one billing period.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::costs::{self, BadCost, LineCosts};
 use super::select::{self, Selection};
 use super::tags;
-use super::trust::Trust;
-use super::{Amounts, Charge, add};
+use super::trust::{Tally, Trust};
+use super::{Amounts, BILLED, Charge, UNBLENDED, add};
 use crate::classify::{self, Meter};
 use crate::clock::{self, DAY, HOUR};
 use crate::error::{Error, Result};
+use crate::facts::law::Totals;
 use crate::money;
 use crate::schema::{CHARGE_TEXT_COUNT, ChargeText};
 use crate::sources::bill::columns::{AmountColumn, Lines, TextColumn, TimeColumn, interval};
@@ -25,8 +26,40 @@ pub struct Collector {
     texts: Texts,
     sums: HashMap<(i64, [Text; CHARGE_TEXT_COUNT]), Sum>,
     meters: HashMap<Text, Option<Meter>>,
-    models: HashMap<[Text; 4], [Text; 3]>,
+    models: HashMap<[Text; 5], [Text; 3]>,
     carries_net: bool,
+    /// Payers whose lines another export counts.
+    counted: BTreeSet<Text>,
+    /// Payers of selected lines.
+    payers: BTreeSet<Text>,
+    /// Lines of payers that another export counts, by payer.
+    doubled: BTreeMap<Text, Tally>,
+    /// Sums straight off the lines, which what is stored is held against.
+    bill: BTreeMap<[Text; 2], BillSum>,
+    /// What the reader must know.
+    pub trust: Trust,
+}
+
+/// Unblended and net cost of the lines of an account in a currency.
+#[derive(Debug, Default, Clone, Copy)]
+struct BillSum {
+    unblended: i128,
+    net: i128,
+}
+
+/// What was collected.
+#[derive(Debug)]
+pub struct Collected {
+    /// All texts.
+    pub texts: Texts,
+    /// Equal lines joined, in no particular order.
+    pub rows: Vec<Charge>,
+    /// Billed and unblended cost straight off the lines, by account and currency.
+    pub bill: Totals,
+    /// Payers of all selected lines.
+    pub payers: BTreeSet<Text>,
+    /// Lines that were left out because another export counts their payer.
+    pub doubled: BTreeMap<Text, Tally>,
     /// What the reader must know.
     pub trust: Trust,
 }
@@ -42,8 +75,8 @@ struct Sum {
 }
 
 impl Collector {
-    /// An empty collector.
-    pub fn new(period: &str, mixed: bool, texts: Texts) -> Self {
+    /// An empty collector. Lines of payers that another export counts are left out.
+    pub fn new(period: &str, mixed: bool, texts: Texts, counted: BTreeSet<Text>) -> Self {
         Self {
             period: period.to_string(),
             mixed,
@@ -52,6 +85,10 @@ impl Collector {
             meters: HashMap::new(),
             models: HashMap::new(),
             carries_net: false,
+            counted,
+            payers: BTreeSet::new(),
+            doubled: BTreeMap::new(),
+            bill: BTreeMap::new(),
             trust: Trust::default(),
         }
     }
@@ -65,6 +102,7 @@ impl Collector {
             }
             match select::select(lines, row) {
                 Selection::Bedrock => self.line(file, lines, row)?,
+                Selection::Adjacent(_) if self.is_doubled(lines, row) => {}
                 Selection::Adjacent(name) => {
                     let cost = lines.amount(AmountColumn::UnblendedCost, row);
                     let currency = lines.text(TextColumn::Currency, row).unwrap_or("");
@@ -83,7 +121,15 @@ impl Collector {
         lines.period_time(row).is_none_or(|time| clock::month_of(clock::day_of(time)) != self.period)
     }
 
+    /// Whether another export counts a line's payer. A payer that the export does not name is nobody's double.
+    fn is_doubled(&mut self, lines: &Lines, row: usize) -> bool {
+        let payer = self.texts.intern_opt(lines.text(TextColumn::PayerAccount, row));
+        !payer.is_null() && self.counted.contains(&payer)
+    }
+
     fn line(&mut self, file: &BillFile, lines: &Lines, row: usize) -> Result<()> {
+        let payer = self.texts.intern_opt(lines.text(TextColumn::PayerAccount, row));
+        self.payers.insert(payer);
         // A line that does not say what it is costs money all the same: it is taken as Usage, and counted.
         let line_type = lines.text(TextColumn::LineItemType, row).unwrap_or("Usage");
         let usage_type = self.texts.intern_opt(lines.text(TextColumn::UsageType, row));
@@ -92,6 +138,10 @@ impl Collector {
         let line_costs =
             costs::read(lines, row, line_type, marketplace).map_err(|bad| bad_cost(file, lines, row, bad))?;
         let currency = lines.text(TextColumn::Currency, row).unwrap_or("");
+        if self.is_doubled(lines, row) {
+            self.doubled.entry(payer).or_default().add(currency, line_costs.unblended);
+            return Ok(());
+        }
         self.count(lines, row, line_type, currency, line_costs.unblended);
         let (start, grain) = when(lines, row, line_type, &self.period);
         let mut texts = self.plain_texts(lines, row, line_type, grain);
@@ -99,6 +149,10 @@ impl Collector {
             .meter(lines, row, line_type, marketplace, line_costs.unblended, &mut texts)
             .map_err(|error| bad_cost(file, lines, row, BadCost::NotAnAmount("line_item_usage_amount", error)))?;
         self.carries_net |= line_costs.carries_net;
+        let bill = [ChargeText::SubAccountId, ChargeText::BillingCurrency].map(|column| texts[column as usize]);
+        let bill = self.bill.entry(bill).or_default();
+        bill.unblended = bill.unblended.saturating_add(line_costs.unblended);
+        bill.net = bill.net.saturating_add(line_costs.net);
         let sum = self.sums.entry((start, texts)).or_default();
         sum.add(quantity, &line_costs).ok_or_else(|| {
             bad_cost(file, lines, row, BadCost::NotAnAmount("sum of the hour", money::NotAnAmount::TooLarge))
@@ -228,11 +282,13 @@ impl Collector {
         let flat = |column, key| lines.text(column, row).map(String::from).or_else(|| lines.product(key, row));
         let model = flat(TextColumn::ProductModel, "model");
         let name = flat(TextColumn::ProductName, "product_name");
+        let provider = flat(TextColumn::ProductProvider, "provider");
         let key = [
             self.texts.intern_opt(model.as_deref()),
             self.texts.intern_opt(name.as_deref()),
             texts[ChargeText::ResourceId as usize],
             texts[ChargeText::UsageType as usize],
+            self.texts.intern_opt(provider.as_deref()),
         ];
         let known = match self.models.get(&key) {
             Some(known) => *known,
@@ -240,14 +296,13 @@ impl Collector {
                 let spelled = meter.and_then(|meter| meter.model.as_deref());
                 let candidates = [self.texts.get(key[0]), self.texts.get(key[1]), self.texts.get(key[2]), spelled];
                 let found = candidates.into_iter().flatten().find_map(classify::recognise_model);
-                let provider = flat(TextColumn::ProductProvider, "provider");
                 let known = match found {
                     Some(found) => [
                         self.texts.intern(&found.publisher),
                         self.texts.intern(&found.name),
                         self.texts.intern_opt(found.tier.as_deref()),
                     ],
-                    None => [self.texts.intern_opt(provider.as_deref()), Text::NULL, Text::NULL],
+                    None => [key[4], Text::NULL, Text::NULL],
                 };
                 self.models.insert(key, known);
                 known
@@ -269,11 +324,18 @@ impl Collector {
     }
 
     /// The charges, once all lines are in.
-    pub fn finish(self) -> (Texts, Vec<Charge>, Trust) {
-        let net = self.carries_net;
+    pub fn finish(self) -> Collected {
+        let Self { texts, payers, doubled, trust, carries_net: net, .. } = self;
         let rows = self.sums.into_iter();
-        let rows = rows.map(|((start, texts), sum)| Charge { start, texts, amounts: sum.amounts(net) });
-        (self.texts, rows.collect(), self.trust)
+        let rows = rows.map(|((start, texts), sum)| Charge { start, texts, amounts: sum.amounts(net) }).collect();
+        let mut bill = Totals::default();
+        for ([account, currency], sum) in self.bill {
+            let mut amounts = Amounts::default();
+            amounts[UNBLENDED] = Some(sum.unblended);
+            amounts[BILLED] = Some(if net { sum.net } else { sum.unblended });
+            bill.add(texts.str(account), texts.str(currency), &amounts);
+        }
+        Collected { texts, rows, bill, payers, doubled, trust }
     }
 }
 
