@@ -171,3 +171,25 @@ fn wrong_usage_exits_with_2_and_a_hint() {
     snapshot("bad_sql", &harness::failure(folder, &["query", "-e", "select nothing from nowhere"]));
     snapshot("dates_swapped", &harness::failure(folder, &["report", "--from", "2026-11-02", "--to", "2026-11-01"]));
 }
+
+#[test]
+fn a_damaged_byte_anywhere_is_an_error_or_harmless_and_never_a_panic() {
+    let folder = tempfile::tempdir().expect("a folder");
+    bills::configure(folder.path(), "");
+    let bill = folder.path().join("bill/data/BILLING_PERIOD=2026-11/bill.parquet");
+    let lines: Vec<_> = (0_u32..40).map(|at| nova().cost(f64::from(at)).tag("resourceTags/Workload", "a")).collect();
+    bills::write(&bill, &batch(&lines));
+    let whole = std::fs::read(&bill).expect("bytes");
+    let mut refused = 0;
+    for at in (0..whole.len()).step_by(whole.len() / 150) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x55;
+        std::fs::write(&bill, &damaged).expect("written");
+        // The first byte that is damaged makes the bill another one, so nothing is skipped as unchanged.
+        let summary = bills::ingest(folder.path());
+        refused += usize::from(!summary.failures.is_empty());
+    }
+    assert!(refused > 20, "{refused} damages were seen");
+    std::fs::write(&bill, &whole).expect("written");
+    harness::ingest_folder(folder.path());
+}

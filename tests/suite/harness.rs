@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use billtag::config::Config;
 use billtag::facts::store::Store;
@@ -139,4 +140,18 @@ pub fn bytes_below(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     }
     files.sort();
     files
+}
+
+/// Moments at which a run is killed, up to the length of a run; `BILLTAG_KILLS` says how many, else `usual`.
+pub fn moments(usual: u64, longest: Duration) -> impl Iterator<Item = Duration> {
+    let count = std::env::var("BILLTAG_KILLS").ok().and_then(|count| count.parse().ok()).unwrap_or(usual);
+    // The golden ratio spreads any number of moments evenly, in no order.
+    (1..=count).map(move |at| longest.mul_f64((at as f64 * 0.618_033_988_75).fract()))
+}
+
+/// How long a run takes.
+pub fn length_of(run: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    run();
+    start.elapsed()
 }

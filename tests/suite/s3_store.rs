@@ -58,22 +58,23 @@ fn a_store_in_s3_says_what_a_store_in_a_folder_says() {
 
 #[test]
 fn a_kill_at_any_moment_leaves_a_store_in_s3_whole() {
-    let calm = Cloud::new(Plan::default());
-    let undisturbed = configured(&calm);
-    let cloud = Cloud::new(Plan::default());
-    let folder = configured(&cloud);
-    for (billtag, at) in [(&calm, &undisturbed), (&cloud, &folder)] {
-        billtag.stdout(at.path(), &["ingest"]);
-        restate(at.path());
-    }
-    calm.stdout(undisturbed.path(), &["ingest"]);
-    for attempt in 0..10 {
+    let (calm, cloud) = (Cloud::new(Plan::default()), Cloud::new(Plan::default()));
+    let (undisturbed, folder) = (configured(&calm), configured(&cloud));
+    let length = harness::length_of(|| drop(calm.stdout(undisturbed.path(), &["ingest"])));
+    let kill = |moment: Duration| {
         let mut run = cloud.command(folder.path(), &["ingest"]);
         let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary runs");
-        std::thread::sleep(Duration::from_millis(60 + attempt * 110));
+        std::thread::sleep(moment);
         run.kill().expect("killed");
         run.wait().expect("ended");
+    };
+    harness::moments(6, length).for_each(kill);
+    cloud.stdout(folder.path(), &["ingest"]);
+    for folder in [undisturbed.path(), folder.path()] {
+        restate(folder);
     }
+    harness::moments(6, length / 2).for_each(kill);
+    calm.stdout(undisturbed.path(), &["ingest"]);
     cloud.stdout(folder.path(), &["ingest"]);
     assert_eq!(names(&cloud), names(&calm));
     assert!(stored(&cloud) == stored(&calm));

@@ -141,11 +141,10 @@ fn a_kill_between_commit_and_rename_is_the_new_state() {
 
 #[test]
 fn a_kill_at_any_moment_ends_in_the_same_bytes() {
-    let undisturbed = harness::fixtures();
-    harness::ingest_folder(undisturbed.path());
-    let whole = harness::bytes_below(&undisturbed.path().join(".billtag"));
-    let folder = harness::fixtures();
-    for attempt in 0..12 {
+    let (undisturbed, folder) = (harness::fixtures(), harness::fixtures());
+    let run = |folder: &std::path::Path| drop(harness::stdout(folder, &["ingest", "-q"]));
+    let length = harness::length_of(|| run(undisturbed.path()));
+    let kill = |moment: Duration| {
         let mut run = Command::new(env!("CARGO_BIN_EXE_billtag"))
             .arg("ingest")
             .current_dir(folder.path())
@@ -153,12 +152,21 @@ fn a_kill_at_any_moment_ends_in_the_same_bytes() {
             .stderr(Stdio::null())
             .spawn()
             .expect("the binary runs");
-        std::thread::sleep(Duration::from_millis(40 + attempt * 97));
+        std::thread::sleep(moment);
         run.kill().expect("killed");
         run.wait().expect("ended");
+    };
+    harness::moments(8, length).for_each(kill);
+    run(folder.path());
+    // A restated month, whose replaced version is kept.
+    for folder in [undisturbed.path(), folder.path()] {
+        std::fs::copy(copy_file(folder, "2026-08"), copy_file(folder, "2026-09")).expect("copied");
     }
-    harness::stdout(folder.path(), &["ingest", "-q"]);
-    assert!(harness::bytes_below(&folder.path().join(".billtag")) == whole);
+    harness::moments(8, length / 2).for_each(kill);
+    run(undisturbed.path());
+    run(folder.path());
+    let store = |folder: &std::path::Path| harness::bytes_below(&folder.join(".billtag"));
+    assert!(store(folder.path()) == store(undisturbed.path()));
 }
 
 #[test]
