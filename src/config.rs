@@ -343,17 +343,36 @@ impl Config {
         }
     }
 
+    /// The credentials of what no source has settings for.
+    pub fn own_access(&self) -> Access {
+        self.access(None, None, None)
+    }
+
+    /// The credentials that a bill is read with.
+    pub fn bill_access(&self, bill: &Bill) -> Access {
+        self.access(bill.region.as_ref(), bill.role_arn.as_ref(), bill.external_id.as_ref())
+    }
+
+    /// The credentials that the store is kept with.
+    pub fn store_access(&self) -> Access {
+        let store = &self.store;
+        self.access(store.region.as_ref(), store.role_arn.as_ref(), store.external_id.as_ref())
+    }
+
+    /// The credentials of a source of metrics; its role may still name `{account}`. The source's `region`
+    /// is that of replies, not of a bucket.
+    pub fn metrics_access(&self, metrics: &Metrics) -> Access {
+        self.access(None, metrics.role_arn.as_ref(), metrics.external_id.as_ref())
+    }
+
     /// Where a bill lies.
     pub fn place_of(&self, bill: &Bill, aws: &Arc<Aws>) -> Place {
-        let access = self.access(bill.region.as_ref(), bill.role_arn.as_ref(), bill.external_id.as_ref());
-        Place::of(&bill.path, &self.folder, aws, &access)
+        Place::of(&bill.path, &self.folder, aws, &self.bill_access(bill))
     }
 
     /// Where facts are kept.
     pub fn store_place(&self, aws: &Arc<Aws>) -> Place {
-        let store = &self.store;
-        let access = self.access(store.region.as_ref(), store.role_arn.as_ref(), store.external_id.as_ref());
-        Place::of(&store.path, &self.folder, aws, &access)
+        Place::of(&self.store.path, &self.folder, aws, &self.store_access())
     }
 
     /// AWS as the config and the command line want it.

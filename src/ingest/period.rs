@@ -119,7 +119,7 @@ impl Job<'_> {
             bill: short(&bill),
             metrics: short(&metrics),
             rules: self.rules.to_string(),
-            version: format!("{}/{}", env!("CARGO_PKG_VERSION"), store::REVISION),
+            version: store::version(),
         })
     }
 
