@@ -67,6 +67,8 @@ pub mod place;
 
 pub mod config;
 
+pub mod policy;
+
 pub mod sources;
 
 pub mod classify;
