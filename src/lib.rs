@@ -91,4 +91,6 @@ pub mod audit;
 
 pub mod explain;
 
+pub mod doctor;
+
 pub mod cli;
