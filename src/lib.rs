@@ -91,6 +91,8 @@ pub mod audit;
 
 pub mod explain;
 
+pub mod init;
+
 pub mod doctor;
 
 pub mod cli;
