@@ -18,7 +18,7 @@ struct Emulator {
 }
 
 /// Where the servers are installed; a missing one is a failure, never a skipped test.
-fn python() -> &'static Path {
+pub fn python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
     PYTHON.get_or_init(|| {
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("parts");
@@ -49,6 +49,12 @@ fn start(arguments: &[&str]) -> Emulator {
 pub fn ministack() -> SocketAddr {
     static SERVER: OnceLock<Emulator> = OnceLock::new();
     SERVER.get_or_init(|| start(&["ministack", "--keep-days", "500"])).address
+}
+
+/// The same, which lets nobody do what no policy allows.
+pub fn guarded() -> SocketAddr {
+    static SERVER: OnceLock<Emulator> = OnceLock::new();
+    SERVER.get_or_init(|| start(&["ministack", "--auth"])).address
 }
 
 /// One test's bucket, behind a proxy that counts and spoils.
