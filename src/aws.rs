@@ -18,6 +18,7 @@ use aws_smithy_http_client::tls;
 use tokio::runtime::Runtime;
 
 pub mod failure;
+pub mod probe;
 pub mod s3;
 
 use failure::Failure;
@@ -30,6 +31,11 @@ const ATTEMPTS: u32 = 5;
 const CONNECT: Duration = Duration::from_secs(5);
 /// Longest wait for one attempt's answer.
 const ATTEMPT: Duration = Duration::from_secs(60);
+
+/// The region that the environment names, for what must know it without asking.
+pub fn environment_region() -> Option<String> {
+    ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| std::env::var(name).ok())
+}
 
 /// Which credentials a source is read with.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,9 +147,7 @@ impl Aws {
     /// # Errors
     /// The refusal, in plain words.
     pub fn identity(&self, access: &Access) -> Result<(String, String), Failure> {
-        let client = aws_sdk_sts::Client::new(&self.config(access));
-        let answer = self.run(client.get_caller_identity().send());
-        let answer = answer.map_err(|error| Failure::of("sts:GetCallerIdentity", "credentials", error))?;
-        Ok((answer.account.unwrap_or_default(), answer.arn.unwrap_or_default()))
+        let (identity, _) = probe::identity(self, access);
+        identity.map(|identity| (identity.account, identity.arn))
     }
 }

@@ -3,6 +3,7 @@
 mod commands;
 mod console;
 mod output;
+mod setup;
 
 use std::path::PathBuf;
 
@@ -105,6 +106,16 @@ pub enum Command {
         #[arg(long)]
         refresh: bool,
     },
+    /// Write a commented config from what can be seen here, or at the paths given
+    Init(Init),
+    /// Check credentials, rights, exports, tags, metrics, unknown strings, clock and store, each with its fix
+    Doctor {
+        /// Also try what costs a cent: one answer of Cost Explorer
+        #[arg(long)]
+        paid: bool,
+    },
+    /// The least IAM policy that the config needs, as JSON
+    IamPolicy(IamPolicy),
     /// Why does this workload cost this
     Explain {
         /// The workload, or `unattributed`, or `not_allocable`
@@ -122,6 +133,40 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line, for schedulers.
     Json,
+}
+
+/// What `init` looks at.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Folders or s3:// addresses of exports and metrics [default: this folder and those below it]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<String>,
+    /// Replace a config that is there already
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Whose policy `iam-policy` prints.
+#[derive(Debug, Args)]
+pub struct IamPolicy {
+    /// Features beyond those of the config
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "FEATURE")]
+    pub with: Vec<Feature>,
+    /// The policy of a role of the config, in place of that of the credentials that billtag runs with
+    #[arg(long, value_name = "ARN", conflicts_with = "trust")]
+    pub role: Option<String>,
+    /// The trust policy of a role of the config
+    #[arg(long, value_name = "ARN")]
+    pub trust: Option<String>,
+}
+
+/// Features that a config does not name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Feature {
+    /// Compare the bill with Cost Explorer.
+    Reconcile,
+    /// Ask which cost allocation tags are activated.
+    Doctor,
 }
 
 /// Output formats.

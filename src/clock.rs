@@ -29,6 +29,11 @@ pub fn parse(text: &str) -> Result<i64, String> {
     Err(format!("`{text}` is neither a date (2026-11-22) nor a time (2026-11-22T12:00:00Z)"))
 }
 
+/// The time in an HTTP header, `Sun, 22 Nov 2026 12:00:00 GMT`, in epoch seconds.
+pub fn parse_http(text: &str) -> Option<i64> {
+    DateTime::parse_from_rfc2822(text.trim()).ok().map(|time| time.timestamp())
+}
+
 /// Now; the only place that asks the machine.
 pub fn now() -> i64 {
     Utc::now().timestamp()
@@ -91,6 +96,12 @@ mod tests {
         assert_eq!(parse("1970-01-01T02:00:00+02:00"), Ok(0));
         assert_eq!(parse("1970-01-01T00:00:01"), Ok(1));
         assert!(parse("yesterday").is_err());
+    }
+
+    #[test]
+    fn the_time_of_an_http_header_is_read() {
+        assert_eq!(parse_http("Sun, 22 Nov 2026 12:00:00 GMT"), parse("2026-11-22T12:00:00Z").ok());
+        assert_eq!(parse_http("soon"), None);
     }
 
     #[test]

@@ -5,17 +5,17 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::aws::{Access, Aws};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::money;
-use crate::place::{Place, s3_address};
+use crate::place::s3_address;
 use crate::schema::MEASURES;
 use crate::spelling;
+
+mod reach;
 
 /// Everything the user can say.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -84,9 +84,6 @@ pub struct AwsAccess {
     /// External id that the role asks for.
     pub external_id: Option<String>,
 }
-
-/// Where Cost Explorer answers for every region of the commercial partition.
-const COST_EXPLORER_REGION: &str = "us-east-1";
 
 /// How Cost Explorer is asked: with rights in the payer account, which may not be where bills are read.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -347,55 +344,6 @@ impl Config {
         config.folder = folder.unwrap_or(Path::new(".")).to_path_buf();
         config.check(file)?;
         Ok(config)
-    }
-
-    /// The credentials of a source: its own settings, else those of `[aws]`.
-    fn access(&self, region: Option<&String>, role_arn: Option<&String>, external_id: Option<&String>) -> Access {
-        let all = &self.aws;
-        // A role comes with its own external id, or with none.
-        let external_id = if role_arn.is_some() { external_id } else { external_id.or(all.external_id.as_ref()) };
-        Access {
-            region: region.or(all.region.as_ref()).cloned(),
-            role_arn: role_arn.or(all.role_arn.as_ref()).cloned(),
-            external_id: external_id.cloned(),
-            endpoint: None,
-        }
-    }
-
-    /// How Cost Explorer is asked. It answers from one region for all.
-    pub fn cost_explorer_access(&self) -> Access {
-        let own = &self.cost_explorer;
-        let access = self.access(own.region.as_ref(), own.role_arn.as_ref(), own.external_id.as_ref());
-        let region = own.region.clone().unwrap_or_else(|| COST_EXPLORER_REGION.to_string());
-        access.in_region(&region)
-    }
-
-    /// Where a bill lies.
-    pub fn place_of(&self, bill: &Bill, aws: &Arc<Aws>) -> Place {
-        let access = self.access(bill.region.as_ref(), bill.role_arn.as_ref(), bill.external_id.as_ref());
-        Place::of(&bill.path, &self.folder, aws, &access)
-    }
-
-    /// Where a source of metrics lies that has a path.
-    pub fn metrics_place(&self, metrics: &Metrics, aws: &Arc<Aws>) -> Place {
-        Place::of(&metrics.path, &self.folder, aws, &self.metrics_access(metrics))
-    }
-
-    /// The credentials of a source of metrics; its role may hold `{account}`.
-    pub fn metrics_access(&self, metrics: &Metrics) -> Access {
-        self.access(None, metrics.role_arn.as_ref(), metrics.external_id.as_ref())
-    }
-
-    /// Where facts are kept.
-    pub fn store_place(&self, aws: &Arc<Aws>) -> Place {
-        let store = &self.store;
-        let access = self.access(store.region.as_ref(), store.role_arn.as_ref(), store.external_id.as_ref());
-        Place::of(&store.path, &self.folder, aws, &access)
-    }
-
-    /// AWS as the config and the command line want it.
-    pub fn aws(&self, profile: Option<&str>) -> Arc<Aws> {
-        Arc::new(Aws::new(profile.map(String::from).or_else(|| self.aws.profile.clone())))
     }
 
     /// A path of the config, from the config's folder.

@@ -90,6 +90,8 @@ pub mod place;
 
 pub mod config;
 
+pub mod policy;
+
 pub mod sources;
 
 pub mod classify;
@@ -113,5 +115,9 @@ pub mod audit;
 pub mod explain;
 
 pub mod reconcile;
+
+pub mod init;
+
+pub mod doctor;
 
 pub mod cli;

@@ -37,7 +37,7 @@ pub fn canonical(value: &str) -> Option<String> {
 }
 
 /// A tag key without case, space and separators.
-fn squeezed(key: &str) -> String {
+pub fn squeezed(key: &str) -> String {
     key.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 

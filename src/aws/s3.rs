@@ -93,33 +93,46 @@ impl Bucket {
     /// # Errors
     /// The refusal.
     pub fn list(&self, prefix: &str) -> Result<Vec<Listed>, Failure> {
-        let mut found = Vec::new();
-        let mut next: Option<String> = None;
-        loop {
-            let page = self.retrying(|client| {
-                let request = client.list_objects_v2().bucket(&self.name).prefix(prefix);
-                let request = request.set_continuation_token(next.clone());
-                async move {
-                    let answer = request.send().await;
-                    answer.map_err(|error| Failure::of("s3:ListBucket", self.address(prefix), error))
-                }
-            })?;
-            for object in page.contents() {
-                let (Some(key), Some(etag)) = (object.key(), object.e_tag()) else { continue };
-                found.push(Listed {
-                    key: key.to_string(),
-                    size: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
-                    etag: etag.to_string(),
-                    modified: object.last_modified().map(|time| time.secs()),
-                });
-            }
-            next = page.next_continuation_token().map(String::from).filter(|_| page.is_truncated() == Some(true));
-            if next.is_none() {
-                break;
-            }
+        let (mut found, mut next) = self.page(prefix, None)?;
+        while next.is_some() {
+            let (more, after) = self.page(prefix, next)?;
+            found.extend(more);
+            next = after;
         }
         found.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(found)
+    }
+
+    /// The first objects whose keys start with `prefix`: as many as one answer holds.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn first(&self, prefix: &str) -> Result<Vec<Listed>, Failure> {
+        Ok(self.page(prefix, None)?.0)
+    }
+
+    /// One page of a listing, and where the next one begins.
+    fn page(&self, prefix: &str, from: Option<String>) -> Result<(Vec<Listed>, Option<String>), Failure> {
+        let page = self.retrying(|client| {
+            let request = client.list_objects_v2().bucket(&self.name).prefix(prefix);
+            let request = request.set_continuation_token(from.clone());
+            async move {
+                let answer = request.send().await;
+                answer.map_err(|error| Failure::of("s3:ListBucket", self.address(prefix), error))
+            }
+        })?;
+        let mut found = Vec::new();
+        for object in page.contents() {
+            let (Some(key), Some(etag)) = (object.key(), object.e_tag()) else { continue };
+            found.push(Listed {
+                key: key.to_string(),
+                size: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
+                etag: etag.to_string(),
+                modified: object.last_modified().map(|time| time.secs()),
+            });
+        }
+        let next = page.next_continuation_token().map(String::from).filter(|_| page.is_truncated() == Some(true));
+        Ok((found, next))
     }
 
     /// A whole object, and its ETag; only the one of `etag`, where one is given.

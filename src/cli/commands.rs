@@ -1,9 +1,10 @@
 //! What each command does.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::console::Console;
-use super::{Cli, Command, Common, output};
+use super::{Cli, Command, Common, output, setup};
 use crate::aws::Aws;
 use crate::clock;
 use crate::config::Config;
@@ -17,13 +18,19 @@ use crate::watch::{Level, Message, Watch};
 use crate::{alert, audit, explain, reconcile, report};
 
 /// Exit code of a command that is done and has findings.
-const FINDINGS: u8 = 3;
+pub(super) const FINDINGS: u8 = 3;
 /// Exit code of a command that is done though a source failed.
 const SOURCE_FAILED: u8 = 4;
 
 /// Runs a command; returns the exit code.
 pub fn execute(cli: &Cli) -> u8 {
-    match Session::open(&cli.common).and_then(|session| session.run(&cli.command)) {
+    let result = match &cli.command {
+        Command::Init(wanted) => setup::init(&cli.common, wanted),
+        Command::Doctor { paid } => setup::doctor(&cli.common, *paid),
+        Command::IamPolicy(wanted) => setup::iam_policy(&cli.common, wanted),
+        command => Session::open(&cli.common).and_then(|session| session.run(command)),
+    };
+    match result {
         Ok(code) => code,
         Err(error) => {
             Console::new(&cli.common).fails(&error);
@@ -76,6 +83,8 @@ impl<'a> Session<'a> {
             Command::Query { name, execute } => self.query(name.as_deref(), execute.as_deref()),
             Command::Reconcile { refresh } => self.reconcile(*refresh),
             Command::Explain { workload, day } => self.explain(workload, *day),
+            // These work without a config or a store, and are done before there is a session.
+            Command::Init(_) | Command::Doctor { .. } | Command::IamPolicy(_) => Ok(0),
         }
     }
 
@@ -278,20 +287,22 @@ fn code(summary: &Summary) -> u8 {
     if summary.failures.is_empty() { 0 } else { SOURCE_FAILED }
 }
 
+/// The config that counts.
+pub(super) fn load_config(common: &Common) -> Result<Config> {
+    Config::load(&config_file(common))
+}
+
 /// The config that was named, else `billtag.toml` here, else the one in the user's config folder.
-fn load_config(common: &Common) -> Result<Config> {
+pub(super) fn config_file(common: &Common) -> PathBuf {
     if let Some(path) = &common.config {
-        return Config::load(path);
+        return path.clone();
     }
-    let here = std::path::PathBuf::from("billtag.toml");
+    let here = PathBuf::from("billtag.toml");
     if here.exists() {
-        return Config::load(&here);
+        return here;
     }
     let home = std::env::var_os("XDG_CONFIG_HOME")
-        .map(std::path::PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| std::path::PathBuf::from(home).join(".config")));
-    match home.map(|home| home.join("billtag").join("billtag.toml")).filter(|path| path.exists()) {
-        Some(path) => Config::load(&path),
-        None => Config::load(&here),
-    }
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config")));
+    home.map(|home| home.join("billtag").join("billtag.toml")).filter(|path| path.exists()).unwrap_or(here)
 }

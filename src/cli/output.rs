@@ -75,8 +75,15 @@ fn resolved(path: &Path) -> PathBuf {
 
 /// Colours the severities that lead a line of a table.
 fn painted(text: &str) -> String {
-    const SEVERITIES: [(&str, &str); 5] =
-        [("PAGE", "1;31"), ("page", "1;31"), ("WARN", "33"), ("warn", "33"), ("LOW", "33")];
+    const SEVERITIES: [(&str, &str); 7] = [
+        ("PAGE", "1;31"),
+        ("page", "1;31"),
+        ("WARN", "33"),
+        ("warn", "33"),
+        ("LOW", "33"),
+        ("failure", "1;31"),
+        ("warning", "33"),
+    ];
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
         let word = line.trim_start();

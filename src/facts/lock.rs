@@ -80,6 +80,11 @@ impl Holder {
         self.until < clock::now() || is_dead
     }
 
+    fn words(&self) -> String {
+        let until = clock::instant_text(self.until);
+        format!("process {} on {} (until {until}, unless it goes on)", self.process, self.host)
+    }
+
     fn bytes(&self) -> Bytes {
         Bytes::from(serde_json::to_vec(self).unwrap_or_default())
     }
@@ -107,6 +112,58 @@ pub fn read(place: &Place) -> Result<Option<Lock>> {
         Ok(file) => wait(root, file, File::try_lock_shared).map(Some),
         Err(_) => Ok(None),
     }
+}
+
+/// Who holds the store for writing, in words; nobody where it is free. Nothing is waited for or changed.
+///
+/// # Errors
+/// Where the lock cannot be looked at.
+pub fn holder(place: &Place) -> Result<Option<String>> {
+    match place {
+        Place::Local(root) => {
+            let path = root.join(NAME);
+            let Ok(file) = File::open(&path) else { return Ok(None) };
+            match file.try_lock_shared() {
+                Ok(()) => Ok(None),
+                Err(TryLockError::WouldBlock) => Ok(Some(local_holder(&file))),
+                Err(TryLockError::Error(error)) => Err(Error::Io { path, doing: "lock", source: error }),
+            }
+        }
+        Place::S3(..) => {
+            let Some((bytes, _)) = place.get(NAME)? else { return Ok(None) };
+            let holder: Option<Holder> = serde_json::from_slice(&bytes).ok();
+            Ok(match holder {
+                Some(holder) if holder.is_gone() => None,
+                Some(holder) => Some(holder.words()),
+                None => Some("somebody whose lock cannot be read".into()),
+            })
+        }
+    }
+}
+
+/// The process that holds a local lock, where the system tells.
+fn local_holder(file: &File) -> String {
+    let unknown = || "another process of this machine".to_string();
+    let Ok(locks) = fs::read_to_string("/proc/locks") else { return unknown() };
+    let Some(inode) = inode(file) else { return unknown() };
+    // `1: FLOCK  ADVISORY  WRITE 4711 08:01:131 0 EOF`: the fifth field is the process, the sixth ends in the inode.
+    let holder = locks.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let is_ours = fields.get(3) == Some(&"WRITE") && fields.get(5)?.rsplit(':').next() == Some(inode.as_str());
+        is_ours.then(|| (*fields.get(4).unwrap_or(&"")).to_string())
+    });
+    holder.map_or_else(unknown, |process| format!("process {process} of this machine"))
+}
+
+#[cfg(unix)]
+fn inode(file: &File) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    file.metadata().ok().map(|metadata| metadata.ino().to_string())
+}
+
+#[cfg(not(unix))]
+fn inode(_: &File) -> Option<String> {
+    None
 }
 
 fn wait(root: &Path, file: File, attempt: fn(&File) -> Result<(), TryLockError>) -> Result<Lock> {
@@ -153,13 +210,7 @@ fn lease(place: &Place) -> Result<Lock> {
             Err(error) => return Err(error),
         }
     }
-    let who = other.map_or_else(
-        || "somebody".to_string(),
-        |holder| {
-            let until = clock::instant_text(holder.until);
-            format!("process {} on {} (until {until}, unless it goes on)", holder.process, holder.host)
-        },
-    );
+    let who = other.map_or_else(|| "somebody".to_string(), |holder| holder.words());
     Err(Error::input(
         place.address(NAME),
         format!("another billtag has held this store for a minute: {who}"),
@@ -221,6 +272,17 @@ fn start_of(process: u32) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_local_lock_names_its_holder_only_while_it_is_held() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::Local(folder.path().to_path_buf());
+        assert_eq!(holder(&place).unwrap(), None);
+        let lock = write(&place).unwrap();
+        assert!(holder(&place).unwrap().is_some_and(|holder| holder.contains("of this machine")));
+        drop(lock);
+        assert_eq!(holder(&place).unwrap(), None);
+    }
 
     #[test]
     fn a_lock_whose_holder_died_is_free_and_one_that_works_is_not() {

@@ -30,6 +30,11 @@ use crate::sources::bill::known::Known;
 
 /// The tables' layout and what is counted beside them; a change re-makes every period.
 pub const REVISION: u32 = 2;
+/// What facts are made by: billtag's own version and that of the tables' layout.
+pub fn version() -> String {
+    format!("{}/{REVISION}", env!("CARGO_PKG_VERSION"))
+}
+
 /// What is known of the bills' small files.
 const KNOWN: &str = "known.json";
 /// How often files are looked for while another run replaces them.

@@ -134,7 +134,7 @@ impl Job<'_> {
             bill,
             metrics: measured.fingerprint(self.period),
             rules: self.rules.to_string(),
-            version: format!("{}/{}", env!("CARGO_PKG_VERSION"), store::REVISION),
+            version: store::version(),
         }
     }
 

@@ -43,7 +43,7 @@ impl Drop for Emulator {
 }
 
 /// Where the servers are installed; a missing one is a failure, never a skipped test.
-fn python() -> &'static Path {
+pub fn python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
     PYTHON.get_or_init(|| {
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("parts");
@@ -87,6 +87,12 @@ pub fn cloudwatch(arguments: &[&str]) -> Emulator {
 /// Cost Explorer and S3 for one test alone.
 pub fn moto() -> Emulator {
     start("emulator.py", &["moto"])
+}
+
+/// The same, which lets nobody do what no policy allows.
+pub fn guarded() -> SocketAddr {
+    static SERVER: OnceLock<Emulator> = OnceLock::new();
+    SERVER.get_or_init(|| start("emulator.py", &["ministack", "--auth"])).address
 }
 
 /// One test's bucket, behind a proxy that counts and spoils.

@@ -107,7 +107,7 @@ fn refuse_several_exports(place: &Place, found: &Found) -> Result<()> {
 }
 
 /// The folder of the export that a file belongs to: all before `data`, `metadata` or the period.
-fn export_of(path: &str) -> Option<String> {
+pub fn export_of(path: &str) -> Option<String> {
     manifest::period_of_path(path)?;
     let parts: Vec<&str> = path.split('/').collect();
     let period = (1..=parts.len()).find(|end| manifest::period_of_path(&parts[..*end].join("/")).is_some())?;
@@ -124,7 +124,7 @@ fn export_of(path: &str) -> Option<String> {
 }
 
 /// A legacy report writes its data below a second folder of its own name: `r/r/year=…` beside `r/20261101-…`.
-fn without_echo(export: &str, root: &str) -> String {
+pub fn without_echo(export: &str, root: &str) -> String {
     let (parent, name) = export.rsplit_once('/').unwrap_or(("", export));
     let above = if parent.is_empty() { root } else { parent.rsplit('/').next().unwrap_or(parent) };
     if name == above { parent.to_string() } else { export.to_string() }

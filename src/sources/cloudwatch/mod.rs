@@ -38,6 +38,7 @@ mod pairing;
 mod reading;
 mod replies;
 mod series;
+pub mod survey;
 mod whereabouts;
 
 #[cfg(test)]
