@@ -15,6 +15,7 @@ mod says;
 mod bad_input;
 mod bills;
 mod commands;
+mod deployment;
 mod doctor;
 mod init;
 mod judgement;
