@@ -328,7 +328,7 @@ impl Config {
             std::io::ErrorKind::NotFound => Error::config(
                 file.display().to_string(),
                 "there is no such config file",
-                "name one with -c FILE, or write `[[bill]]` with `path = \"…\"` into billtag.toml",
+                "name one with -c FILE, or let `billtag init` write one",
             ),
             std::io::ErrorKind::InvalidData => {
                 Error::config(file.display().to_string(), "the config is not UTF-8 text", "save it as UTF-8")

@@ -18,8 +18,9 @@
 //! | [`metrics`] | facts → small tables | every figure is one SQL file that an analyst can read and change |
 //! | [`report`], [`alert`], [`audit`], [`explain`], [`reconcile`] | tables → people | the only places that round or format |
 //!
-//! [`ingest`] calls the stages up to the facts, [`cli`] the rest. [`config`], [`schema`], [`money`],
-//! [`text`], [`spelling`] and [`clock`] are the words that all share.
+//! [`ingest`] calls the stages up to the facts, [`cli`] the rest. Around the first run stand [`init`],
+//! which writes a config, [`policy`], which derives its rights, and [`doctor`], which tries everything.
+//! [`config`], [`schema`], [`money`], [`text`], [`spelling`] and [`clock`] are the words that all share.
 //!
 //! # The law
 //!
@@ -35,8 +36,8 @@
 //! * Currencies are never added.
 //! * Same input, same bytes: rows are sorted by their texts, the clock is an argument, and no stored
 //!   file holds a path or time of the machine.
-//! * Only [`sources`], [`facts`], [`ingest`], [`cli`] and the edge of [`reconcile`] touch the world;
-//!   [`normalise`], [`attribute`] and [`classify`] are functions of their arguments.
+//! * Only [`aws`], [`place`], [`sources`], [`facts`], [`ingest`], [`init`], [`doctor`], [`cli`] and the edge of
+//!   [`reconcile`] touch the world; [`normalise`], [`attribute`] and [`classify`] are functions of their arguments.
 //! * Whoever adds a figure adds one file to `queries/`; whoever adds a source adds one module to
 //!   [`sources`]; nothing else should need to know.
 //!

@@ -51,6 +51,21 @@ impl Extra {
     }
 }
 
+impl Config {
+    /// Whether the config says how Cost Explorer is asked, so that it will be.
+    fn names_cost_explorer(&self) -> bool {
+        let own = &self.cost_explorer;
+        [&own.region, &own.role_arn, &own.external_id].iter().any(|key| key.is_some())
+    }
+
+    fn access_of(&self, extra: Extra) -> Access {
+        match extra {
+            Extra::Reconcile => self.cost_explorer_access(),
+            Extra::Doctor => self.own_access(),
+        }
+    }
+}
+
 /// Everything that a config does at AWS, in its order.
 pub fn uses(config: &Config) -> Vec<Use> {
     let mut uses = Vec::new();
@@ -83,7 +98,8 @@ pub fn uses(config: &Config) -> Vec<Use> {
 
 /// The roles that a config assumes, as it names them, with their external ids.
 pub fn roles(config: &Config) -> BTreeMap<String, Option<String>> {
-    let accesses = uses(config).into_iter().map(|used| used.access).chain([config.own_access()]);
+    let others = [config.own_access(), config.cost_explorer_access()];
+    let accesses = uses(config).into_iter().map(|used| used.access).chain(others);
     accesses.filter_map(|access| Some((access.role_arn?, access.external_id))).collect()
 }
 
@@ -178,8 +194,13 @@ pub fn policy(config: &Config, role: Option<&str>, extras: &BTreeSet<Extra>, reg
         let actions = ["cloudwatch:GetMetricData", "cloudwatch:ListMetrics"];
         statements.push(allow("AskCloudWatch", &actions, vec!["*".into()]));
     }
-    if config.own_access().role_arn.as_deref() == role && !extras.is_empty() {
-        let actions: Vec<&str> = extras.iter().map(|extra| extra.action()).collect();
+    let mut extras = extras.clone();
+    if config.names_cost_explorer() {
+        extras.insert(Extra::Reconcile);
+    }
+    let asks = |extra: &&Extra| config.access_of(**extra).role_arn.as_deref() == role;
+    let actions: Vec<&str> = extras.iter().filter(asks).map(|extra| extra.action()).collect();
+    if !actions.is_empty() {
         statements.push(allow("AskCostExplorer", &actions, vec!["*".into()]));
     }
     let roles: Vec<String> = roles(config).into_keys().map(|role| role.replace("{account}", "*")).collect();

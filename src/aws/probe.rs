@@ -112,7 +112,7 @@ pub fn allocation_tags(aws: &Aws, access: &Access) -> Result<Vec<AllocationTag>,
             let is_active = *tag.status() == CostAllocationTagStatus::Active;
             found.push(AllocationTag { key: tag.tag_key().to_string(), is_active });
         }
-        next = answer.next_token().map(String::from);
+        next = answer.next_token().filter(|token| !token.is_empty()).map(String::from);
         if next.is_none() {
             return Ok(found);
         }

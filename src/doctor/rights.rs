@@ -137,7 +137,7 @@ fn cloudwatch(subject: &Subject<'_>, stored: &Stored, doors: &Doors) -> Vec<Chec
 
 /// Cost Explorer asks for a cent, so only those who agree to that are told.
 fn cost_explorer(subject: &Subject<'_>, doors: &Doors) -> Vec<Check> {
-    let access = subject.config.own_access();
+    let access = subject.config.cost_explorer_access();
     if doors.is_closed(&access) || !(uses_aws(subject.config) || subject.is_paid) {
         return Vec::new();
     }

@@ -17,6 +17,7 @@ mod bills;
 mod ce;
 mod cloudwatch_api;
 mod commands;
+mod deployment;
 mod doctor;
 mod figures;
 mod init;
