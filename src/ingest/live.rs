@@ -51,7 +51,9 @@ impl<'a> Live<'a> {
     /// A source, as the last run left it.
     pub(super) fn open(config: &Config, metrics: &'a Metrics, store: &Store) -> Result<Self> {
         let source = source_of(config, metrics);
-        let key = key_of(&source);
+        // Whom a source asks is part of what it is: two sources may ask two organisations for the same metrics.
+        let whom = (&metrics.role_arn, &metrics.external_id, &metrics.accounts, &metrics.regions, metrics.linked);
+        let key = key_of(&(&source, whom));
         let state = store.read_json(&format!("points/{key}/state.json"))?.unwrap_or_default();
         Ok(Self {
             metrics,

@@ -255,7 +255,7 @@ fn below(file: &Path, source: &MetricSource) -> Option<String> {
 }
 
 /// What a source's points are kept under: everything that decides which points are read.
-pub(super) fn key_of(source: &MetricSource) -> String {
+pub(super) fn key_of(source: &impl std::fmt::Debug) -> String {
     let text = format!("{source:?}");
     store::hash(text.as_bytes())[..16].to_string()
 }
