@@ -80,11 +80,13 @@ pub fn ingest(config: &Config, store: &Store, aws: &Arc<Aws>, as_of: i64, watch:
             std::thread::sleep(AGAIN.1 * 2_u32.pow(tried));
             let mut again = Summary::default();
             let found = find_exports(config, aws, &mut known, &mut again, &mut Unread::default());
-            result = match (found.get(period), again.failures.pop()) {
-                (Some(exports), None) => job(exports, &mut summary.warnings),
-                (_, failure) => Err(Error::input(
+            let names = |exports: &[Export]| exports.iter().map(|export| export.name.clone()).collect::<BTreeSet<_>>();
+            let refused = again.periods.get(period);
+            result = match found.get(period).filter(|found| refused.is_none() && names(found) == names(exports)) {
+                Some(exports) => job(exports, &mut summary.warnings),
+                None => Err(Error::input(
                     period,
-                    failure.unwrap_or_else(|| "the period vanished while it was read".into()),
+                    refused.map_or("the period vanished while it was read".into(), describe),
                     "the export is being delivered; run again when it is done",
                 )),
             };

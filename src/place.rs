@@ -200,7 +200,11 @@ impl Place {
                 }
                 sync_folder_of(&to)
             }
-            Self::S3(bucket, prefix) => Ok(bucket.copy(&format!("{prefix}{from}"), &format!("{prefix}{to}"))?),
+            Self::S3(bucket, prefix) => {
+                let (from, to) = (format!("{prefix}{from}"), format!("{prefix}{to}"));
+                let is_there = bucket.list(&to)?.iter().any(|listed| listed.key == to);
+                if is_there { Ok(()) } else { Ok(bucket.copy(&from, &to)?) }
+            }
         }
     }
 

@@ -66,7 +66,10 @@ impl Failure {
         let code = error.code().unwrap_or_default().to_string();
         let chain = chain(&error);
         let kind = match &error {
-            SdkError::ServiceError(_) | SdkError::ResponseError(_) => kind_of(&code, status, region),
+            SdkError::ServiceError(_) | SdkError::ResponseError(_) => match error.message() {
+                Some(said) if is_of_another_time(said) => Kind::Skewed,
+                _ => kind_of(&code, status, region),
+            },
             _ => kind_of_dispatch(&chain),
         };
         let role = refused_role(&chain).filter(|_| kind == Kind::Denied).map(String::from);
@@ -179,6 +182,11 @@ fn policy_resource(action: &str, resource: &str) -> String {
             None => format!("arn:aws:s3:::{bucket}/*"),
         },
     }
+}
+
+/// Whether a signature was refused for its time, as all services but S3 say it in words alone.
+fn is_of_another_time(said: &str) -> bool {
+    said.contains("Signature expired") || said.contains("Signature not yet current")
 }
 
 fn kind_of(code: &str, status: Option<u16>, region: Option<String>) -> Kind {

@@ -8,10 +8,11 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 
@@ -24,6 +25,8 @@ const TRIES: u32 = 8;
 const WAIT: Duration = Duration::from_millis(100);
 /// Longest wait.
 const WAIT_MAX: Duration = Duration::from_secs(4);
+/// When no further try begins.
+const ALL_TRIES: Duration = Duration::from_mins(3);
 /// Longest wait for an answer's whole body.
 const BODY: Duration = Duration::from_secs(120);
 /// Ranges of one object that are asked for at the same time.
@@ -229,8 +232,10 @@ impl Bucket {
                 Condition::Absent => request.if_none_match("*"),
                 Condition::Is(etag) => request.if_match(etag),
             };
+            let patience = TimeoutConfig::builder().operation_attempt_timeout(time_to_send(bytes.len())).build();
+            let patience = aws_sdk_s3::config::Builder::new().timeout_config(patience);
             async move {
-                let answer = request.send().await;
+                let answer = request.customize().config_override(patience).send().await;
                 answer.map_err(|error| Failure::of("s3:PutObject", self.address(key), error))
             }
         });
@@ -288,6 +293,7 @@ impl Bucket {
     where
         F: Future<Output = Result<T, Failure>>,
     {
+        let started = Instant::now();
         let mut moved = false;
         let mut tried = 0;
         loop {
@@ -296,7 +302,7 @@ impl Bucket {
                     moved = true;
                     self.move_to(&region);
                 }
-                Err(failure) if failure.is_transient() && tried + 1 < TRIES => {
+                Err(failure) if failure.is_transient() && tried + 1 < TRIES && started.elapsed() < ALL_TRIES => {
                     tokio::time::sleep(wait(tried)).await;
                     tried += 1;
                 }
@@ -331,6 +337,11 @@ impl Bucket {
         }
         Client::from_conf(config.build())
     }
+}
+
+/// How long an upload may take: a minute, and a second more for each half megabyte.
+fn time_to_send(bytes: usize) -> Duration {
+    Duration::from_secs(60 + (bytes as u64 >> 19))
 }
 
 /// The wait before the next try: doubled each time, half of it left to chance.

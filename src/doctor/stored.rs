@@ -76,7 +76,7 @@ fn records(subject: &Subject<'_>, periods: &[String], on: &str, stored: &mut Sto
     let mut broken = Vec::new();
     for period in periods {
         match subject.store.record(period) {
-            Ok(Some(record)) if subject.store.is_whole(&record) => stored.records.push(record),
+            Ok(Some(record)) if subject.store.is_whole(&record).unwrap_or(false) => stored.records.push(record),
             Ok(Some(_)) => broken.push(Check::failure(
                 "records",
                 on,

@@ -41,18 +41,14 @@ pub struct Run {
 pub struct LastRun {
     /// Its clock; epoch seconds.
     pub as_of: i64,
-    /// Whether no run before it is known.
-    pub is_first: bool,
+    /// The clock of the run before it.
+    pub previous: Option<i64>,
 }
 
 /// The last run up to an instant.
 pub(super) fn last_run(store: &Store, until: i64) -> Result<Option<LastRun>> {
-    let mut up_to = clocks(store)?.into_iter().filter(|as_of| *as_of <= until);
-    let first = up_to.next();
-    Ok(first.map(|first| match up_to.next_back() {
-        Some(as_of) => LastRun { as_of, is_first: false },
-        None => LastRun { as_of: first, is_first: true },
-    }))
+    let mut up_to = clocks(store)?.into_iter().filter(|as_of| *as_of <= until).rev();
+    Ok(up_to.next().map(|as_of| LastRun { as_of, previous: up_to.next() }))
 }
 
 /// Where a replaced file of a table is kept.
@@ -97,6 +93,10 @@ impl Store {
             periods.extend(self.stored(&period)?.map(|stored| (period, stored.hash)));
         }
         let last = clocks(self)?.last().map_or(Ok(None), |as_of| run(self, *as_of))?;
+        // A run of the past stores as any other does, but it is not what the mornings since then saw.
+        if last.as_ref().is_some_and(|last| last.as_of > as_of) {
+            return Ok(());
+        }
         let is_news =
             last.is_none_or(|last| last.periods != periods || clock::day_of(last.as_of) < clock::day_of(as_of));
         if is_news && !periods.is_empty() {
@@ -129,7 +129,8 @@ impl Store {
     /// Removes runs that are too old, all but the last of each past day, and what no run needs any more.
     fn forget(&self, as_of: i64) -> Result<()> {
         let all = clocks(self)?;
-        let first = as_of - i64::from(self.keep_days) * DAY;
+        // A clock in the future makes nothing old.
+        let first = as_of.min(clock::now()) - i64::from(self.keep_days) * DAY;
         let last_of_day: BTreeMap<i32, i64> = all.iter().map(|run| (clock::day_of(*run), *run)).collect();
         let today = clock::day_of(as_of);
         let is_kept = |run: &i64| {

@@ -28,7 +28,7 @@ const WAIT: Duration = Duration::from_millis(100);
 /// In S3 each try is a request.
 const WAIT_REMOTE: u32 = 10;
 /// Seconds for which a lock in S3 holds, unless its holder moves that on.
-const LEASE: i64 = 180;
+const LEASE: i64 = 300;
 /// How often it does.
 const RENEWAL: Duration = Duration::from_secs(45);
 
@@ -60,6 +60,9 @@ struct Holder {
     process: u32,
     /// When the process started, by the system's own count: process numbers are used again.
     started: String,
+    /// Which world of processes the number is of: boot and container.
+    #[serde(default)]
+    world: String,
     /// Until when the lock holds; epoch seconds.
     until: i64,
 }
@@ -67,16 +70,19 @@ struct Holder {
 impl Holder {
     fn me() -> Self {
         let process = std::process::id();
-        Self { host: host(), process, started: start_of(process).unwrap_or_default(), until: clock::now() + LEASE }
+        let started = start_of(process).unwrap_or_default();
+        Self { host: host(), process, started, world: world(), until: clock::now() + LEASE }
     }
 
     fn is(&self, other: &Self) -> bool {
-        (&self.host, self.process, &self.started) == (&other.host, other.process, &other.started)
+        let who = |holder: &Self| (holder.host.clone(), holder.process, holder.started.clone(), holder.world.clone());
+        who(self) == who(other)
     }
 
     /// Whether nobody works under this lock any more.
     fn is_gone(&self) -> bool {
-        let is_dead = self.host == host() && start_of(self.process).is_none_or(|started| started != self.started);
+        let is_here = self.host == host() && self.world == world() && !self.world.is_empty();
+        let is_dead = is_here && start_of(self.process).is_none_or(|started| started != self.started);
         self.until < clock::now() || is_dead
     }
 
@@ -250,6 +256,14 @@ impl Drop for Lease {
             drop(self.place.remove(NAME));
         }
     }
+}
+
+/// The boot and the namespace of processes: containers that share a host's name share neither their
+/// numbers nor their starts.
+fn world() -> String {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let space = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    if boot.is_empty() { String::new() } else { format!("{} {}", boot.trim(), space.display()) }
 }
 
 fn host() -> String {

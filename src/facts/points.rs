@@ -86,7 +86,8 @@ impl Store {
         Ok(())
     }
 
-    /// Removes files of points that no state names.
+    /// Removes files of points that their source's state does not name. A source that the config does not
+    /// name now keeps its points: CloudWatch may have forgotten them.
     pub fn tidy_points(&self, named: &BTreeMap<String, Months>) -> Result<()> {
         for entry in self.place().below("points/")? {
             let Some((source, name)) = entry.path.strip_prefix("points/").and_then(|path| path.split_once('/')) else {
@@ -95,7 +96,7 @@ impl Store {
             let is_named = |months: &Months| {
                 name == "state.json" || months.iter().any(|(month, hash)| entry.path == path(source, month, hash))
             };
-            if !named.get(source).is_some_and(is_named) {
+            if named.get(source).is_some_and(|months| !is_named(months)) {
                 self.place().remove(&entry.path)?;
             }
         }

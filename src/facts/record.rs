@@ -45,6 +45,9 @@ pub struct Part {
     pub watermark: Option<i64>,
     /// Whether it holds Bedrock lines alone, so that only the manifest's time says how far it reaches.
     pub bedrock_only: bool,
+    /// What S3 knew its files and its manifest by.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
     /// When the manifest's own text, or S3, says that the export was made.
     pub manifest_time: Option<i64>,
     /// The manifest, relative to the export's folder; its file's time counts where nothing else says one.

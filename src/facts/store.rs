@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -37,6 +38,8 @@ pub fn version() -> String {
 
 /// What is known of the bills' small files.
 const KNOWN: &str = "known.json";
+/// How long copies of replaced files stay.
+const COPY_KEPT: Duration = Duration::from_hours(24);
 /// How often files are looked for while another run replaces them.
 const TRIES: usize = 5;
 
@@ -59,6 +62,22 @@ pub struct Stored {
     pub hash: String,
     /// Tag of the record's file, in S3.
     tag: Option<String>,
+}
+
+/// What a period's record says.
+#[derive(Debug)]
+pub enum Found {
+    /// There is none.
+    Nothing,
+    /// It cannot be read as a record; it is made again.
+    Damaged {
+        /// What is wrong with it.
+        error: Error,
+        /// Tag of its file, in S3.
+        tag: Option<String>,
+    },
+    /// A stored period.
+    Whole(Box<Stored>),
 }
 
 /// The tables as they are, or were: their records and files.
@@ -153,12 +172,23 @@ impl Store {
         Ok(periods.filter(|period| !period.starts_with('.')).collect())
     }
 
-    /// One stored period.
+    /// One stored period; a damaged record is an error.
     pub fn stored(&self, period: &str) -> Result<Option<Stored>> {
+        match self.find(period)? {
+            Found::Nothing => Ok(None),
+            Found::Damaged { error, .. } => Err(error),
+            Found::Whole(stored) => Ok(Some(*stored)),
+        }
+    }
+
+    /// What a period's record says. That it cannot be reached is an error, and not that it is damaged.
+    pub fn find(&self, period: &str) -> Result<Found> {
         let path = record_path(period);
-        let Some((bytes, tag)) = self.place.get(&path)? else { return Ok(None) };
-        let record = serde_json::from_slice(&bytes).map_err(|error| self.damaged(&path, &error))?;
-        Ok(Some(Stored { record, hash: hash(&bytes), tag }))
+        let Some((bytes, tag)) = self.place.get(&path)? else { return Ok(Found::Nothing) };
+        Ok(match serde_json::from_slice(&bytes) {
+            Ok(record) => Found::Whole(Box::new(Stored { record, hash: hash(&bytes), tag })),
+            Err(error) => Found::Damaged { error: self.damaged(&path, &error), tag },
+        })
     }
 
     /// The record of one period.
@@ -174,19 +204,21 @@ impl Store {
     }
 
     /// Makes the new files of a period the stored ones, and keeps what they replace. The caller holds the lock.
-    pub fn commit(&self, record: &Record, old: Option<&Stored>) -> Result<()> {
+    pub fn commit(&self, record: &Record, found: &Found) -> Result<()> {
         for table in Table::ALL {
             self.stage(table, record)?;
         }
-        if let Some(old) = old.filter(|old| old.record != *record) {
+        // Only the record that was read may be replaced: another run may have stored the period since.
+        let condition = match found {
+            Found::Nothing => Condition::Absent,
+            Found::Whole(old) => old.tag.clone().map_or(Condition::Always, Condition::Is),
+            Found::Damaged { tag, .. } => tag.clone().map_or(Condition::Always, Condition::Is),
+        };
+        if let Found::Whole(old) = found
+            && old.record != *record
+        {
             self.keep(old, record)?;
         }
-        let condition = match old {
-            Some(Stored { tag: Some(tag), .. }) => Condition::Is(tag.clone()),
-            // A damaged record is none that could be compared with.
-            _ if self.place.get(&record_path(&record.period))?.is_some() => Condition::Always,
-            _ => Condition::Absent,
-        };
         let written = self.place.put(&record_path(&record.period), &to_json(record)?, &condition);
         written.map_err(|error| match error {
             Error::Changed { place } => Error::input(
@@ -226,7 +258,7 @@ impl Store {
         for table in Table::ALL {
             let Some(old_hash) = old.record.files.get(table.name()) else { continue };
             let current = format!("{}/part-0.parquet", folder(table, period));
-            if new.files.get(table.name()) != Some(old_hash) && self.is_stored(table, &old.record) {
+            if new.files.get(table.name()) != Some(old_hash) && self.is_stored(table, &old.record)? {
                 self.place.keep_as(&current, &history::file_path(table, period, old_hash))?;
             }
         }
@@ -276,21 +308,27 @@ impl Store {
 
     /// Whether every table's file of a record is there: with the bytes that were written, where they can be
     /// read for nothing; by name in S3, which loses none.
-    pub fn is_whole(&self, record: &Record) -> bool {
-        Table::ALL.iter().all(|table| self.is_stored(*table, record))
+    pub fn is_whole(&self, record: &Record) -> Result<bool> {
+        for table in Table::ALL {
+            if !self.is_stored(table, record)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether a table's file of a record is there, as [`Store::is_whole`] knows it.
-    pub fn is_stored(&self, table: Table, record: &Record) -> bool {
-        let Some(wanted) = record.files.get(table.name()) else { return false };
+    pub fn is_stored(&self, table: Table, record: &Record) -> Result<bool> {
+        let Some(wanted) = record.files.get(table.name()) else { return Ok(false) };
         let folder = folder(table, &record.period);
         match &self.place {
             Place::Local(root) => {
-                hash_file(&root.join(folder).join("part-0.parquet")).is_ok_and(|found| found == *wanted)
+                let path = root.join(folder).join("part-0.parquet");
+                Ok(path.exists() && hash_file(&path)? == *wanted)
             }
             Place::S3(..) => {
-                let entries = self.place.below(&format!("{folder}/"));
-                entries.is_ok_and(|entries| entries.iter().any(|entry| entry.path.ends_with("/part-0.parquet")))
+                let entries = self.place.below(&format!("{folder}/"))?;
+                Ok(entries.iter().any(|entry| entry.path.ends_with("/part-0.parquet")))
             }
         }
     }
@@ -383,7 +421,13 @@ impl Store {
             for table in Table::ALL {
                 let kept = self.copy_of(table, &record);
                 let Ok(entries) = fs::read_dir(kept.parent().unwrap_or(&self.files)) else { continue };
-                for path in entries.flatten().map(|entry| entry.path()).filter(|path| *path != kept) {
+                // A report of this machine may still read a copy that was replaced just now.
+                let is_old = |path: &PathBuf| {
+                    let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
+                    modified.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > COPY_KEPT))
+                };
+                let paths = entries.flatten().map(|entry| entry.path());
+                for path in paths.filter(|path| *path != kept && is_old(path)) {
                     fs::remove_file(&path).map_err(Error::io(&path, "remove"))?;
                 }
             }

@@ -35,6 +35,8 @@ pub(super) struct Live<'a> {
     own: Option<String>,
     discovered: BTreeSet<Target>,
     refused: BTreeMap<Target, Failure>,
+    /// Accounts of the bill.
+    billed: BTreeSet<String>,
     requests: Requests,
 }
 
@@ -63,6 +65,7 @@ impl<'a> Live<'a> {
             own: None,
             discovered: BTreeSet::new(),
             refused: BTreeMap::new(),
+            billed: BTreeSet::new(),
             requests: Requests::default(),
         })
     }
@@ -80,6 +83,7 @@ impl<'a> Live<'a> {
         regions: &Regions,
         summary: &mut Vec<String>,
     ) -> Result<()> {
+        self.billed.extend(regions.keys().cloned());
         let targets = match self.targets(work, regions) {
             Ok(targets) => targets,
             Err(failure) => {
@@ -199,6 +203,14 @@ impl<'a> Live<'a> {
                 "CloudWatch: {list_pages} pages of series, {data_calls} of points; {metrics_asked} metrics asked, {cost} USD"
             );
             watch.tells(&Message::new(Level::Info, text).with("cost_usd", cost));
+        }
+        if self.refused.is_empty() && self.discovered.is_empty() && !self.billed.is_empty() {
+            let own = self.own.as_deref().unwrap_or("nobody");
+            summary.warnings.push(format!(
+                "metrics: the bill names {} accounts and CloudWatch was asked for none of them; the credentials are those of {own}; \
+                 name a `role_arn` with `{{account}}` in it, or `linked = true` for a monitoring account",
+                self.billed.len()
+            ));
         }
         let Some((first, failure)) = self.refused.iter().next() else { return };
         let error = Error::from(failure.clone());

@@ -218,7 +218,7 @@ fn read_objects(place: &Place, source: &MetricSource, store: &Store, summary: &m
         summary.warnings.extend(parsed.warnings.iter().map(describe));
         store.add_points(&key, &mut progress.months, parsed.series)?;
     }
-    progress.note(&new);
+    progress.note(&new, &objects);
     if progress != before {
         store.write_json(&state, &progress)?;
     }
@@ -231,11 +231,14 @@ impl Progress {
         !is_old && entry.tag.as_ref() != self.recent.get(&entry.path)
     }
 
-    fn note(&mut self, read: &[&Entry]) {
+    fn note(&mut self, read: &[&Entry], all: &[Entry]) {
         let newest = read.iter().filter_map(|entry| entry.modified).max();
         self.read_until = self.read_until.max(newest.unwrap_or(0));
         let first = self.read_until - LOOK_BACK;
         // What is older is not looked at again, whatever its tag.
+        let is_recent = |entry: &&Entry| entry.modified.is_none_or(|modified| modified >= first);
+        let listed: BTreeSet<&str> = all.iter().filter(is_recent).map(|entry| entry.path.as_str()).collect();
+        self.recent.retain(|path, _| listed.contains(path.as_str()));
         for entry in read.iter().filter(|entry| entry.modified.is_none_or(|modified| modified >= first)) {
             self.recent.insert(entry.path.clone(), entry.tag.clone().unwrap_or_default());
         }

@@ -1,6 +1,6 @@
 //! The work on one period: from what changed to what is stored, and the law between every two steps.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::exports::Export;
 use super::live::Work;
@@ -15,11 +15,12 @@ use crate::error::{Error, Result};
 use crate::facts::changes::{self, Changed};
 use crate::facts::law::Totals;
 use crate::facts::record::Regions;
-use crate::facts::store::{self, Change, Fingerprint, Part, Record, Stored};
+use crate::facts::store::{self, Change, Fingerprint, Found, Part, Record};
 use crate::facts::{self, parquet};
 use crate::normalise::lines::{Collected, Collector};
 use crate::normalise::trust::Trust;
 use crate::normalise::{BILLED, Charge, Charges, UNBLENDED};
+use crate::place::Entry;
 use crate::schema::{ChargeText, Table};
 use crate::sources::bill::columns::{TextColumn, TimeColumn};
 use crate::sources::bill::scan;
@@ -42,12 +43,13 @@ impl Job<'_> {
     pub(super) fn run(&self, measured: &mut Measured<'_>, warnings: &mut Vec<String>) -> Result<Outcome> {
         let bill = self.bill_fingerprint()?;
         // A damaged record is made again from the bill, as its own message advises.
-        let stored = self.work.store.stored(self.period).unwrap_or_else(|error| {
+        let found = self.work.store.find(self.period)?;
+        if let Found::Damaged { error, .. } = &found {
             warnings.push(format!("{error}; the period is made again"));
-            None
-        });
+        }
+        let stored = if let Found::Whole(stored) = &found { Some(stored) } else { None };
         // Who used models where is known of an unchanged bill; else the bill is read first.
-        let known = stored.as_ref().map(|stored| &stored.record).filter(|record| record.fingerprint.bill == bill);
+        let known = stored.map(|stored| &stored.record).filter(|record| record.fingerprint.bill == bill);
         let mut read = None;
         if !measured.live.is_empty() {
             let regions = match known {
@@ -57,27 +59,21 @@ impl Job<'_> {
             measured.prepare(&self.work, self.period, &regions, warnings)?;
         }
         let fingerprint = self.fingerprint(bill, measured);
-        if let Some(Stored { record, .. }) = &stored
-            && self.work.store.is_whole(record)
-        {
+        if let Some(record) = stored.map(|stored| &stored.record) {
             let mut expected = fingerprint.clone();
             if self.unread.metrics {
                 // Metrics that could not be read are no reason to forget what they said.
                 expected.metrics.clone_from(&record.fingerprint.metrics);
             }
-            if record.fingerprint == expected {
+            if record.fingerprint == expected && self.work.store.is_whole(record)? {
                 return Ok(Outcome::Unchanged);
             }
             self.must_be_whole(record)?;
+            self.must_be_delivered(record)?;
         }
-        let causes = match &stored {
-            None => Vec::new(),
-            Some(Stored { record, .. }) => {
-                let causes = record.fingerprint.causes(&fingerprint);
-                if causes.is_empty() { vec!["damaged store".into()] } else { causes }
-            }
-        };
-        let old = stored.as_ref().map(|stored| &stored.record);
+        let old = stored.map(|stored| &stored.record);
+        let causes = old.map(|old| old.fingerprint.causes(&fingerprint)).unwrap_or_default();
+        let causes = if old.is_some() && causes.is_empty() { vec!["damaged store".into()] } else { causes };
         let read = match read {
             Some(read) => read,
             None => self.read(warnings)?,
@@ -93,8 +89,32 @@ impl Job<'_> {
                 old.changed.clone()
             };
         }
-        self.work.store.commit(&record, stored.as_ref())?;
+        self.work.store.commit(&record, &found)?;
         Ok(if stored.is_none() { Outcome::New } else { Outcome::Replaced(causes) })
+    }
+
+    /// Refuses an export of which some files are another delivery's and others are not, under the manifest
+    /// of the delivery before: each delivery writes all of its files and the manifest last.
+    fn must_be_delivered(&self, stored: &Record) -> Result<()> {
+        for export in self.exports {
+            let Some(part) = stored.parts.iter().find(|part| part.bill == export.name) else { continue };
+            let tags = tags_of(export);
+            let (Some(manifest), false) = (&export.period.manifest, part.tags.is_empty()) else { continue };
+            if tags.get(&manifest.path) != part.tags.get(&manifest.path) || tags.keys().ne(part.tags.keys()) {
+                continue;
+            }
+            let data = || export.period.files.iter();
+            let is_new = |file: &&Entry| tags.get(&file.path) != part.tags.get(&file.path);
+            let is_later = data().filter(is_new).any(|file| file.modified > manifest.modified);
+            if is_later && !data().all(|file| is_new(&file)) {
+                return Err(Error::input(
+                    export.place.address(&manifest.path),
+                    "some files of the export are newer than its manifest and others are not",
+                    "the delivery is not finished; run again after it; the period is left as it was",
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Refuses to replace a period while an export that it was made from cannot be read.
@@ -341,10 +361,14 @@ impl Job<'_> {
     fn changes(&self, old: Option<&Record>, causes: &[String], after: &changes::Costs) -> Result<Vec<Changed>> {
         let mut rows = Vec::new();
         // A damaged file, or one of another layout, cannot be compared with.
-        if let Some(old) = old.filter(|old| self.work.store.is_stored(Table::Changes, old)) {
+        if let Some(old) = old
+            && self.work.store.is_stored(Table::Changes, old)?
+        {
             rows = parquet::read_changes(&self.work.store.file(Table::Changes, old)?)?;
         }
-        if let Some(old) = old.filter(|old| self.work.store.is_stored(Table::CostDaily, old)) {
+        if let Some(old) = old
+            && self.work.store.is_stored(Table::CostDaily, old)?
+        {
             let before = parquet::read_costs(&self.work.store.file(Table::CostDaily, old)?)?;
             let watermark = old.watermark().unwrap_or(i64::MIN);
             rows.extend(changes::between(&before, after, watermark, self.work.as_of, causes));
@@ -412,6 +436,12 @@ fn daily_position(column: ChargeText) -> usize {
     position.expect("account and currency are columns of cost_daily")
 }
 
+/// What S3 knows the files of an export's period by; nothing of local files.
+fn tags_of(export: &Export) -> BTreeMap<String, String> {
+    let files = export.period.files.iter().chain(&export.period.manifest);
+    files.filter_map(|file| Some((file.path.clone(), file.tag.clone()?))).collect()
+}
+
 fn part_of(export: &Export, payers: &BTreeSet<Text>, trust: &Trust, watermark: Option<i64>, texts: &Texts) -> Part {
     // Lines of Bedrock's neighbours and of payers that another export counts are lines of the export, too.
     let others = trust.adjacent.values().chain(trust.duplicate_payers.values()).map(|tally| tally.lines).sum::<u64>();
@@ -422,6 +452,7 @@ fn part_of(export: &Export, payers: &BTreeSet<Text>, trust: &Trust, watermark: O
         payers,
         watermark,
         bedrock_only: trust.lines_read == trust.lines_selected + others,
+        tags: tags_of(export),
         manifest_time: export.period.manifest_time,
         manifest: export.period.manifest.as_ref().map(|manifest| manifest.path.clone()),
     }

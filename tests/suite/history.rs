@@ -92,3 +92,20 @@ fn versions_that_no_kept_run_saw_are_removed() {
     assert_eq!(files("history/cost_daily").len(), 2);
     harness::stdout(folder.path(), &["report", "--as-seen", "2026-11-07"]);
 }
+
+#[test]
+fn a_clock_that_is_set_back_or_far_ahead_takes_no_history_away() {
+    let folder = tempfile::tempdir().expect("a folder");
+    bills::configure(folder.path(), "");
+    deliver(folder.path(), &[1.0, 2.0]);
+    run(folder.path(), &morning(4), &["ingest", "-q"]);
+    let seen = |folder: &Path| harness::stdout(folder, &["report", "--format", "md", "--as-seen", "2026-11-04"]);
+    let before = seen(folder.path());
+    deliver(folder.path(), &[8.0, 2.0, 3.0]);
+    run(folder.path(), &morning(5), &["ingest", "-q"]);
+    deliver(folder.path(), &[9.0, 2.0, 3.0]);
+    run(folder.path(), &morning(4), &["ingest", "-q"]);
+    assert_eq!(seen(folder.path()), before);
+    run(folder.path(), "2031-11-05T07:00:00Z", &["ingest", "-q"]);
+    assert_eq!(seen(folder.path()), before);
+}

@@ -118,12 +118,18 @@ fn only_the_periods_that_changed_are_read() {
     let source = harness::fixtures();
     cloud.upload(&source.path().join("cur2/bedrock-export"), "bill");
     cloud.stdout(folder.path(), &["ingest"]);
-    let file = "data/BILLING_PERIOD=2026-09/bedrock-export-00002.snappy.parquet";
-    let other = file.replace("2026-09", "2026-08");
-    cloud.put(
-        &format!("bill/{file}"),
-        std::fs::read(source.path().join("cur2/bedrock-export").join(other)).expect("bytes"),
-    );
+    let export = source.path().join("cur2/bedrock-export");
+    let file = |period: &str| format!("data/BILLING_PERIOD={period}/bedrock-export-00002.snappy.parquet");
+    let restated = std::fs::read(export.join(file("2026-08"))).expect("bytes");
+    // Half of the delivery alone, under the manifest of the one before, is not taken.
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    cloud.put(&format!("bill/{}", file("2026-09")), restated);
+    let text = cloud.failure(folder.path(), &["ingest"]);
+    assert!(text.starts_with("exit 4") && text.contains("the delivery is not finished"), "{text}");
+    let manifest = "metadata/BILLING_PERIOD=2026-09/bedrock-export-Manifest.json";
+    let mut renewed = std::fs::read(export.join(manifest)).expect("a manifest");
+    renewed.push(b'\n');
+    cloud.put(&format!("bill/{manifest}"), renewed);
     cloud.proxy.reset();
     cloud.stdout(folder.path(), &["ingest"]);
     assert!(!cloud.reads("2026-09").is_empty());

@@ -190,6 +190,21 @@ fn two_runs_at_once_end_in_the_same_bytes() {
 }
 
 #[test]
+fn a_damaged_period_is_not_made_again_from_a_part_of_its_bills() {
+    let folder = harness::fixtures();
+    harness::ingest_folder(folder.path());
+    std::fs::remove_file(folder.path().join(".billtag/usage/billing_period=2026-10/part-0.parquet")).expect("removed");
+    let (here, away) = (folder.path().join("legacy"), folder.path().join("away"));
+    std::fs::rename(&here, &away).expect("moved");
+    let before = harness::bytes_below(&folder.path().join(".billtag"));
+    let message = harness::failure(folder.path(), &["ingest", "-q"]);
+    assert!(message.starts_with("exit 4") && message.contains("2026-10 is left as it was"), "{message}");
+    assert!(harness::bytes_below(&folder.path().join(".billtag")) == before);
+    std::fs::rename(&away, &here).expect("moved back");
+    harness::ingest_folder(folder.path());
+}
+
+#[test]
 fn a_source_that_cannot_be_read_takes_nothing_away() {
     let folder = harness::fixtures();
     harness::ingest_folder(folder.path());

@@ -15,9 +15,11 @@ const SQL: &str = "\
 
 /// The sentence and the table; neither where there was no run before.
 pub fn since_last_run(engine: &Engine) -> Result<Option<(String, Table)>> {
-    let Some(last_run) = engine.last_run.filter(|run| !run.is_first) else { return Ok(None) };
+    let Some((previous, last)) = engine.last_run.and_then(|run| Some((run.previous?, run.as_of))) else {
+        return Ok(None);
+    };
     let grid = engine.run(&Query { name: "changes".into(), sql: SQL.into() })?;
-    let is_recent = |row: &&Vec<Cell>| matches!(grid.cell(row, "changed_at"), Cell::Time(at) if at.div_euclid(1_000_000) == last_run.as_of);
+    let is_recent = |row: &&Vec<Cell>| matches!(grid.cell(row, "changed_at"), Cell::Time(at) if (previous + 1..=last).contains(&at.div_euclid(1_000_000)));
     let mut rows: Vec<&Vec<Cell>> = grid.rows.iter().filter(is_recent).collect();
     let change = |row: &[Cell]| grid.amount(row, "change").unwrap_or(0);
     rows.sort_by_key(|row| {

@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
@@ -238,15 +238,24 @@ impl Length for Chunks {
 pub enum Reading {
     /// Of a local file.
     File(BufReader<File>),
-    /// Of fetched bytes.
-    Fetched(bytes::buf::Reader<Bytes>),
+    /// Of fetched bytes, from one piece into the next.
+    Fetched(Chunks, u64),
 }
 
 impl Read for Reading {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         match self {
             Self::File(file) => file.read(buffer),
-            Self::Fetched(bytes) => bytes.read(buffer),
+            Self::Fetched(chunks, at) => {
+                if *at >= chunks.len() {
+                    return Ok(0);
+                }
+                let piece = chunks.bytes_from(*at, 1).map_err(std::io::Error::other)?;
+                let count = piece.len().min(buffer.len());
+                buffer[..count].copy_from_slice(&piece[..count]);
+                *at += count as u64;
+                Ok(count)
+            }
         }
     }
 }
@@ -257,7 +266,7 @@ impl ChunkReader for Chunks {
     fn get_read(&self, start: u64) -> parquet::errors::Result<Reading> {
         match &self.0.bytes {
             Source::Local(file) => file.get_read(start).map(Reading::File),
-            Source::Remote(..) => Ok(Reading::Fetched(self.bytes_from(start, 1)?.reader())),
+            Source::Remote(..) => Ok(Reading::Fetched(self.clone(), start)),
         }
     }
 
@@ -297,12 +306,17 @@ mod tests {
 
     #[test]
     fn bytes_of_several_requests_are_read_as_one() {
-        let source = Origin::Local("/dev/null".into()).open(Vec::new()).unwrap();
+        let place = Place::of("s3://b", std::path::Path::new(""), &Arc::default(), &Default::default());
+        let entry = Entry { path: "k".into(), size: 10, tag: Some("t".into()), modified: None };
+        let source = Origin::of(&place, &entry).open(Vec::new()).unwrap();
         *source.0.loaded.lock().unwrap() = vec![(8, Bytes::from_static(b"89")), (5, Bytes::from_static(b"567"))];
         assert_eq!(source.piece(6, 3).as_deref(), Some(&b"6789"[..]));
         assert_eq!(source.piece(6, 1).as_deref(), Some(&b"67"[..]));
         assert_eq!(source.piece(8, 3), None);
         assert_eq!(source.piece(4, 1), None);
+        let mut text = String::new();
+        Reading::Fetched(source, 6).take(4).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "6789");
     }
 
     #[test]
