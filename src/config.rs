@@ -130,6 +130,8 @@ pub struct Metrics {
     /// Ask a monitoring account for the accounts that are linked to it.
     #[serde(default)]
     pub linked: bool,
+    /// Seconds that a point covers where CloudWatch still keeps it so fine; an hour where absent.
+    pub period: Option<i64>,
     /// Role to assume; `{account}` stands for each account that is asked.
     pub role_arn: Option<String>,
     /// External id that the role asks for.

@@ -182,11 +182,25 @@ fn wait(root: &Path, file: File, attempt: fn(&File) -> Result<(), TryLockError>)
             }
         }
     }
+    let who = holder_of(&root.join(NAME)).map_or(String::new(), |process| format!(": process {process}"));
     Err(Error::input(
         root.display().to_string(),
-        "another billtag has held this store for a minute",
+        format!("another billtag has held this store for a minute{who}"),
         "wait until it is done, or stop it; the lock goes with its process",
     ))
+}
+
+/// The process that has locked a file, where the system tells.
+fn holder_of(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    let inode = fs::metadata(path).ok()?.ino().to_string();
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    locks.lines().find_map(|line| {
+        // `1: FLOCK ADVISORY WRITE 4711 08:01:1234 0 EOF`; who waits has an arrow before the word.
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let is_it = fields.get(1) == Some(&"FLOCK") && fields.get(5)?.rsplit(':').next() == Some(inode.as_str());
+        if is_it { fields.get(4)?.parse().ok() } else { None }
+    })
 }
 
 fn lease(place: &Place) -> Result<Lock> {
@@ -296,6 +310,18 @@ mod tests {
         assert!(holder(&place).unwrap().is_some_and(|holder| holder.contains("of this machine")));
         drop(lock);
         assert_eq!(holder(&place).unwrap(), None);
+    }
+
+    #[test]
+    fn who_holds_a_local_lock_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::Local(folder.path().to_path_buf());
+        let lock = write(&place).unwrap();
+        if Path::new("/proc/locks").exists() {
+            assert_eq!(holder_of(&folder.path().join(NAME)), Some(std::process::id()));
+        }
+        drop(lock);
+        assert_eq!(holder_of(&folder.path().join(NAME)), None);
     }
 
     #[test]

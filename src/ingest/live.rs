@@ -59,7 +59,7 @@ impl<'a> Live<'a> {
         let state = store.read_json(&format!("points/{key}/state.json"))?.unwrap_or_default();
         Ok(Self {
             metrics,
-            question: Question { source, linked: metrics.linked, period: None },
+            question: Question { source, linked: metrics.linked, period: metrics.period },
             key,
             state,
             own: None,

@@ -158,6 +158,8 @@ const REST_OF_METRICS: &str = "\
 #regions = [\"us-east-1\"]
 # Ask a monitoring account for the accounts that are linked to it.
 #linked = true
+# Seconds that a point covers, where CloudWatch still keeps it so fine.
+#period = 3600
 
 ";
 
