@@ -8,6 +8,7 @@
 //! | `stored` | the store: its lock, records, files, history and version |
 //! | `tags` | cost allocation tags that are not activated |
 //! | `coverage` | which billed accounts and regions have metrics |
+//! | `logs` | whether model invocation logs are delivered |
 //! | `unknowns` | what the reader met and could not place |
 //!
 //! Nothing is asked of AWS for a config that names no AWS source, and nothing that costs a cent without
@@ -25,6 +26,7 @@ use crate::policy;
 mod access;
 mod coverage;
 mod exports;
+mod logs;
 mod rights;
 mod show;
 mod stored;
@@ -134,6 +136,7 @@ pub fn examine(subject: &Subject<'_>) -> Vec<Check> {
     checks.extend(exports::look(subject, &stored, &closed));
     checks.extend(tags::look(subject, &stored, &doors));
     checks.extend(coverage::look(subject, &stored));
+    checks.extend(logs::look(subject, &stored, &doors));
     checks.extend(unknowns::look(&stored));
     checks.extend(stored.checks);
     checks

@@ -64,6 +64,26 @@ pub fn list_metrics(aws: &Aws, access: &Access) -> Result<usize, Failure> {
     Ok(answer.metrics().len())
 }
 
+/// Whether CloudWatch knows of delivered, and of failed, model invocation logs of the last two weeks.
+///
+/// # Errors
+/// The refusal.
+pub fn log_deliveries(aws: &Aws, access: &Access) -> Result<(bool, bool), Failure> {
+    let client = aws_sdk_cloudwatch::Client::new(&aws.config(access));
+    let knows = |end: &str| -> Result<bool, Failure> {
+        for to in ["CloudWatch", "S3"] {
+            let name = format!("ModelInvocationLogs{to}Delivery{end}");
+            let answer = aws.run(client.list_metrics().namespace("AWS/Bedrock").metric_name(name).send());
+            let answer = answer.map_err(|error| Failure::of("cloudwatch:ListMetrics", "CloudWatch", error))?;
+            if !answer.metrics().is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    };
+    Ok((knows("Success")?, knows("Failure")?))
+}
+
 /// Asks for one metric over one past hour, which is the least that can be asked and costs $0.00001.
 ///
 /// # Errors

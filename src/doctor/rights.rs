@@ -8,10 +8,10 @@ use bytes::Bytes;
 use super::access::{Doors, targets};
 use super::stored::Stored;
 use super::{Check, Subject, some, uses_aws};
-use crate::aws::environment_region;
 use crate::aws::failure::Failure;
 use crate::aws::probe;
 use crate::aws::s3::{Bucket, Condition, Listed};
+use crate::aws::{Access, environment_region};
 use crate::error::Error;
 use crate::place::{Place, s3_address};
 use crate::policy::{self, Deed, Use};
@@ -99,13 +99,19 @@ fn kept(bucket: &Bucket, prefix: &str) -> Vec<Result<&'static str, Failure>> {
     vec![Ok("s3:PutObject"), read, bucket.delete(&key).map(|()| "s3:DeleteObject")]
 }
 
-/// The rights to ask CloudWatch, in each account and region that is asked.
-fn cloudwatch(subject: &Subject<'_>, stored: &Stored, doors: &Doors) -> Vec<Check> {
+/// The credentials and regions that CloudWatch is asked with, each with its name for people.
+pub(super) fn asked_of_cloudwatch(subject: &Subject<'_>, stored: &Stored, doors: &Doors) -> Vec<(Access, String)> {
     let asked = subject.config.metrics.iter().filter(|metrics| metrics.api);
     let mut asked: Vec<_> = asked.flat_map(|metrics| targets(subject, stored, metrics)).collect();
     asked.retain(|(access, _)| !doors.is_closed(access) && !access.role_arn.iter().any(|role| role.contains('{')));
     asked.sort_by(|a, b| a.1.cmp(&b.1));
     asked.dedup();
+    asked
+}
+
+/// The rights to ask CloudWatch, in each account and region that is asked.
+fn cloudwatch(subject: &Subject<'_>, stored: &Stored, doors: &Doors) -> Vec<Check> {
+    let asked = asked_of_cloudwatch(subject, stored, doors);
     if asked.is_empty() {
         return Vec::new();
     }
@@ -127,7 +133,7 @@ fn cloudwatch(subject: &Subject<'_>, stored: &Stored, doors: &Doors) -> Vec<Chec
         }
         checks.extend(refused);
     };
-    let tried = |request: &dyn Fn(&crate::aws::Access) -> Result<(), Failure>| -> Vec<Result<(), Failure>> {
+    let tried = |request: &dyn Fn(&Access) -> Result<(), Failure>| -> Vec<Result<(), Failure>> {
         asked.iter().map(|(access, _)| request(access)).collect()
     };
     report("cloudwatch:ListMetrics", tried(&|access| probe::list_metrics(subject.aws, access).map(|_| ())));

@@ -35,12 +35,16 @@ fn world(lines: &[Line], more: &str) -> tempfile::TempDir {
 }
 
 fn put(server: &Emulator, account: &str, model: &str, back: i64, tokens: i64) {
+    put_metric(server, account, ("InputTokenCount", model), back, tokens);
+}
+
+fn put_metric(server: &Emulator, account: &str, (metric, model): (&str, &str), back: i64, tokens: i64) {
     let at = hour(back) + 60;
     server.python(&format!(
         "import boto3, datetime\n\
          client = boto3.client('cloudwatch', aws_access_key_id='{account}', aws_secret_access_key='x')\n\
          at = datetime.datetime.fromtimestamp({at}, datetime.timezone.utc)\n\
-         point = dict(MetricName='InputTokenCount', Dimensions=[dict(Name='ModelId', Value='{model}')], Timestamp=at, Value={tokens}, Unit='Count')\n\
+         point = dict(MetricName='{metric}', Dimensions=[dict(Name='ModelId', Value='{model}')], Timestamp=at, Value={tokens}, Unit='Count')\n\
          client.put_metric_data(Namespace='AWS/Bedrock', MetricData=[point])\n"
     ));
 }
@@ -109,4 +113,23 @@ fn an_account_without_a_role_is_not_asked_in_the_name_of_another() {
     assert_eq!(tokens(folder.path()), [format!("{ACCOUNT} 5")]);
     let report = harness::text(&billtag(&server, folder.path(), &["report", "--format", "md"]).stdout);
     assert!(report.contains("1 of 2 accounts"), "{report}");
+}
+
+#[test]
+fn the_doctor_says_whether_invocation_logs_arrive() {
+    let server = parts::cloudwatch(&[]);
+    let (early, _) = backs();
+    let folder = world(&[line(ACCOUNT, early)], "");
+    put(&server, ACCOUNT, "amazon.nova-lite-v1:0", early, 5);
+    assert!(billtag(&server, folder.path(), &["ingest"]).status.success());
+    let doctor = || {
+        let output = billtag(&server, folder.path(), &["doctor", "--format", "csv"]);
+        let text = harness::text(&output.stdout);
+        text.lines().find(|line| line.contains("invocation logs")).map(String::from).unwrap_or(text)
+    };
+    assert!(doctor().starts_with("ok,") && doctor().contains("none were delivered"), "{}", doctor());
+    put_metric(&server, ACCOUNT, ("ModelInvocationLogsS3DeliverySuccess", "Across all model IDs"), early, 9);
+    assert!(doctor().contains("they are delivered"), "{}", doctor());
+    put_metric(&server, ACCOUNT, ("ModelInvocationLogsCloudWatchDeliveryFailure", "Across all model IDs"), early, 1);
+    assert!(doctor().starts_with("warning,"), "{}", doctor());
 }
