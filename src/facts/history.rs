@@ -80,6 +80,11 @@ fn clocks(store: &Store) -> Result<Vec<i64>> {
     Ok(clocks)
 }
 
+/// The newest run.
+fn newest(store: &Store) -> Result<Option<Run>> {
+    clocks(store)?.last().map_or(Ok(None), |as_of| run(store, *as_of))
+}
+
 fn run(store: &Store, as_of: i64) -> Result<Option<Run>> {
     store.read_json(&run_path(as_of))
 }
@@ -92,7 +97,7 @@ impl Store {
         for period in self.periods()? {
             periods.extend(self.stored(&period)?.map(|stored| (period, stored.hash)));
         }
-        let last = clocks(self)?.last().map_or(Ok(None), |as_of| run(self, *as_of))?;
+        let last = newest(self)?;
         // A run of the past stores as any other does, but it is not what the mornings since then saw.
         if last.as_ref().is_some_and(|last| last.as_of > as_of) {
             return Ok(());
@@ -120,7 +125,7 @@ impl Store {
             return Ok(());
         }
         self.write_json(ALERT, &note)?;
-        match clocks(self)?.last().map_or(Ok(None), |as_of| run(self, *as_of))? {
+        match newest(self)? {
             Some(run) => self.write_json(&run_path(run.as_of), &Run { alert: Some(note), ..run }),
             None => Ok(()),
         }

@@ -38,6 +38,8 @@ pub fn version() -> String {
 
 /// What is known of the bills' small files.
 const KNOWN: &str = "known.json";
+/// The name of a table's file while it is written.
+const WRITING: &str = ".part-0.writing";
 /// How long copies of replaced files stay.
 const COPY_KEPT: Duration = Duration::from_hours(24);
 /// How often files are looked for while another run replaces them.
@@ -200,7 +202,7 @@ impl Store {
     pub fn new_file(&self, table: Table, period: &str) -> Result<PathBuf> {
         let folder = self.files.join(folder(table, period));
         fs::create_dir_all(&folder).map_err(Error::io(&folder, "create"))?;
-        Ok(folder.join(".part-0.writing"))
+        Ok(folder.join(WRITING))
     }
 
     /// Makes the new files of a period the stored ones, and keeps what they replace. The caller holds the lock.
@@ -236,14 +238,11 @@ impl Store {
 
     /// Gives a new file a durable hidden name that holds its hash.
     fn stage(&self, table: Table, record: &Record) -> Result<()> {
-        let (writing, staged) = (self.new_file(table, &record.period)?, self.staged(table, record));
+        let staged = self.staged(table, record);
         match &self.place {
-            Place::Local(root) => {
-                let path = root.join(&staged);
-                fs::rename(&writing, &path).map_err(Error::io(&path, "replace"))?;
-                sync_folder(path.parent().unwrap_or(root))
-            }
+            Place::Local(_) => self.place.rename(&format!("{}/{WRITING}", folder(table, &record.period)), &staged),
             Place::S3(..) => {
+                let writing = self.new_file(table, &record.period)?;
                 let bytes = fs::read(&writing).map(Bytes::from).map_err(Error::io(&writing, "read"))?;
                 self.place.put(&staged, &bytes, &Condition::Always)?;
                 let copy = self.copy_of(table, record);
@@ -257,17 +256,15 @@ impl Store {
         let period = &old.record.period;
         for table in Table::ALL {
             let Some(old_hash) = old.record.files.get(table.name()) else { continue };
-            let current = format!("{}/part-0.parquet", folder(table, period));
             if new.files.get(table.name()) != Some(old_hash) && self.is_stored(table, &old.record)? {
-                self.place.keep_as(&current, &history::file_path(table, period, old_hash))?;
+                self.place.keep_as(&current_path(table, period), &history::file_path(table, period, old_hash))?;
             }
         }
         self.place.keep_as(&record_path(period), &history::record_path(period, &old.hash))
     }
 
     fn promote(&self, table: Table, record: &Record) -> Result<()> {
-        let current = format!("{}/part-0.parquet", folder(table, &record.period));
-        self.place.rename(&self.staged(table, record), &current)
+        self.place.rename(&self.staged(table, record), &current_path(table, &record.period))
     }
 
     fn staged(&self, table: Table, record: &Record) -> String {
@@ -287,15 +284,16 @@ impl Store {
             for entry in self.place.below(&format!("{}/", table.name()))? {
                 let Some((folder, name)) = entry.path.rsplit_once('/') else { continue };
                 let Some(period) = folder.split_once("billing_period=").map(|(_, period)| period) else { continue };
-                if name == ".part-0.writing" {
+                if name == WRITING {
                     self.place.remove(&entry.path)?;
                 }
                 let Some(staged) = name.strip_prefix(".part-0.").and_then(|name| name.strip_suffix(".new")) else {
                     continue;
                 };
-                // A record that cannot be read names no file; the period is made again.
-                let record = self.record(period).unwrap_or_default();
-                let wanted = record.as_ref().and_then(|record| record.files.get(table.name()));
+                // A damaged record names no file; the period is made again.
+                let found = self.find(period)?;
+                let wanted =
+                    if let Found::Whole(stored) = &found { stored.record.files.get(table.name()) } else { None };
                 if wanted.is_some_and(|wanted| wanted == staged) {
                     self.place.rename(&entry.path, &format!("{folder}/part-0.parquet"))?;
                 } else {
@@ -336,7 +334,7 @@ impl Store {
     /// The file that holds a table of a stored period, whatever moment the last run was killed at.
     pub fn file(&self, table: Table, record: &Record) -> Result<PathBuf> {
         let hash = record.files.get(table.name()).map_or("", String::as_str);
-        let current = format!("{}/part-0.parquet", folder(table, &record.period));
+        let current = current_path(table, &record.period);
         let paths = [self.staged(table, record), current, history::file_path(table, &record.period, hash)];
         let missing = || {
             Error::input(
@@ -460,6 +458,11 @@ fn record_path(period: &str) -> String {
     format!("periods/{period}.json")
 }
 
+/// Where readers and other engines find a table's file of a period.
+fn current_path(table: Table, period: &str) -> String {
+    format!("{}/part-0.parquet", folder(table, period))
+}
+
 fn folder(table: Table, period: &str) -> String {
     format!("{}/billing_period={period}", table.name())
 }
@@ -468,11 +471,6 @@ fn folder(table: Table, period: &str) -> String {
 fn to_json<T: Serialize>(value: &T) -> Result<Bytes> {
     let bytes = serde_json::to_vec_pretty(value);
     bytes.map(Bytes::from).map_err(|error| Error::input("store", error.to_string(), "please report this"))
-}
-
-fn sync_folder(folder: &Path) -> Result<()> {
-    let file = File::open(folder).map_err(Error::io(folder, "open"))?;
-    file.sync_all().map_err(Error::io(folder, "sync"))
 }
 
 /// The name by which bytes are known in the store.
