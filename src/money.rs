@@ -36,12 +36,27 @@ pub fn from_f64(value: f64) -> Result<i128, NotAnAmount> {
     if !value.is_finite() {
         return Err(NotAnAmount::NotFinite);
     }
+    if let Some(units) = whole_units(value) {
+        return Ok(units);
+    }
     // `{:e}` is the shortest form that reads back as the same double.
     let mut text = StackText::default();
     if write!(text, "{value:e}").is_err() {
         return Err(NotAnAmount::NotANumber);
     }
     from_decimal_text(text.as_str())
+}
+
+/// The amount of a double whose shortest decimal form has at most ten places and fifteen digits, as
+/// nearly all of a bill's have.
+///
+/// Both numbers of the quotient are whole doubles, so the division rounds once: where it gives the
+/// value back, the value is the double nearest to that decimal. No other decimal of at most fifteen
+/// digits has the same nearest double, so none of its shorter forms can be another.
+fn whole_units(value: f64) -> Option<i128> {
+    const FIFTEEN_DIGITS: f64 = 1e15;
+    let units = (value * ONE as f64).round();
+    (units.abs() < FIFTEEN_DIGITS && (units / ONE as f64).to_bits() == value.to_bits()).then_some(units as i128)
 }
 
 /// The amount of a decimal text such as `-0.0030`, `12` or `1.5e-7`, rounded half-even to 1e-10.

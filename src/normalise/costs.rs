@@ -6,7 +6,8 @@
 //! cost by the rules that AWS's own cost dashboards use, on the billed basis.
 
 use crate::money::{self, NotAnAmount};
-use crate::sources::bill::columns::{AmountColumn, Lines, TextColumn};
+use crate::sources::bill::columns::{AmountColumn, TextColumn};
+use crate::sources::bill::lines::Lines;
 
 /// The FOCUS charge category of a CUR line type.
 ///

@@ -13,7 +13,8 @@ use crate::error::{Error, Result};
 use crate::facts::law::Totals;
 use crate::money;
 use crate::schema::{CHARGE_TEXT_COUNT, ChargeText};
-use crate::sources::bill::columns::{AmountColumn, Lines, TextColumn, TimeColumn, interval};
+use crate::sources::bill::columns::{AmountColumn, TextColumn, TimeColumn};
+use crate::sources::bill::lines::{Lines, interval};
 use crate::sources::bill::file::BillFile;
 use crate::text::{Text, Texts};
 
@@ -414,10 +415,7 @@ fn implausible(kind: &str, cost: i128, quantity: i128) -> bool {
 }
 
 fn bad_cost(file: &BillFile, lines: &Lines, row: usize, bad: BadCost) -> Error {
-    let place = match lines.row_number(row) {
-        Some(number) => format!("{}: row {number}", file.name),
-        None => file.name.clone(),
-    };
+    let place = format!("{}: row {}", file.name, lines.row_number(row));
     let what = match bad {
         BadCost::Missing => "line_item_unblended_cost is null on a Bedrock line".to_string(),
         BadCost::NotAnAmount(column, error) => format!("{column} {error}"),

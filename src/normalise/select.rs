@@ -5,7 +5,8 @@
 //! its resource is a Bedrock ARN. Neighbours that only look alike are counted as adjacent, excluded.
 
 use crate::classify;
-use crate::sources::bill::columns::{Lines, TextColumn};
+use crate::sources::bill::columns::TextColumn;
+use crate::sources::bill::lines::Lines;
 
 /// What a line is to billtag.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::sources::bill::columns::{Lines, PairSource};
+use crate::sources::bill::columns::PairSource;
+use crate::sources::bill::lines::Lines;
 
 /// Prefix of resource tags that came without one.
 const RESOURCE: &str = "resourceTags/";

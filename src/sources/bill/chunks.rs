@@ -1,8 +1,8 @@
 //! The bytes of a Parquet file, wherever it lies, as a decoder asks for them.
 //!
-//! Of a file in S3 only ranges are fetched. What belongs together is planned beforehand as a *set*:
-//! the first byte that the decoder asks of a set brings all of it, in few requests. So the columns
-//! that the test needs come at once, and those of the candidates only where there are candidates.
+//! Of a file in S3 only ranges are fetched. What belongs together is [loaded](Chunks::load) beforehand, in
+//! few requests: the dictionaries of the columns that are tested, their pages, and the other columns
+//! only where there are candidates.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -62,28 +62,24 @@ impl Origin {
         matches!(self, Self::Remote { .. })
     }
 
-    /// Opens the bytes; `sets` are what will be wanted together.
+    /// Opens the bytes.
     ///
     /// # Errors
     /// Where a local file cannot be opened.
-    pub fn open(&self, sets: Vec<Vec<Range<u64>>>) -> Result<Chunks> {
+    pub fn open(&self) -> Result<Chunks> {
         let bytes = match self {
             Self::Local(path) => Source::Local(File::open(path).map_err(Error::io(path, "open"))?),
             Self::Remote { size, .. } => Source::Remote(self.clone(), *size),
         };
-        Ok(Chunks(Arc::new(Opened { bytes, sets, loaded: Mutex::default(), failure: Mutex::default() })))
+        Ok(Chunks(Arc::new(Opened { bytes, loaded: Mutex::default(), failure: Mutex::default() })))
     }
 
-    /// Opens the bytes with the end of the file, where its footer is.
-    ///
-    /// # Errors
-    /// Where they cannot be read.
-    pub fn open_tail(&self) -> Result<Chunks> {
-        let tail = match self {
+    /// The end of the file, where its footer is.
+    pub fn tail(&self) -> Vec<Range<u64>> {
+        match self {
             Self::Local(_) => Vec::new(),
-            Self::Remote { size, .. } => vec![vec![size.saturating_sub(TAIL)..*size]],
-        };
-        self.open(tail)
+            Self::Remote { size, .. } => vec![size.saturating_sub(TAIL)..*size],
+        }
     }
 }
 
@@ -100,7 +96,6 @@ pub struct Chunks(Arc<Opened>);
 #[derive(Debug)]
 struct Opened {
     bytes: Source,
-    sets: Vec<Vec<Range<u64>>>,
     loaded: Mutex<Vec<(u64, Bytes)>>,
     /// Why bytes could not be had, which the decoder's own error does not say.
     failure: Mutex<Option<Error>>,
@@ -137,10 +132,7 @@ impl Chunks {
         if let Some(piece) = self.piece(start, length) {
             return Ok(piece);
         }
-        let wanted = start..start.saturating_add(length.max(1));
-        let set =
-            self.0.sets.iter().find(|set| set.iter().any(|range| range.start <= start && wanted.end <= range.end));
-        self.load(set.map_or(std::slice::from_ref(&wanted), Vec::as_slice))?;
+        self.load(&[start..start.saturating_add(length.max(1))])?;
         self.piece(start, length).ok_or_else(|| ParquetError::EOF(format!("no bytes at {start}")))
     }
 
@@ -308,7 +300,7 @@ mod tests {
     fn bytes_of_several_requests_are_read_as_one() {
         let place = Place::of("s3://b", std::path::Path::new(""), &Arc::default(), &Default::default());
         let entry = Entry { path: "k".into(), size: 10, tag: Some("t".into()), modified: None };
-        let source = Origin::of(&place, &entry).open(Vec::new()).unwrap();
+        let source = Origin::of(&place, &entry).open().unwrap();
         *source.0.loaded.lock().unwrap() = vec![(8, Bytes::from_static(b"89")), (5, Bytes::from_static(b"567"))];
         assert_eq!(source.piece(6, 3).as_deref(), Some(&b"6789"[..]));
         assert_eq!(source.piece(6, 1).as_deref(), Some(&b"67"[..]));

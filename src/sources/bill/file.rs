@@ -1,19 +1,16 @@
 //! One file of a bill, opened: its footer, where its columns are, and what it can be asked.
 
 use std::ops::Range;
-use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::RowNumber;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::reader::Length;
 
 use super::chunks::{Chunks, Origin};
-use super::columns::{AmountColumn, PairSource, Positions, ROW_NUMBER, TextColumn, TimeColumn};
+use super::columns::{AmountColumn, PairSource, Positions, TextColumn, TimeColumn};
 use crate::error::{Error, Result};
 use crate::place::{Entry, Place};
 use crate::shield::shielded;
@@ -45,8 +42,8 @@ impl BillFile {
     /// Where it cannot be read or is no Parquet file.
     pub fn open(place: &Place, entry: &Entry) -> Result<Self> {
         let (name, origin) = (place.address(&entry.path), Origin::of(place, entry));
-        let bytes = origin.open_tail()?;
-        let read = shielded(|| read_footer(&bytes));
+        let bytes = origin.open()?;
+        let read = shielded(|| bytes.load(&origin.tail()).and_then(|()| read_footer(&bytes)));
         let metadata = match read {
             Ok(Ok(metadata)) => metadata,
             Ok(Err(error)) => return Err(bytes.failure().unwrap_or_else(|| broken(&name, &error))),
@@ -133,6 +130,11 @@ impl BillFile {
         u64::try_from(self.metadata.metadata().row_group(group).num_rows()).unwrap_or(0)
     }
 
+    /// Lines of the file before a row group.
+    pub fn rows_before(&self, group: usize) -> u64 {
+        (0..group).map(|group| self.rows(group)).sum()
+    }
+
     /// Whether a column has a value in a row group, as far as its statistics tell.
     pub fn has_values(&self, group: usize, column: Option<usize>) -> bool {
         let Some(column) = column else { return false };
@@ -146,7 +148,7 @@ impl BillFile {
         ProjectionMask::roots(self.metadata.metadata().file_metadata().schema_descr(), roots)
     }
 
-    /// A reader of one row group.
+    /// The general reader of one row group.
     pub fn reader(&self, group: usize, bytes: &Chunks) -> ParquetRecordBatchReaderBuilder<Chunks> {
         ParquetRecordBatchReaderBuilder::new_with_metadata(bytes.clone(), self.metadata.clone())
             .with_row_groups(vec![group])
@@ -169,11 +171,7 @@ impl BillFile {
 }
 
 fn read_footer(bytes: &Chunks) -> Result<ArrowReaderMetadata, ParquetError> {
-    let metadata = ArrowReaderMetadata::load(bytes, ArrowReaderOptions::new())?;
-    let schema = reading_schema(metadata.schema());
-    let rows = Field::new(ROW_NUMBER, DataType::Int64, false).with_extension_type(RowNumber);
-    let options = ArrowReaderOptions::new().with_schema(schema).with_virtual_columns(vec![Arc::new(rows)])?;
-    ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)
+    ArrowReaderMetadata::load(bytes, ArrowReaderOptions::new())
 }
 
 /// Where a column chunk lies. The footer's own words were checked when the file was opened.
@@ -198,34 +196,6 @@ fn check_ranges(metadata: &ParquetMetaData, size: u64) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// How columns are decoded for the test: repeated texts as dictionaries, so that a value is tested once
-/// and not once a line.
-fn reading_schema(schema: &SchemaRef) -> SchemaRef {
-    let dictionary = || DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-    let positions = Positions::of(schema);
-    let repeated = [
-        TextColumn::ProductCode,
-        TextColumn::BillingEntity,
-        TextColumn::LineItemType,
-        TextColumn::ProductFamily,
-        TextColumn::ServiceCode,
-        TextColumn::ProductName,
-    ];
-    let repeated: Vec<usize> = repeated.iter().filter_map(|column| positions.text(*column)).collect();
-    // Resource ids are too many for a dictionary; as views they are tested without being copied.
-    let resource = positions.text(TextColumn::ResourceId);
-    let fields = schema.fields().iter().enumerate().map(|(at, field)| {
-        if repeated.contains(&at) && *field.data_type() == DataType::Utf8 {
-            Arc::new(field.as_ref().clone().with_data_type(dictionary()))
-        } else if resource == Some(at) && *field.data_type() == DataType::Utf8 {
-            Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View))
-        } else {
-            Arc::clone(field)
-        }
-    });
-    Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone()))
 }
 
 /// A file that is not, or no longer, Parquet.

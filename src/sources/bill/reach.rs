@@ -5,24 +5,29 @@
 //! hold bound the end of every such line, and only a row group whose bound lies beyond what is known
 //! already is looked at, the farthest first.
 
+use std::cell::Cell;
+use std::sync::Arc;
+
 use arrow::array::{Array, ArrayRef, Int64Array};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use parquet::errors::ParquetError;
 
-use super::candidate::CandidateTest;
-use super::columns::{TimeColumn, times};
+use super::chunks::Chunks;
+use super::columns::{TextColumn, TimeColumn};
 use super::file::{BillFile, broken};
+use super::lines::Lines;
+use super::numbers::times;
 use super::prune;
+use super::take::take;
 use crate::clock;
 use crate::error::Result;
+use crate::normalise::select;
 use crate::shield::shielded;
 
 /// Longest hourly or daily line, in microseconds.
-pub fn longest() -> i64 {
-    clock::DAY * 1_000_000
-}
+const LONGEST: i64 = clock::DAY * 1_000_000;
 
 /// The watermark, in epoch seconds, over skipped row groups and what is known already.
 ///
@@ -37,29 +42,46 @@ pub fn beyond(known: Option<i64>, skipped: &[(&BillFile, usize)]) -> Result<Opti
         if known.is_some_and(|known| bound <= known) {
             break;
         }
-        let look = || look(file, group, known);
+        let look = || of_group(file, group, &file.origin.open()?, known);
         known = shielded(look).unwrap_or_else(|panic| Err(broken(&file.name, &panic)))?;
     }
     Ok(known)
 }
 
 /// The watermark of one row group, if it lies beyond what is known.
-fn look(file: &BillFile, group: usize, known: Option<i64>) -> Result<Option<i64>> {
-    let test = CandidateTest::of(file, group);
-    let bytes = file.origin.open(vec![file.ranges(group, &test.clock_roots())])?;
-    let bound = bound_of_dictionaries(file, group, &bytes).map_err(|error| file.error(&bytes, &error))?;
-    if let (Some(bound), Some(known)) = (bound, known)
-        && bound <= known
-    {
-        return Ok(Some(known));
+///
+/// # Errors
+/// Where bytes cannot be had or are damaged.
+pub fn of_group(file: &BillFile, group: usize, bytes: &Chunks, known: Option<i64>) -> Result<Option<i64>> {
+    let is_known = |bound: Option<i64>| bound.is_none_or(|bound| known.is_some_and(|known| bound <= known));
+    if is_known(bound_of_statistics(file, group)) {
+        return Ok(known);
     }
-    let reader = file.reader(group, &bytes).with_projection(file.mask(test.clock_roots())).build();
-    let mut latest = known;
-    for batch in reader.map_err(|error| file.error(&bytes, &error))? {
-        let batch = batch.map_err(|error| file.error(&bytes, &error))?;
-        latest = latest.max(test.watermark(&batch).map_err(|error| file.unfit(&error))?);
+    let bound = bound_of_dictionaries(file, group, bytes).map_err(|error| file.error(bytes, &error))?;
+    if bound.is_some() && is_known(bound) {
+        return Ok(known);
     }
-    Ok(latest)
+    let times = [TimeColumn::UsageStart, TimeColumn::UsageEnd].map(|column| file.positions.time(column));
+    let roots: Vec<usize> =
+        times.into_iter().chain([file.positions.text(TextColumn::LineItemType)]).flatten().collect();
+    let rows: Vec<u32> = (0..u32::try_from(file.rows(group)).unwrap_or(u32::MAX)).collect();
+    let latest = Cell::new(known);
+    take(file, group, bytes, (&rows, &roots), &|lines| {
+        latest.set(latest.get().max(of_lines(&lines)));
+        true
+    })?;
+    Ok(latest.get())
+}
+
+/// The latest end of an hourly or daily Usage line; epoch seconds.
+pub fn of_lines(lines: &Lines) -> Option<i64> {
+    let types = lines.words(TextColumn::LineItemType);
+    let is_usage = |row: usize| types.is_none_or(|types| types.get(row).is_some_and(select::is_usage_type_of_line));
+    let end = |row: usize| {
+        let (start, end) = (lines.time(TimeColumn::UsageStart, row)?, lines.time(TimeColumn::UsageEnd, row)?);
+        (start < end && end - start <= clock::DAY && is_usage(row)).then_some(end)
+    };
+    (0..lines.len).filter_map(end).max()
 }
 
 fn roots(file: &BillFile) -> Option<[usize; 2]> {
@@ -69,7 +91,7 @@ fn roots(file: &BillFile) -> Option<[usize; 2]> {
 /// A bound by the largest values, in epoch seconds; `None` where no line can have an end.
 fn bound_of_statistics(file: &BillFile, group: usize) -> Option<i64> {
     let [start, end] = roots(file)?.map(|root| largest(file, group, root).unwrap_or(i64::MAX));
-    Some(end.min(start.saturating_add(longest())).div_euclid(1_000_000))
+    Some(end.min(start.saturating_add(LONGEST)).div_euclid(1_000_000))
 }
 
 /// The largest value of a time column, in microseconds, where the statistics say it.
@@ -86,7 +108,7 @@ fn largest(file: &BillFile, group: usize, root: usize) -> Option<i64> {
 fn bound_of_dictionaries(
     file: &BillFile,
     group: usize,
-    bytes: &super::chunks::Chunks,
+    bytes: &Chunks,
 ) -> Result<Option<i64>, ParquetError> {
     let Some(roots) = roots(file) else { return Ok(None) };
     let mut values = Vec::with_capacity(2);
@@ -98,14 +120,20 @@ fn bound_of_dictionaries(
         };
         values.push(instants);
     }
-    let follows = |end: &&i64| values[0].iter().any(|start| start < *end && **end - start <= longest());
+    let [mut starts, mut ends] = [values.swap_remove(0), values.swap_remove(0)];
+    starts.sort_unstable();
+    ends.sort_unstable();
+    let follows = |end: &&i64| {
+        let before = starts.partition_point(|start| start < *end);
+        before > 0 && **end - starts[before - 1] <= LONGEST
+    };
     // Where no end follows a start, no line is short: the smallest bound says so.
-    let bound = values[1].iter().filter(follows).max().copied();
+    let bound = ends.iter().rev().find(follows).copied();
     Ok(Some(bound.map_or(i64::MIN, |bound| bound.div_euclid(1_000_000))))
 }
 
 fn microseconds(raw: Vec<i64>, data_type: &DataType) -> Option<Vec<i64>> {
-    let raw: ArrayRef = std::sync::Arc::new(Int64Array::from(raw));
+    let raw: ArrayRef = Arc::new(Int64Array::from(raw));
     let instants = times(&cast(&raw, data_type).ok()?).ok()?;
     Some(instants.iter().flatten().collect())
 }

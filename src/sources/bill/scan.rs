@@ -1,23 +1,23 @@
-//! The scan: every line is tested while it is decoded, only candidates leave the file.
+//! The scan: every line is tested, only candidates leave the file.
 //!
 //! Row groups are read side by side; a batch of candidates is small, so memory follows neither the
 //! number of lines nor the width of the bill. A row group whose dictionaries show that it cannot hold
 //! a candidate is not decoded at all. What a candidate is, is decided on a few columns that are cheap
 //! to read; the exact choice is made later, on all of them.
 
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 
-use arrow::array::{BooleanArray, RecordBatch};
-use arrow::error::ArrowError;
-use parquet::arrow::arrow_reader::{ArrowPredicateFn, RowFilter};
-
-use super::candidate::CandidateTest;
+use super::candidate::{Tested, tested};
 use super::chunks::Chunks;
-use super::columns::{Lines, TextColumn, TimeColumn, texts};
+use super::columns::{TextColumn, TimeColumn};
 use super::file::{BillFile, broken};
 use super::layout::BillPeriod;
+use super::lines::Lines;
+use super::pages::Test;
+use super::take::{take, wanted};
 use super::{prune, reach};
 use crate::clock;
 use crate::error::{Error, Result};
@@ -71,27 +71,40 @@ pub fn candidates(
     for file in files {
         file.check()?;
     }
-    let seen = Arc::new(Mutex::new(Seen::default()));
+    let seen = Mutex::new(Seen::default());
     let skipped = Mutex::new(Vec::new());
     let read = |task: Task, send: &dyn Fn(Lines) -> bool| -> Result<()> {
         let file = &files[task.file];
-        let test = CandidateTest::of(file, task.group);
-        let rest = rest_of(file.positions.all(), &test.roots());
-        let sets = [test.roots(), rest].map(|roots| file.ranges(task.group, &roots));
-        let bytes = file.origin.open(sets.to_vec())?;
-        if test.with_tested(|tested| prune::can_hold(file, task.group, &bytes, tested))? {
-            return read_candidates(file, task.group, &bytes, test, &seen, send);
+        let bytes = file.origin.open()?;
+        locked(&seen).lines += file.rows(task.group);
+        let rows = candidate_rows(file, task.group, &bytes)?;
+        if rows.is_empty() {
+            locked(&skipped).push(task);
+            return Ok(());
         }
-        seen.lock().unwrap_or_else(PoisonError::into_inner).lines += file.rows(task.group);
-        skipped.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+        take(file, task.group, &bytes, (&rows, &file.positions.all()), send)?;
+        let known = locked(&seen).watermark;
+        let watermark = reach::of_group(file, task.group, &bytes, known)?;
+        let mut seen = locked(&seen);
+        seen.watermark = seen.watermark.max(watermark);
         Ok(())
     };
     in_parallel(files, watch, &read, sink)?;
-    let mut seen = *seen.lock().unwrap_or_else(PoisonError::into_inner);
-    let skipped = skipped.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let skipped: Vec<(&BillFile, usize)> = skipped.iter().map(|task| (&files[task.file], task.group)).collect();
+    let mut seen = *locked(&seen);
+    let skipped = std::mem::take(&mut *locked(&skipped));
+    let skipped: Vec<(&BillFile, usize)> = skipped.iter().map(|task: &Task| (&files[task.file], task.group)).collect();
     seen.watermark = reach::beyond(seen.watermark, &skipped)?;
     Ok(seen)
+}
+
+/// The lines of a row group that may be Bedrock's.
+fn candidate_rows(file: &BillFile, group: usize, bytes: &Chunks) -> Result<Vec<u32>> {
+    let open = prune::open_columns(file, group, bytes, &tested(file, group))?;
+    wanted(file, group, bytes, &open)
+}
+
+fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Streams the tagged lines whose resource is one of the wanted consumers: the second pass of rung 3.
@@ -100,11 +113,11 @@ pub fn candidates(
 /// Of several the one of the first file and row group, whoever found it first.
 pub fn consumers(
     files: &[BillFile],
-    wanted: &(dyn Fn(&str) -> bool + Sync),
+    is_wanted: &(dyn Fn(&str) -> bool + Sync),
     watch: &dyn Watch,
     sink: &mut dyn FnMut(&BillFile, &Lines) -> Result<()>,
 ) -> Result<()> {
-    let read = |task: Task, send: &dyn Fn(Lines) -> bool| read_consumers(&files[task.file], task.group, wanted, send);
+    let read = |task: Task, send: &dyn Fn(Lines) -> bool| read_consumers(&files[task.file], task.group, is_wanted, send);
     in_parallel(files, watch, &read, sink)
 }
 
@@ -212,35 +225,10 @@ impl Drop for Share<'_> {
     }
 }
 
-fn rest_of(all: Vec<usize>, known: &[usize]) -> Vec<usize> {
-    all.into_iter().filter(|root| !known.contains(root)).collect()
-}
-
-fn read_candidates(
-    file: &BillFile,
-    group: usize,
-    bytes: &Chunks,
-    test: CandidateTest,
-    seen: &Arc<Mutex<Seen>>,
-    send: &dyn Fn(Lines) -> bool,
-) -> Result<()> {
-    let mask = file.mask(test.roots());
-    let seen = Arc::clone(seen);
-    let predicate = ArrowPredicateFn::new(mask, move |batch| {
-        let watermark = test.watermark(&batch)?;
-        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.lines += batch.num_rows() as u64;
-        seen.watermark = seen.watermark.max(watermark);
-        drop(seen);
-        test.keep(&batch)
-    });
-    read_group(file, group, bytes, predicate, &file.positions.all(), send)
-}
-
 fn read_consumers(
     file: &BillFile,
     group: usize,
-    wanted: &(dyn Fn(&str) -> bool + Sync),
+    is_wanted: &(dyn Fn(&str) -> bool + Sync),
     send: &dyn Fn(Lines) -> bool,
 ) -> Result<()> {
     let Some(resource) = file.positions.text(TextColumn::ResourceId) else { return Ok(()) };
@@ -252,56 +240,11 @@ fn read_consumers(
     let mut roots: Vec<usize> = columns.iter().filter_map(|column| file.positions.text(*column)).collect();
     roots.extend(file.positions.time(TimeColumn::UsageStart));
     roots.extend(tags);
-    let sets = [vec![resource], rest_of(roots.clone(), &[resource])].map(|roots| file.ranges(group, &roots));
-    let bytes = file.origin.open(sets.to_vec())?;
-    // The reader borrows the test, so candidates are found first and their tags decoded after.
-    let reader = file.reader(group, &bytes).with_projection(file.mask([resource])).build();
-    let mut keep = Vec::new();
-    for batch in reader.map_err(|error| file.error(&bytes, &error))? {
-        let batch = batch.map_err(|error| file.error(&bytes, &error))?;
-        let resources = texts(batch.column(0)).map_err(|error| file.unfit(&error))?;
-        keep.extend(resources.iter().map(|resource| resource.is_some_and(wanted)));
-    }
-    if !keep.contains(&true) {
-        return Ok(());
-    }
-    let mut at = 0;
-    let predicate = ArrowPredicateFn::new(file.mask([resource]), move |batch| {
-        let rows = &keep[at..at + batch.num_rows()];
-        at += batch.num_rows();
-        Ok(BooleanArray::from(rows.to_vec()))
-    });
-    read_group(file, group, &bytes, predicate, &roots, send)
-}
-
-fn read_group<F>(
-    file: &BillFile,
-    group: usize,
-    bytes: &Chunks,
-    predicate: ArrowPredicateFn<F>,
-    roots: &[usize],
-    send: &dyn Fn(Lines) -> bool,
-) -> Result<()>
-where
-    F: FnMut(RecordBatch) -> Result<BooleanArray, ArrowError> + Send + 'static,
-{
-    let reader = file
-        .reader(group, bytes)
-        .with_projection(file.mask(roots.iter().copied()))
-        .with_row_filter(RowFilter::new(vec![Box::new(predicate)]))
-        .build()
-        .map_err(|error| file.error(bytes, &error))?;
-    for batch in reader {
-        let batch = batch.map_err(|error| file.error(bytes, &error))?;
-        if batch.num_rows() == 0 {
-            continue;
-        }
-        let lines = Lines::new(&batch, &file.positions, file.metadata.schema()).map_err(|error| file.unfit(&error))?;
-        if !send(lines) {
-            break;
-        }
-    }
-    Ok(())
+    let bytes = file.origin.open()?;
+    bytes.load(&file.ranges(group, &[resource])).map_err(|error| file.error(&bytes, &error))?;
+    let tested = Tested { root: resource, test: Test::of(is_wanted), is_wide: true };
+    let rows = wanted(file, group, &bytes, &[tested])?;
+    if rows.is_empty() { Ok(()) } else { take(file, group, &bytes, (&rows, &roots), send) }
 }
 
 /// The billing periods whose lines a plain file holds.
@@ -322,29 +265,31 @@ pub fn periods_in(place: &Place, entry: &Entry) -> Result<BTreeSet<String>> {
 }
 
 fn add_periods(file: &BillFile, group: usize, roots: &[usize], periods: &mut BTreeSet<String>) -> Result<()> {
-    let bytes = file.origin.open(vec![file.ranges(group, roots)])?;
-    let reader = file.reader(group, &bytes).with_projection(file.mask(roots.iter().copied())).build();
-    let mut last = None;
-    for batch in reader.map_err(|error| file.error(&bytes, &error))? {
-        let batch = batch.map_err(|error| file.error(&bytes, &error))?;
-        let lines = Lines::new(&batch, &file.positions, file.metadata.schema()).map_err(|error| file.unfit(&error))?;
+    let bytes = file.origin.open()?;
+    let rows: Vec<u32> = (0..u32::try_from(file.rows(group)).unwrap_or(u32::MAX)).collect();
+    let (periods, timeless) = (RefCell::new(periods), Cell::new(None));
+    take(file, group, &bytes, (&rows, roots), &|lines| {
+        let mut last = None;
         for row in 0..lines.len {
-            let Some(instant) = lines.period_time(row) else { return Err(timeless(file, &lines, row)) };
+            let Some(instant) = lines.period_time(row) else {
+                timeless.set(Some(lines.row_number(row)));
+                return false;
+            };
             let day = clock::day_of(instant);
             if last != Some(day) {
-                periods.insert(clock::month_of(day));
+                periods.borrow_mut().insert(clock::month_of(day));
                 last = Some(day);
             }
         }
-    }
-    Ok(())
+        true
+    })?;
+    timeless.get().map_or(Ok(()), |number| Err(timeless_line(file, number)))
 }
 
 /// A line of a plain file that nothing assigns to a period.
-fn timeless(file: &BillFile, lines: &Lines, row: usize) -> Error {
-    let number = lines.row_number(row).map_or(String::new(), |number| format!(": row {number}"));
+fn timeless_line(file: &BillFile, number: u64) -> Error {
     Error::input(
-        format!("{}{number}", file.name),
+        format!("{}: row {number}", file.name),
         "the line has no time, so it belongs to no billing period",
         "export again with `bill_billing_period_start_date`, or keep the export's folders by period",
     )

@@ -1,0 +1,158 @@
+//! Finding: which lines of a row group hold a value that passes a test.
+//!
+//! Where a dictionary lists every value and none passes, not even the pages are read; where some do,
+//! the indices are looked at; only plain texts are tested one by one.
+
+use parquet::basic::{Encoding, Type};
+
+use super::Stop;
+use super::leaf::{DataPage, Dictionary, Leaf, Plain};
+use super::levels::{Lists, levels_of};
+
+/// Lines of a row group, each marked or not.
+#[derive(Debug, Clone)]
+pub struct Marks(Vec<u64>);
+
+impl Marks {
+    /// No line of so many is marked.
+    pub fn none(rows: usize) -> Self {
+        Self(vec![0; rows.div_ceil(64)])
+    }
+
+    /// Marks a line.
+    pub fn add(&mut self, row: usize) {
+        if let Some(word) = self.0.get_mut(row / 64) {
+            *word |= 1 << (row % 64);
+        }
+    }
+
+    /// The marked lines, in order.
+    pub fn rows(&self) -> Vec<u32> {
+        let mut rows = Vec::new();
+        for (at, word) in self.0.iter().enumerate() {
+            let mut left = *word;
+            while left != 0 {
+                rows.push((at * 64) as u32 + left.trailing_zeros());
+                left &= left - 1;
+            }
+        }
+        rows
+    }
+}
+
+/// A test of texts.
+#[derive(Clone, Copy)]
+pub struct Test<'a> {
+    /// Whether a text passes.
+    pub passes: &'a (dyn Fn(&str) -> bool + Sync),
+    /// What every text that passes begins with; it spares most texts the look.
+    pub prefix: &'static str,
+}
+
+impl std::fmt::Debug for Test<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Test").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Test<'a> {
+    /// A test that looks at every text.
+    pub const fn of(passes: &'a (dyn Fn(&str) -> bool + Sync)) -> Self {
+        Self { passes, prefix: "" }
+    }
+
+    /// Whether bytes are a text that passes.
+    ///
+    /// # Errors
+    /// Where they are no text, which the general reader says better.
+    pub fn holds(&self, text: &[u8]) -> Result<bool, Stop> {
+        if !text.starts_with(self.prefix.as_bytes()) {
+            return Ok(false);
+        }
+        Ok((self.passes)(std::str::from_utf8(text).map_err(|_| Stop::Declined)?))
+    }
+}
+
+/// Marks every line with a value that passes, in a column of texts or in the values of a map.
+///
+/// # Errors
+/// Where a page is written in a way that is read elsewhere, or is damaged.
+pub fn mark(mut leaf: Leaf, keys: Option<Leaf>, test: Test<'_>, marks: &mut Marks) -> Result<(), Stop> {
+    let is_flat = keys.is_none() && leaf.max_repetition == 0 && leaf.max_definition <= 1;
+    let is_map = keys.is_some() && leaf.max_repetition == 1;
+    if leaf.physical != Type::BYTE_ARRAY || !(is_flat || is_map) {
+        return Err(Stop::Declined);
+    }
+    leaf.read_dictionary()?;
+    let passing = leaf.dictionary.as_ref().map(|dictionary| passing(dictionary, test)).transpose()?;
+    let passing = passing.unwrap_or_default();
+    // Levels, which in a column without lists are lines.
+    let mut found: Vec<u32> = Vec::new();
+    let mut first = 0;
+    while let Some(page) = leaf.page()? {
+        let values = passing_of(&page, leaf.dictionary.as_ref(), &passing, test)?;
+        let max = leaf.max_definition;
+        levels_of(page.definition(max), max, &values, |level| {
+            let level = first + level as usize;
+            if is_map { found.push(level as u32) } else { marks.add(level) }
+        })?;
+        first += page.levels;
+    }
+    match keys {
+        Some(keys) if !found.is_empty() => mark_lists(keys, &found, marks),
+        _ => Ok(()),
+    }
+}
+
+/// Which of a dictionary's values pass.
+pub fn passing(dictionary: &Dictionary, test: Test<'_>) -> Result<Vec<bool>, Stop> {
+    let text = |at: usize| dictionary.text(at).ok_or_else(|| Stop::damaged("a dictionary ends too early"));
+    (0..dictionary.len()).map(|at| test.holds(text(at)?)).collect()
+}
+
+/// The places of a page's values that pass.
+fn passing_of(
+    page: &DataPage,
+    dictionary: Option<&Dictionary>,
+    passing: &[bool],
+    test: Test<'_>,
+) -> Result<Vec<u32>, Stop> {
+    let mut values = Vec::new();
+    if page.is_dictionary() {
+        if dictionary.is_none() {
+            return Err(Stop::damaged("a page needs a dictionary that is not there"));
+        }
+        let mut passing_ones = passing.iter().enumerate().filter(|(_, passes)| **passes).map(|(at, _)| at as u32);
+        match (passing_ones.next(), passing_ones.next()) {
+            (None, _) => {}
+            (Some(one), None) => page.indices()?.passing(|index| index == one, |at| values.push(at as u32))?,
+            _ => {
+                let passes = |index: u32| passing.get(index as usize).is_some_and(|passes| *passes);
+                page.indices()?.passing(passes, |at| values.push(at as u32))?;
+            }
+        }
+        return Ok(values);
+    }
+    if page.encoding != Encoding::PLAIN {
+        return Err(Stop::Declined);
+    }
+    let mut texts = Plain::new(&page.values);
+    for at in 0..page.present {
+        if test.holds(texts.next()?)? {
+            values.push(at as u32);
+        }
+    }
+    Ok(values)
+}
+
+/// Marks the lines to which levels of a list column belong.
+fn mark_lists(mut keys: Leaf, found: &[u32], marks: &mut Marks) -> Result<(), Stop> {
+    let mut lists = Lists::default();
+    let mut wanted = found;
+    let mut first = 0;
+    while let (Some(page), false) = (keys.page()?, wanted.is_empty()) {
+        lists.lines_of(page.repetition(keys.max_repetition), first, &mut wanted, |line| marks.add(line))?;
+        first += page.levels;
+    }
+    Ok(())
+}
