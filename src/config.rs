@@ -17,6 +17,11 @@ use crate::spelling;
 
 mod reach;
 
+/// Memory for `ingest` where nothing is said.
+const DEFAULT_MEMORY_MIB: usize = 256;
+/// Memory that the program and its readers take whatever the bill.
+const LEAST_MEMORY_MIB: usize = 128;
+
 /// Everything the user can say.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,6 +56,9 @@ pub struct Config {
     /// Where facts are kept.
     #[serde(default)]
     pub store: Store,
+    /// What the program may take.
+    #[serde(default)]
+    pub limits: Limits,
     /// What counts as a jump, and what wakes somebody.
     #[serde(default)]
     pub anomaly: Anomaly,
@@ -264,6 +272,21 @@ impl Default for Store {
     }
 }
 
+/// What the program may take.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Memory for `ingest`, in MiB; 256 where absent.
+    pub memory_mib: Option<usize>,
+}
+
+impl Limits {
+    /// Memory for `ingest`, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.memory_mib.unwrap_or(DEFAULT_MEMORY_MIB).saturating_mul(1 << 20)
+    }
+}
+
 /// What counts as a jump.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -379,6 +402,10 @@ impl Config {
             if s3_address(path).is_some_and(|(bucket, _)| bucket.is_empty()) {
                 return wrong(key.into(), format!("{path} names no bucket"), "write `s3://bucket/prefix`");
             }
+        }
+        if self.limits.memory_mib.is_some_and(|memory| memory < LEAST_MEMORY_MIB) {
+            let what = format!("it must be at least {LEAST_MEMORY_MIB}");
+            return wrong("[limits] memory_mib".into(), what, "256 is the usual number");
         }
         if self.store.keep_days.is_some_and(|days| days < 1) {
             return wrong("[store] keep_days".into(), "it must be at least 1".into(), "90 is the usual number");

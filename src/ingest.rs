@@ -13,6 +13,7 @@ use crate::watch::{Level, Message, Watch};
 
 mod exports;
 mod live;
+mod making;
 mod measured;
 mod period;
 

@@ -47,16 +47,28 @@
 //! the metric sources that have a path; and finds each export's periods ([`sources::bill::layout`]). For
 //! each period it asks CloudWatch for what is open, where that is a source, in the accounts and regions
 //! of the bill, and compares the fingerprint with the stored one. If anything differs, the files are
-//! scanned ([`sources::bill::scan`]), lines become charges ([`normalise::lines`]), charges are attributed
-//! ([`attribute::Ladder`]), the law is checked, and five Parquet files replace the old ones
-//! ([`facts::store`]), which are kept for as long as a run that saw them ([`facts::history`]).
+//! scanned ([`sources::bill::scan`]), lines become charges ([`normalise::lines`]) and are gathered
+//! ([`normalise::gathered`]). Then one stretch of time after the other, a day most often, is attributed
+//! ([`attribute::Ladder`]), the law is checked, and what was written stretch by stretch replaces the old
+//! five Parquet files ([`facts::store`]), which are kept for as long as a run that saw them
+//! ([`facts::history`]).
 //! [`metrics::Engine`] then registers a snapshot of the tables for SQL.
+//!
+//! # What makes it fast, and keeps it small
+//!
+//! * A row group is read only where its dictionaries can hold a candidate ([`sources::bill::prune`]).
+//! * Wanted lines are taken straight from the pages ([`sources::bill::pages`]): of a page the indices of
+//!   wanted lines, of a dictionary the values that they point to, of a map the entries of wanted lines.
+//!   What is written in a rarer way goes through the `parquet` crate's reader ([`sources::bill::take`]).
+//! * What follows from a value is found once a batch ([`normalise::known`]), since a bill repeats itself.
+//! * `[limits] memory_mib` is kept at any number of lines: what was gathered beyond its share goes to a
+//!   nameless temporary file, and comes back by the day, or by the hour where a day is large.
 //!
 //! # Where things lie
 //!
 //! [`place`] is a folder, on this machine or in S3; [`aws`] is the one door to AWS: credentials, retries,
 //! and what a refusal means. A bill's file is read through [`sources::bill::chunks`]: a decoder asks for
-//! bytes, and of a remote file gets the few ranges that were planned. [`sources::bill::prune`] asks the
+//! bytes, and of a remote file gets the few ranges that were loaded beforehand. [`sources::bill::prune`] asks the
 //! dictionaries of a row group whether it can hold a candidate, [`sources::bill::reach`] how far the
 //! skipped ones reach. What changes seldom is known by its ETag ([`sources::bill::known`]); points that
 //! came over the network are kept in the store ([`facts::points`]).

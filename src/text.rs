@@ -1,7 +1,8 @@
 //! Interned text: a bill repeats the same few thousand strings, so rows hold small numbers.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 /// An interned text; `Text::NULL` is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -16,22 +17,31 @@ impl Text {
         self.0 == 0
     }
 
+    /// Its place among the texts of its collection; zero where unknown.
+    pub fn number(self) -> usize {
+        self.0 as usize
+    }
+
     /// This text, or the other where this is unknown.
     pub fn or(self, other: Self) -> Self {
         if self.is_null() { other } else { self }
     }
 }
 
-/// Every distinct text of one billing period.
+/// Distinct texts, one behind the other.
 #[derive(Debug)]
 pub struct Texts {
-    by_number: Vec<Arc<str>>,
-    by_text: HashMap<Arc<str>, u32>,
+    all: String,
+    /// By number: where the text ends.
+    ends: Vec<usize>,
+    places: HashTable<u32>,
+    hasher: DefaultHashBuilder,
 }
 
 impl Default for Texts {
     fn default() -> Self {
-        Self { by_number: vec!["".into()], by_text: HashMap::new() }
+        // The empty text, number zero, is the unknown.
+        Self { all: String::new(), ends: vec![0], places: HashTable::new(), hasher: DefaultHashBuilder::default() }
     }
 }
 
@@ -41,19 +51,38 @@ impl Texts {
         if text.is_empty() {
             return Text::NULL;
         }
-        if let Some(number) = self.by_text.get(text) {
-            return Text(*number);
+        let known = self.find(text);
+        if !known.is_null() {
+            return known;
         }
-        let number = u32::try_from(self.by_number.len()).expect("fewer than 2^32 distinct texts");
-        let text: Arc<str> = text.into();
-        self.by_number.push(Arc::clone(&text));
-        self.by_text.insert(text, number);
+        let number = u32::try_from(self.ends.len()).expect("fewer than 2^32 distinct texts");
+        self.all.push_str(text);
+        self.ends.push(self.all.len());
+        let Self { all, ends, places, hasher } = self;
+        places.insert_unique(hasher.hash_one(text), number, |at| hasher.hash_one(slice(all, ends, *at)));
         Text(number)
     }
 
     /// The number of a text that is known already; null where it is not.
     pub fn find(&self, text: &str) -> Text {
-        self.by_text.get(text).map_or(Text::NULL, |number| Text(*number))
+        let is_it = |at: &u32| slice(&self.all, &self.ends, *at) == text;
+        self.places.find(self.hasher.hash_one(text), is_it).map_or(Text::NULL, |number| Text(*number))
+    }
+
+    /// How many texts there are, the unknown among them.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Every text in order of number.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        (0..self.ends.len() as u32).map(|at| slice(&self.all, &self.ends, at))
+    }
+
+    /// Bytes that the texts take.
+    pub fn bytes(&self) -> usize {
+        const PLACE: usize = 5;
+        self.all.capacity() + self.ends.capacity() * size_of::<usize>() + self.places.capacity() * PLACE
     }
 
     /// The number of a text that may be unknown.
@@ -63,7 +92,7 @@ impl Texts {
 
     /// The text, or `None` where unknown.
     pub fn get(&self, text: Text) -> Option<&str> {
-        if text.is_null() { None } else { Some(&self.by_number[text.0 as usize]) }
+        if text.is_null() { None } else { Some(slice(&self.all, &self.ends, text.0)) }
     }
 
     /// The text, or an empty one where unknown.
@@ -73,14 +102,19 @@ impl Texts {
 
     /// Position of every text in sorted order, so that rows sort by text at the price of integers.
     pub fn ranks(&self) -> Ranks {
-        let mut order: Vec<u32> = (0..self.by_number.len() as u32).collect();
-        order.sort_unstable_by(|a, b| self.by_number[*a as usize].cmp(&self.by_number[*b as usize]));
+        let mut order: Vec<u32> = (0..self.ends.len() as u32).collect();
+        order.sort_unstable_by(|a, b| slice(&self.all, &self.ends, *a).cmp(slice(&self.all, &self.ends, *b)));
         let mut ranks = vec![0; order.len()];
         for (rank, number) in order.into_iter().enumerate() {
             ranks[number as usize] = rank as u32;
         }
         Ranks(ranks)
     }
+}
+
+fn slice<'a>(all: &'a str, ends: &[usize], at: u32) -> &'a str {
+    let at = at as usize;
+    if at == 0 { "" } else { &all[ends[at - 1]..ends[at]] }
 }
 
 /// Sort positions made by [`Texts::ranks`].

@@ -3,15 +3,42 @@
 //! A Lambda function's session is its name, an EC2 instance's its id, an ECS task's its task id. Only
 //! a match with a real tagged resource in the same account's bill counts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashSet};
 
 use super::carriers::TagReader;
 use super::owner::{KEYS, OwnerTexts};
 use crate::clock;
 use crate::text::{Text, Texts};
 
-/// Session names without an owner, by account.
-pub type Wanted = BTreeSet<(String, String)>;
+/// Session names without an owner.
+///
+/// Session names may be as many as calls, so only a hash of each is kept: a resource of another name
+/// that has the same hash is looked at in vain, and matched by its name all the same.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    names: HashSet<u64>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Wanted {
+    /// Adds a session name.
+    pub fn add(&mut self, session: &str) {
+        self.names.insert(self.hasher.hash_one(session));
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// Whether a resource may be one whose name is wanted.
+    pub fn may_be(&self, resource: &str) -> bool {
+        session_name(resource).is_some_and(|name| self.names.contains(&self.hasher.hash_one(name)))
+    }
+}
 
 /// The name under which a resource would appear as a session.
 pub fn session_name(resource: &str) -> Option<&str> {
@@ -35,6 +62,8 @@ pub fn session_name(resource: &str) -> Option<&str> {
 pub struct Consumers {
     /// By account and session name: by resource, by day, the owner that its tags name.
     found: BTreeMap<(String, String), BTreeMap<String, BTreeMap<i32, OwnerTexts>>>,
+    /// Every text of the owners.
+    texts: Texts,
 }
 
 /// What a look-up said.
@@ -44,7 +73,7 @@ pub enum Match {
     None,
     /// Several do, and they disagree.
     Ambiguous,
-    /// This resource, with this owner.
+    /// This resource, with this owner, whose values [`Consumers::text`] spells.
     Owner(String, OwnerTexts),
 }
 
@@ -55,11 +84,12 @@ impl Consumers {
         account: &str,
         resource: &str,
         time: i64,
-        tags: Text,
+        tags: &str,
         reader: &mut TagReader<'_>,
-        texts: &mut Texts,
     ) {
         let Some(name) = session_name(resource) else { return };
+        let texts = &mut self.texts;
+        let tags = texts.intern(tags);
         let owner = reader.read(tags, texts).resource;
         if owner == [Text::NULL; KEYS] {
             return;
@@ -71,6 +101,11 @@ impl Consumers {
         if order(&owner) > order(held) {
             *held = owner;
         }
+    }
+
+    /// A found owner's value.
+    pub fn text(&self, text: Text) -> Option<&str> {
+        self.texts.get(text)
     }
 
     /// The owner of a session on a day: the tags in effect then, else the first that came later. A

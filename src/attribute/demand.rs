@@ -1,13 +1,14 @@
 //! Demand: what owners were measured to have used, in the bill's own words.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::Fact;
 use super::owner::{KEYS, OwnerTexts, Vocabulary};
 use crate::classify;
 use crate::clock;
 use crate::config::OWNER_NAMES;
 use crate::normalise::trust::Trust;
-use crate::normalise::{Charge, Charges};
+use crate::normalise::{Charge, Charges, UNBLENDED};
 use crate::schema::ChargeText;
 use crate::sources::cloudwatch::{HourSample, Scope};
 use crate::text::{Text, Texts};
@@ -67,74 +68,83 @@ pub struct MeasuredModel {
     pub is_bare_id: bool,
 }
 
-/// Application inference profiles of the bill, by account and short id.
+/// Account and short id of a profile.
+type ProfileKey = (String, String);
+
+/// Application inference profiles of the bill that metrics speak of.
 #[derive(Debug, Default)]
 pub struct Profiles {
-    models: HashMap<(Text, String), [Text; 3]>,
-    /// Owners by day, since a profile may change hands.
-    owners: HashMap<(Text, String), BTreeMap<i32, OwnerTexts>>,
+    /// Those that metrics may mean; of others nothing is kept.
+    asked: BTreeSet<ProfileKey>,
+    /// Cost by publisher, name and tier of the model.
+    models: BTreeMap<ProfileKey, BTreeMap<[String; 3], i128>>,
+    /// Cost by day and owner, since a profile may change hands.
+    owners: BTreeMap<ProfileKey, BTreeMap<i32, BTreeMap<[String; KEYS], i128>>>,
 }
 
 impl Profiles {
-    /// Learns model and owner of every profile from the bill's own lines; of several the one with the
-    /// highest cost counts.
-    pub fn learn<'a>(charges: impl Iterator<Item = (&'a Charge, OwnerTexts)>, texts: &Texts) -> Self {
-        type Costs<Key> = BTreeMap<(Text, String), BTreeMap<Key, i128>>;
-        let mut models: Costs<[Text; 3]> = BTreeMap::new();
-        let mut owners: Costs<(i32, OwnerTexts)> = BTreeMap::new();
-        for (charge, owner) in charges {
-            let resource = texts.str(charge.text(ChargeText::ResourceId));
-            let Some(short) = profile_id(resource) else { continue };
-            let key = (charge.text(ChargeText::SubAccountId), short.to_string());
-            let cost = charge.amounts[crate::normalise::UNBLENDED].unwrap_or(0);
+    /// The profiles that samples may mean.
+    pub fn asked_by(samples: &[HourSample]) -> Self {
+        let key = |sample: &HourSample| Some((sample.account_id.clone(), short_id(sample.model_id.as_deref()?).into()));
+        Self { asked: samples.iter().filter_map(key).collect(), ..Self::default() }
+    }
+
+    /// Whether metrics may mean any.
+    pub fn is_asked(&self) -> bool {
+        !self.asked.is_empty()
+    }
+
+    /// Learns the models of profiles from the bill's own lines; of several the one with the highest
+    /// cost counts.
+    pub fn learn_models(&mut self, charges: &Charges) {
+        for charge in &charges.rows {
+            let Some(key) = self.key(charge, &charges.texts) else { continue };
             let model = [ChargeText::PublisherName, ChargeText::ModelName, ChargeText::ModelTier];
-            let model = model.map(|column| charge.text(column));
-            let sum = models.entry(key.clone()).or_default().entry(model).or_default();
-            *sum = sum.saturating_add(cost);
-            let day = clock::day_of(charge.start);
-            let sum = owners.entry(key).or_default().entry((day, owner)).or_default();
-            *sum = sum.saturating_add(cost);
+            let model = model.map(|column| charges.texts.str(charge.text(column)).to_string());
+            let sum = self.models.entry(key).or_default().entry(model).or_default();
+            *sum = sum.saturating_add(charge.amounts[UNBLENDED].unwrap_or(0));
         }
-        // Texts are numbered by arrival, which is not deterministic; their spelling is.
-        let spelled = |texts_of: &[Text]| texts_of.iter().map(|text| texts.str(*text).to_string()).collect::<Vec<_>>();
-        let mut known = Self::default();
-        for (key, costs) in models {
-            let dearest = costs.into_iter().max_by_key(|(model, cost)| (*cost, spelled(model)));
-            known.models.extend(dearest.map(|(model, _)| (key, model)));
+    }
+
+    /// Learns the owners of profiles from facts; of several on a day the one with the highest cost counts.
+    pub fn learn_owners(&mut self, facts: &[Fact], texts: &Texts) {
+        for fact in facts {
+            let Some(key) = self.key(&fact.charge, texts) else { continue };
+            let owner = fact.owner.map(|text| texts.str(text).to_string());
+            let days = self.owners.entry(key).or_default();
+            let sum = days.entry(clock::day_of(fact.charge.start)).or_default().entry(owner).or_default();
+            *sum = sum.saturating_add(fact.charge.amounts[UNBLENDED].unwrap_or(0));
         }
-        for (key, costs) in owners {
-            let mut by_day: BTreeMap<i32, (i128, OwnerTexts)> = BTreeMap::new();
-            for ((day, owner), cost) in costs {
-                let held = by_day.entry(day).or_insert((cost, owner));
-                if (cost, spelled(&owner)) > (held.0, spelled(&held.1)) {
-                    *held = (cost, owner);
-                }
-            }
-            known.owners.insert(key, by_day.into_iter().map(|(day, (_, owner))| (day, owner)).collect());
+    }
+
+    fn key(&self, charge: &Charge, texts: &Texts) -> Option<ProfileKey> {
+        let short = profile_id(texts.str(charge.text(ChargeText::ResourceId)))?;
+        if self.asked.is_empty() {
+            return None;
         }
-        known
+        let key = (texts.str(charge.text(ChargeText::SubAccountId)).to_string(), short.to_string());
+        self.asked.contains(&key).then_some(key)
     }
 
     /// Who owned a profile on a day: as its bill lines of that day say, else of the last day before,
     /// else of the first after.
-    pub fn owner(&self, account: Text, id: &str, day: i32) -> OwnerTexts {
-        let short = profile_id(id).unwrap_or(id);
-        let Some(days) = self.owners.get(&(account, short.to_string())) else { return OwnerTexts::default() };
+    pub fn owner(&self, account: &str, id: &str, day: i32) -> Option<&[String; KEYS]> {
+        let days = self.owners.get(&(account.to_string(), short_id(id).to_string()))?;
         let then = days.range(..=day).next_back().or_else(|| days.range(day..).next());
-        then.map(|(_, owner)| *owner).unwrap_or_default()
+        dearest(then?.1)
     }
 
     /// The short id of a profile of the bill, where a metric's model text is one.
-    pub fn id<'a>(&self, account: Text, id: &'a str) -> Option<&'a str> {
-        let short = profile_id(id).unwrap_or(id);
-        self.models.contains_key(&(account, short.to_string())).then_some(short)
+    pub fn id<'a>(&self, account: &str, id: &'a str) -> Option<&'a str> {
+        let short = short_id(id);
+        self.models.contains_key(&(account.to_string(), short.to_string())).then_some(short)
     }
 
     /// What a metric's model text means; `None` where it means nothing known.
-    pub fn resolve(&self, account: Text, id: &str, texts: &mut Texts) -> Option<MeasuredModel> {
-        let short = profile_id(id).unwrap_or(id);
-        if let Some(model) = self.models.get(&(account, short.to_string())) {
-            return Some(MeasuredModel { model: *model, ..MeasuredModel::default() });
+    pub fn resolve(&self, account: &str, id: &str, texts: &mut Texts) -> Option<MeasuredModel> {
+        if let Some(models) = self.models.get(&(account.to_string(), short_id(id).to_string())) {
+            let model = dearest(models)?.each_ref().map(|text| texts.intern(text));
+            return Some(MeasuredModel { model, ..MeasuredModel::default() });
         }
         if let Some(tier) = classify::tier_word(id) {
             return Some(MeasuredModel { tier: texts.intern(tier), ..MeasuredModel::default() });
@@ -150,6 +160,16 @@ impl Profiles {
             ..MeasuredModel::default()
         })
     }
+}
+
+/// Of several the one with the highest cost, and of those the one that is spelled last.
+fn dearest<Named: Ord>(costs: &BTreeMap<Named, i128>) -> Option<&Named> {
+    costs.iter().max_by_key(|(named, cost)| (**cost, *named)).map(|(named, _)| named)
+}
+
+/// A profile's short id, from that or its ARN.
+fn short_id(id: &str) -> &str {
+    profile_id(id).unwrap_or(id)
 }
 
 /// Whether a text that names a model is its id (`vendor.model…`, or the model's ARN) and no display name.
@@ -178,9 +198,9 @@ pub fn owner_of(sample: &HourSample, vocabulary: &Vocabulary, texts: &mut Texts)
     owner
 }
 
-/// The owner series of a period as demands. Model texts without a meaning are counted.
+/// The owner series of a stretch of time as demands. Model texts without a meaning are counted.
 pub fn demands(
-    samples: &[HourSample],
+    samples: &[&HourSample],
     profiles: &Profiles,
     vocabulary: &Vocabulary,
     charges: &mut Charges,
@@ -194,7 +214,7 @@ pub fn demands(
         if owner[super::owner::WORKLOAD].is_null() || tokens.iter().all(Option::is_none) {
             continue;
         }
-        let account = texts.intern(&sample.account_id);
+        let account = &sample.account_id;
         let profile = sample.model_id.as_deref().and_then(|id| profiles.id(account, id)).map(String::from);
         let measured = match sample.model_id.as_deref() {
             None => Some(MeasuredModel::default()),
@@ -214,7 +234,7 @@ pub fn demands(
             owner,
             start: sample.hour,
             daily: sample.daily,
-            account,
+            account: texts.intern(account),
             region: texts.intern(&sample.region),
             model,
             routing: measured.routing,

@@ -25,8 +25,7 @@ use rules::Rules;
 use tokens::{Claims, TokenRow};
 
 use crate::clock;
-use crate::config::{Config, OWNER_NAMES, SharedPolicy};
-use crate::error::Result;
+use crate::config::{Config, OWNER_NAMES};
 use crate::money;
 use crate::normalise::trust::Trust;
 use crate::normalise::{Amounts, Charge, Charges, QUANTITY, UNBLENDED};
@@ -121,20 +120,17 @@ pub fn is_allocable(category: &str) -> bool {
     matches!(category, "Usage" | "Purchase")
 }
 
-/// The sessions that rungs 1 and 2 leave without a workload: what the second pass looks for.
-pub fn unnamed_sessions(charges: &mut Charges, vocabulary: &Vocabulary) -> Wanted {
+/// Adds the sessions that rungs 1 and 2 leave without a workload: what the second pass looks for.
+pub fn add_unnamed_sessions(charges: &mut Charges, vocabulary: &Vocabulary, wanted: &mut Wanted) {
     let mut reader = TagReader::new(vocabulary);
-    let mut wanted = Wanted::new();
     for charge in &charges.rows {
         let carriers = reader.read(charge.text(ChargeText::Tags), &mut charges.texts);
         let named = carriers.resource[WORKLOAD].or(carriers.principal[WORKLOAD]);
         let arn = charges.texts.str(charge.text(ChargeText::PrincipalArn));
         if let (true, Some(session)) = (named.is_null(), principal::session(arn)) {
-            let account = charges.texts.str(charge.text(ChargeText::SubAccountId)).to_string();
-            wanted.insert((account, session.to_string()));
+            wanted.add(session);
         }
     }
-    wanted
 }
 
 /// Everything that the ladder asks.
@@ -148,7 +144,7 @@ pub struct Ladder<'a> {
 }
 
 impl<'a> Ladder<'a> {
-    /// Builds the ladder for one period.
+    /// Builds the ladder for the charges of a stretch of time.
     pub fn new(config: &'a Config, vocabulary: &'a Vocabulary, consumers: &'a Consumers, texts: &mut Texts) -> Self {
         let rules = Rules::new(config, vocabulary, texts);
         Self { config, vocabulary, rules, consumers, reader: TagReader::new(vocabulary) }
@@ -158,16 +154,15 @@ impl<'a> Ladder<'a> {
     pub fn attribute(
         mut self,
         charges: &mut Charges,
-        samples: &[HourSample],
+        samples: &[&HourSample],
+        profiles: &Profiles,
         trust: &mut Trust,
-    ) -> Result<(Vec<Fact>, Profiles)> {
+    ) -> Vec<Fact> {
         let mut standings = Vec::with_capacity(charges.rows.len());
         for charge in &charges.rows {
             standings.push(self.upper_rungs(charge, &mut charges.texts, trust));
         }
-        let profiles =
-            Profiles::learn(charges.rows.iter().zip(standings.iter().map(|standing| standing.owner)), &charges.texts);
-        let (rows, claims) = self.claims(charges, &standings, samples, &profiles, trust);
+        let (rows, claims) = self.claims(charges, &standings, samples, profiles, trust);
         let mut facts = Vec::with_capacity(charges.rows.len());
         let mut evidence = Evidence::default();
         let ranks = charges.texts.ranks();
@@ -199,12 +194,7 @@ impl<'a> Ladder<'a> {
                 });
             }
         }
-        // Demand needed the profiles' models; measured calls belong to whom the facts say.
-        let profiles = Profiles::learn(facts.iter().map(|fact| (&fact.charge, fact.owner)), &charges.texts);
-        if self.config.shared.policy == SharedPolicy::ProRata {
-            facts = shared::spread(facts, &mut charges.texts);
-        }
-        Ok((facts, profiles))
+        facts
     }
 
     /// Rungs 1 to 4.
@@ -254,6 +244,7 @@ impl<'a> Ladder<'a> {
             }
             Match::Owner(resource, owner) => {
                 let id = texts.intern(&resource);
+                let owner = owner.map(|text| texts.intern_opt(self.consumers.text(text)));
                 standing.fill(Method::ConsumerTag, owner, id);
             }
         }
@@ -277,7 +268,7 @@ impl<'a> Ladder<'a> {
         &self,
         charges: &mut Charges,
         standings: &[Standing],
-        samples: &[HourSample],
+        samples: &[&HourSample],
         profiles: &Profiles,
         trust: &mut Trust,
     ) -> (Vec<Option<usize>>, Claims) {

@@ -6,64 +6,75 @@
 use std::collections::BTreeMap;
 
 use super::{Fact, Method};
-use crate::attribute::owner::{KEYS, OwnerTexts};
+use crate::attribute::owner::KEYS;
 use crate::money;
 use crate::normalise::{Amounts, BILLED, Charge};
 use crate::schema::ChargeText;
-use crate::text::{Text, Texts};
+use crate::text::Texts;
 
-type Owners = BTreeMap<[String; KEYS], (OwnerTexts, i128)>;
+type Owners = BTreeMap<[String; KEYS], i128>;
 
-/// Spreads every not allocable fact.
-pub fn spread(facts: Vec<Fact>, texts: &mut Texts) -> Vec<Fact> {
-    let mut by_account: BTreeMap<(Text, Text, Text), Owners> = BTreeMap::new();
-    let mut by_payer: BTreeMap<(Text, Text), Owners> = BTreeMap::new();
-    let key = |charge: &Charge| {
-        (
-            charge.text(ChargeText::BillingAccountId),
-            charge.text(ChargeText::BillingCurrency),
-            charge.text(ChargeText::SubAccountId),
-        )
-    };
-    let usage = texts.intern("Usage");
-    for fact in facts.iter().filter(|fact| fact.charge.text(ChargeText::ChargeCategory) == usage) {
-        let (payer, currency, account) = key(&fact.charge);
-        let cost = fact.charge.amounts[BILLED].unwrap_or(0);
-        let name = fact.owner.map(|text| texts.str(text).to_string());
-        for owners in
-            [by_account.entry((payer, currency, account)).or_default(), by_payer.entry((payer, currency)).or_default()]
-        {
-            let sum = &mut owners.entry(name.clone()).or_insert((fact.owner, 0)).1;
-            *sum = sum.saturating_add(cost);
-        }
-    }
-    let mut out = Vec::with_capacity(facts.len());
-    for fact in facts {
-        if fact.method != Method::NotAllocable {
-            out.push(fact);
-            continue;
-        }
-        let (payer, currency, account) = key(&fact.charge);
-        let by = by_account
-            .get(&(payer, currency, account))
-            .map(|owners| ("account", account, owners))
-            .filter(|(.., owners)| owners.values().any(|(_, cost)| *cost > 0))
-            .or_else(|| by_payer.get(&(payer, currency)).map(|owners| ("payer", payer, owners)));
-        match by.and_then(|(scope, id, owners)| {
-            Some((format!("workload=pro_rata:{scope} {}", texts.str(id)), split(&fact, owners)?))
-        }) {
-            Some((evidence, parts)) => {
-                let evidence = texts.intern(&evidence);
-                out.extend(parts.into_iter().map(|part| Fact { evidence, ..part }));
-            }
-            None => out.push(fact),
-        }
-    }
-    out
+/// What the owners of usage have spent over a period, by which the rest is spread.
+#[derive(Debug, Default)]
+pub struct Shares {
+    /// By payer, currency and account.
+    by_account: BTreeMap<[String; 3], Owners>,
+    /// By payer and currency.
+    by_payer: BTreeMap<[String; 2], Owners>,
 }
 
-fn split(fact: &Fact, owners: &Owners) -> Option<Vec<Fact>> {
-    let shares: Vec<(&[String; KEYS], i128)> = owners.iter().map(|(name, (_, cost))| (name, *cost)).collect();
+impl Shares {
+    /// Adds what usage has cost.
+    pub fn add(&mut self, facts: &[Fact], texts: &Texts) {
+        for fact in facts.iter().filter(|fact| texts.str(fact.charge.text(ChargeText::ChargeCategory)) == "Usage") {
+            let [payer, currency, account] = key(&fact.charge, texts);
+            let cost = fact.charge.amounts[BILLED].unwrap_or(0);
+            let name = fact.owner.map(|text| texts.str(text).to_string());
+            let of_payer = self.by_payer.entry([payer.clone(), currency.clone()]).or_default();
+            for owners in [self.by_account.entry([payer, currency, account]).or_default(), of_payer] {
+                let sum = owners.entry(name.clone()).or_default();
+                *sum = sum.saturating_add(cost);
+            }
+        }
+    }
+
+    /// Spreads every not allocable fact.
+    pub fn spread(&self, facts: Vec<Fact>, texts: &mut Texts) -> Vec<Fact> {
+        let mut out = Vec::with_capacity(facts.len());
+        for fact in facts {
+            let parts = if fact.method == Method::NotAllocable { self.parts(&fact, texts) } else { None };
+            match parts {
+                Some(parts) => out.extend(parts),
+                None => out.push(fact),
+            }
+        }
+        out
+    }
+
+    fn parts(&self, fact: &Fact, texts: &mut Texts) -> Option<Vec<Fact>> {
+        let [payer, currency, account] = key(&fact.charge, texts);
+        let of_account = self.by_account.get(&[payer.clone(), currency.clone(), account.clone()]);
+        let of_account = of_account.filter(|owners| owners.values().any(|cost| *cost > 0));
+        let (scope, id, owners) = match of_account {
+            Some(owners) => ("account", account, owners),
+            None => {
+                let owners = self.by_payer.get(&[payer.clone(), currency])?;
+                ("payer", payer, owners)
+            }
+        };
+        let evidence = texts.intern(&format!("workload=pro_rata:{scope} {id}"));
+        let parts = split(fact, owners, texts)?;
+        Some(parts.into_iter().map(|part| Fact { evidence, ..part }).collect())
+    }
+}
+
+fn key(charge: &Charge, texts: &Texts) -> [String; 3] {
+    let columns = [ChargeText::BillingAccountId, ChargeText::BillingCurrency, ChargeText::SubAccountId];
+    columns.map(|column| texts.str(charge.text(column)).to_string())
+}
+
+fn split(fact: &Fact, owners: &Owners, texts: &mut Texts) -> Option<Vec<Fact>> {
+    let shares: Vec<(&[String; KEYS], i128)> = owners.iter().map(|(name, cost)| (name, *cost)).collect();
     let mut parts = vec![Amounts::default(); shares.len()];
     for (column, amount) in fact.charge.amounts.iter().enumerate() {
         if let Some(amount) = amount {
@@ -72,15 +83,12 @@ fn split(fact: &Fact, owners: &Owners) -> Option<Vec<Fact>> {
             }
         }
     }
-    let with_share = owners.values().zip(parts).filter(|((_, cost), _)| *cost > 0);
-    Some(
-        with_share
-            .map(|((owner, _), amounts)| Fact {
-                charge: Charge { amounts, ..fact.charge.clone() },
-                owner: *owner,
-                method: Method::ProRata,
-                ..fact.clone()
-            })
-            .collect(),
-    )
+    let with_share = shares.iter().zip(parts).filter(|((_, cost), _)| *cost > 0);
+    let part = |((name, _), amounts): (&(&[String; KEYS], i128), Amounts)| Fact {
+        charge: Charge { amounts, ..fact.charge.clone() },
+        owner: name.each_ref().map(|text| texts.intern(text)),
+        method: Method::ProRata,
+        ..fact.clone()
+    };
+    Some(with_share.map(part).collect())
 }

@@ -33,16 +33,14 @@ pub struct Changed {
 /// Billed cost by day, workload and currency.
 pub type Costs = BTreeMap<(i32, String, String), i128>;
 
-/// The costs of days that are to be stored.
-pub fn costs(rows: &[Daily], texts: &Texts) -> Costs {
+/// Adds the costs of days that are to be stored.
+pub fn add_costs(costs: &mut Costs, rows: &[Daily], texts: &Texts) {
     let currency = DAILY_TEXTS.iter().position(|column| *column == ChargeText::BillingCurrency).unwrap_or(0);
-    let mut costs = Costs::new();
     for row in rows {
         let workload = workload(&row.owner, row.method.name(), texts);
         let key = (row.day, workload, texts.str(row.texts[currency]).to_string());
         *costs.entry(key).or_default() += row.amounts[BILLED].unwrap_or(0);
     }
-    costs
 }
 
 fn workload(owner: &OwnerTexts, method: &str, texts: &Texts) -> String {

@@ -12,15 +12,16 @@ pub mod points;
 pub mod record;
 pub mod store;
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::attribute::owner::OwnerTexts;
 use crate::attribute::{self, Fact, Method};
 use crate::clock;
 use crate::error::{Error, Result};
+use crate::normalise::gathered::Renaming;
 use crate::normalise::{Amounts, Charge, add};
 use crate::schema::{ChargeText, DAILY_TEXTS};
-use crate::text::{Ranks, Text, Texts};
+use crate::text::{Text, Texts};
 
 /// A row of `cost_daily`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,28 +89,49 @@ fn hide_session(charge: &mut Charge, sessions: bool, texts: &mut Texts) {
 
 type DailyKey = (i32, OwnerTexts, Method, bool, [Text; DAILY_TEXTS.len()]);
 
-/// Facts by day.
-pub fn daily(facts: &[Fact], ranks: &Ranks) -> Result<Vec<Daily>> {
-    let mut sums: HashMap<DailyKey, Amounts> = HashMap::new();
-    for fact in facts {
-        let texts = DAILY_TEXTS.map(|column| fact.charge.text(column));
-        let key = (clock::day_of(fact.charge.start), fact.owner, fact.method, fact.is_router, texts);
-        sum(sums.entry(key).or_default(), &fact.charge.amounts)?;
+/// Facts as they are summed by day.
+#[derive(Debug, Default)]
+pub struct Rollup {
+    sums: HashMap<DailyKey, Amounts>,
+    texts: Texts,
+}
+
+impl Rollup {
+    /// Adds the facts of a stretch of time.
+    ///
+    /// # Errors
+    /// Where a sum leaves what a column can hold.
+    pub fn add(&mut self, facts: &[Fact], texts: &Texts) -> Result<()> {
+        let mut known = Renaming::new(texts);
+        for fact in facts {
+            let mut own = |text: Text| known.rename(text, &mut self.texts);
+            let kept = DAILY_TEXTS.map(|column| own(fact.charge.text(column)));
+            let owner = fact.owner.map(own);
+            let key = (clock::day_of(fact.charge.start), owner, fact.method, fact.is_router, kept);
+            sum(self.sums.entry(key).or_default(), &fact.charge.amounts)?;
+        }
+        Ok(())
     }
-    let rows = sums.into_iter().map(|((day, owner, method, is_router, texts), amounts)| Daily {
-        day,
-        owner,
-        method,
-        is_router,
-        texts,
-        amounts,
-    });
-    let mut rows: Vec<Daily> = rows.collect();
-    rows.sort_unstable_by_key(|row| {
-        let order = |text: Text| ranks.of(text);
-        (row.day, row.owner.map(order), row.method, row.texts.map(order), row.is_router)
-    });
-    Ok(rows)
+
+    /// The days, sorted, with their texts.
+    pub fn finish(self) -> (Vec<Daily>, Texts) {
+        let Self { sums, texts } = self;
+        let rows = sums.into_iter().map(|((day, owner, method, is_router, texts), amounts)| Daily {
+            day,
+            owner,
+            method,
+            is_router,
+            texts,
+            amounts,
+        });
+        let mut rows: Vec<Daily> = rows.collect();
+        let ranks = texts.ranks();
+        rows.sort_unstable_by_key(|row| {
+            let order = |text: Text| ranks.of(text);
+            (row.day, row.owner.map(order), row.method, row.texts.map(order), row.is_router)
+        });
+        (rows, texts)
+    }
 }
 
 fn sum(to: &mut Amounts, from: &Amounts) -> Result<()> {

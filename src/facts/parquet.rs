@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{
@@ -40,56 +40,128 @@ pub struct Usage {
     pub measures: [Option<i64>; MEASURES.len()],
 }
 
-/// Writes charges.
-pub fn charges(path: &Path, rows: &[Charge], texts: &Texts) -> Result<String> {
-    write(path, Table::Charges, rows, &|rows| {
-        let mut columns = vec![timestamps(rows.iter().map(|row| row.start))];
-        for at in 0..CHARGE_TEXT_COUNT {
-            columns.push(text_column(rows.iter().map(|row| row.texts[at]), texts));
-        }
-        columns.extend(amounts(rows, |row| &row.amounts));
-        columns
-    })
+/// A table's file while it is written, stretch by stretch.
+pub struct Writer {
+    table: Table,
+    inner: ArrowWriter<Hashing<std::io::BufWriter<File>>>,
+    path: PathBuf,
 }
 
-/// Writes facts.
-pub fn facts(path: &Path, rows: &[Fact], texts: &Texts) -> Result<String> {
-    write(path, Table::CostFacts, rows, &|rows| {
-        let mut columns = vec![timestamps(rows.iter().map(|row| row.charge.start))];
-        for at in 0..CHARGE_TEXT_COUNT {
-            columns.push(text_column(rows.iter().map(|row| row.charge.texts[at]), texts));
+impl Writer {
+    /// Creates a table's file.
+    ///
+    /// # Errors
+    /// Where it cannot be created.
+    pub fn create(table: Table, path: PathBuf) -> Result<Self> {
+        let file = File::create(&path).map_err(Error::io(&path, "create"))?;
+        let failed = |error| unwritten(&path, error);
+        let level = ZstdLevel::try_new(3).map_err(failed)?;
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(level))
+            .set_max_row_group_row_count(Some(ROW_GROUP))
+            .set_created_by(format!("billtag {}", env!("CARGO_PKG_VERSION")))
+            .build();
+        let hashing = Hashing { inner: std::io::BufWriter::new(file), hash: blake3::Hasher::new() };
+        let inner = ArrowWriter::try_new(hashing, table.schema(), Some(properties)).map_err(failed)?;
+        Ok(Self { table, inner, path })
+    }
+
+    /// Adds rows of `charges`.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn charges(&mut self, rows: &[Charge], texts: &Texts) -> Result<()> {
+        self.add(rows, &|rows| {
+            let mut columns = vec![timestamps(rows.iter().map(|row| row.start))];
+            for at in 0..CHARGE_TEXT_COUNT {
+                columns.push(text_column(rows.iter().map(|row| row.texts[at]), texts));
+            }
+            columns.extend(amounts(rows, |row| &row.amounts));
+            columns
+        })
+    }
+
+    /// Adds rows of `cost_facts`.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn facts(&mut self, rows: &[Fact], texts: &Texts) -> Result<()> {
+        self.add(rows, &|rows| {
+            let mut columns = vec![timestamps(rows.iter().map(|row| row.charge.start))];
+            for at in 0..CHARGE_TEXT_COUNT {
+                columns.push(text_column(rows.iter().map(|row| row.charge.texts[at]), texts));
+            }
+            columns.extend(amounts(rows, |row| &row.charge.amounts));
+            for key in 0..crate::attribute::owner::KEYS {
+                columns.push(text_column(rows.iter().map(|row| row.owner[key]), texts));
+            }
+            columns.push(names(rows.iter().map(|row| Some(row.method.name()))));
+            columns.push(text_column(rows.iter().map(|row| row.evidence), texts));
+            columns.push(Arc::new(rows.iter().map(|row| Some(row.is_router)).collect::<BooleanArray>()));
+            columns
+        })
+    }
+
+    /// Adds rows of `cost_daily`.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn daily(&mut self, rows: &[Daily], texts: &Texts) -> Result<()> {
+        self.add(rows, &|rows| {
+            let days = rows.iter().map(|row| Some(row.day)).collect::<Date32Array>();
+            let mut columns: Vec<ArrayRef> = vec![Arc::new(days)];
+            for key in 0..crate::attribute::owner::KEYS {
+                columns.push(text_column(rows.iter().map(|row| row.owner[key]), texts));
+            }
+            columns.push(names(rows.iter().map(|row| Some(row.method.name()))));
+            columns.push(Arc::new(rows.iter().map(|row| Some(row.is_router)).collect::<BooleanArray>()));
+            for at in 0..DAILY_TEXTS.len() {
+                columns.push(text_column(rows.iter().map(|row| row.texts[at]), texts));
+            }
+            columns.extend(amounts(rows, |row| &row.amounts));
+            columns
+        })
+    }
+
+    fn add<Row>(&mut self, rows: &[Row], columns: &dyn Fn(&[Row]) -> Vec<ArrayRef>) -> Result<()> {
+        let Self { table, inner, path } = self;
+        for chunk in rows.chunks(CHUNK) {
+            let batch = RecordBatch::try_new(table.schema(), columns(chunk));
+            let batch = batch.map_err(|error| unwritten(path, error.into()))?;
+            inner.write(&batch).map_err(|error| unwritten(path, error))?;
         }
-        columns.extend(amounts(rows, |row| &row.charge.amounts));
-        for key in 0..crate::attribute::owner::KEYS {
-            columns.push(text_column(rows.iter().map(|row| row.owner[key]), texts));
-        }
-        columns.push(names(rows.iter().map(|row| Some(row.method.name()))));
-        columns.push(text_column(rows.iter().map(|row| row.evidence), texts));
-        columns.push(Arc::new(rows.iter().map(|row| Some(row.is_router)).collect::<BooleanArray>()));
-        columns
-    })
+        Ok(())
+    }
+
+    /// Makes the file durable and returns the hash of its bytes.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn finish(self) -> Result<String> {
+        let Self { inner, path, .. } = self;
+        let hashing = inner.into_inner().map_err(|error| unwritten(&path, error))?;
+        let hash = hashing.hash.finalize().to_hex()[..32].to_string();
+        let file = hashing.inner.into_inner().map_err(|error| Error::Io {
+            path: path.clone(),
+            doing: "write",
+            source: error.into_error(),
+        })?;
+        file.sync_all().map_err(Error::io(&path, "sync"))?;
+        Ok(hash)
+    }
 }
 
-/// Writes days.
-pub fn daily(path: &Path, rows: &[Daily], texts: &Texts) -> Result<String> {
-    write(path, Table::CostDaily, rows, &|rows| {
-        let mut columns: Vec<ArrayRef> = vec![Arc::new(rows.iter().map(|row| Some(row.day)).collect::<Date32Array>())];
-        for key in 0..crate::attribute::owner::KEYS {
-            columns.push(text_column(rows.iter().map(|row| row.owner[key]), texts));
-        }
-        columns.push(names(rows.iter().map(|row| Some(row.method.name()))));
-        columns.push(Arc::new(rows.iter().map(|row| Some(row.is_router)).collect::<BooleanArray>()));
-        for at in 0..DAILY_TEXTS.len() {
-            columns.push(text_column(rows.iter().map(|row| row.texts[at]), texts));
-        }
-        columns.extend(amounts(rows, |row| &row.amounts));
-        columns
-    })
+fn unwritten(path: &Path, error: ::parquet::errors::ParquetError) -> Error {
+    Error::Io { path: path.to_path_buf(), doing: "write", source: io_error(error) }
 }
 
 /// Writes usage.
-pub fn usage(path: &Path, rows: &[Usage]) -> Result<String> {
-    write(path, Table::Usage, rows, &|rows| {
+///
+/// # Errors
+/// Where the file cannot be written.
+pub fn usage(path: PathBuf, rows: &[Usage]) -> Result<String> {
+    let mut writer = Writer::create(Table::Usage, path)?;
+    writer.add(rows, &|rows| {
         let mut columns = vec![timestamps(rows.iter().map(|row| row.start))];
         for at in 0..USAGE_TEXTS.len() {
             columns.push(names(rows.iter().map(|row| row.texts[at].as_deref())));
@@ -98,12 +170,17 @@ pub fn usage(path: &Path, rows: &[Usage]) -> Result<String> {
             columns.push(Arc::new(rows.iter().map(|row| row.measures[at]).collect::<Int64Array>()));
         }
         columns
-    })
+    })?;
+    writer.finish()
 }
 
 /// Writes changes.
-pub fn changes(path: &Path, rows: &[Changed]) -> Result<String> {
-    write(path, Table::Changes, rows, &|rows| {
+///
+/// # Errors
+/// Where the file cannot be written.
+pub fn changes(path: PathBuf, rows: &[Changed]) -> Result<String> {
+    let mut writer = Writer::create(Table::Changes, path)?;
+    writer.add(rows, &|rows| {
         let money = |of: fn(&Changed) -> i128| {
             let column: Decimal128Array = rows.iter().map(|row| Some(of(row))).collect();
             let column = column.with_precision_and_scale(PRECISION, SCALE);
@@ -118,7 +195,8 @@ pub fn changes(path: &Path, rows: &[Changed]) -> Result<String> {
             money(|row| row.before),
             money(|row| row.after),
         ]
-    })
+    })?;
+    writer.finish()
 }
 
 /// Reads changes back.
@@ -201,38 +279,6 @@ fn amounts<Row>(rows: &[Row], of: impl Fn(&Row) -> &Amounts) -> Vec<ArrayRef> {
             Arc::new(column.expect("38 digits with 10 places are a lawful decimal")) as ArrayRef
         })
         .collect()
-}
-
-/// Writes a table's file, makes it durable and returns the hash of its bytes.
-fn write<Row>(path: &Path, table: Table, rows: &[Row], columns: &dyn Fn(&[Row]) -> Vec<ArrayRef>) -> Result<String> {
-    let file = File::create(path).map_err(Error::io(path, "create"))?;
-    let failed = |error: ::parquet::errors::ParquetError| Error::Io {
-        path: path.to_path_buf(),
-        doing: "write",
-        source: io_error(error),
-    };
-    let level = ZstdLevel::try_new(3).map_err(failed)?;
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(level))
-        .set_max_row_group_row_count(Some(ROW_GROUP))
-        .set_created_by(format!("billtag {}", env!("CARGO_PKG_VERSION")))
-        .build();
-    let hashing = Hashing { inner: std::io::BufWriter::new(file), hash: blake3::Hasher::new() };
-    let mut writer = ArrowWriter::try_new(hashing, table.schema(), Some(properties)).map_err(failed)?;
-    for chunk in rows.chunks(CHUNK) {
-        let batch = RecordBatch::try_new(table.schema(), columns(chunk));
-        let batch = batch.map_err(|error| failed(error.into()))?;
-        writer.write(&batch).map_err(failed)?;
-    }
-    let hashing = writer.into_inner().map_err(failed)?;
-    let hash = hashing.hash.finalize().to_hex()[..32].to_string();
-    let file = hashing.inner.into_inner().map_err(|error| Error::Io {
-        path: path.to_path_buf(),
-        doing: "write",
-        source: error.into_error(),
-    })?;
-    file.sync_all().map_err(Error::io(path, "sync"))?;
-    Ok(hash)
 }
 
 /// The system's error inside Parquet's, so that a full disk is called a full disk.

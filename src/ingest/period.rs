@@ -1,32 +1,44 @@
-//! The work on one period: from what changed to what is stored, and the law between every two steps.
+//! The work on one period: from what changed to what is stored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::exports::Export;
 use super::live::Work;
+use super::making::{self, Made, Making, Survey};
 use super::measured::Measured;
 use super::{Outcome, Unread};
-use crate::attribute::consumers::Consumers;
-use crate::attribute::demand::{Profiles, owner_of};
-use crate::attribute::owner::{OwnerTexts, Vocabulary};
-use crate::attribute::{self, Ladder, carriers::TagReader};
-use crate::clock;
+use crate::attribute::carriers::TagReader;
+use crate::attribute::consumers::{Consumers, Wanted};
+use crate::attribute::owner::Vocabulary;
 use crate::error::{Error, Result};
 use crate::facts::changes::{self, Changed};
 use crate::facts::law::Totals;
-use crate::facts::record::Regions;
+use crate::facts::parquet;
 use crate::facts::store::{self, Change, Fingerprint, Found, Part, Record};
-use crate::facts::{self, parquet};
+use crate::normalise::gathered::Gathered;
 use crate::normalise::lines::{Collected, Collector};
 use crate::normalise::trust::Trust;
-use crate::normalise::{BILLED, Charge, Charges, UNBLENDED};
+use crate::normalise::{BILLED, UNBLENDED};
 use crate::place::Entry;
-use crate::schema::{ChargeText, Table};
+use crate::schema::Table;
 use crate::sources::bill::columns::{TextColumn, TimeColumn};
 use crate::sources::bill::scan;
-use crate::sources::cloudwatch::{HourSample, Scope};
-use crate::text::{Text, Texts};
 use crate::watch::Watch;
+
+/// Which part of the memory gathered charges may take: as much again goes to a stretch of them and its
+/// facts, the rest to reading, to what is written, and to the program itself.
+const GATHERED: usize = 4;
+/// Bytes of a row while facts are made of it.
+const ROW_BYTES: usize = 1_400;
+
+/// A bill that was read.
+struct Read {
+    record: Record,
+    gathered: Gathered,
+    wanted: Wanted,
+    /// Rows of a stretch, above which a day is taken by the hour.
+    most: usize,
+}
 
 /// The work on one period.
 pub(super) struct Job<'a> {
@@ -54,7 +66,7 @@ impl Job<'_> {
         if !measured.live.is_empty() {
             let regions = match known {
                 Some(record) => record.regions.clone(),
-                None => read.insert(self.read(warnings)?).0.regions.clone(),
+                None => read.insert(self.read(warnings)?).record.regions.clone(),
             };
             measured.prepare(&self.work, self.period, &regions, warnings)?;
         }
@@ -159,34 +171,47 @@ impl Job<'_> {
     }
 
     /// Reads the bill: charges, and a record of what they sum to.
-    fn read(&self, warnings: &mut Vec<String>) -> Result<(Record, Charges)> {
+    fn read(&self, warnings: &mut Vec<String>) -> Result<Read> {
         let mut record = Record { period: self.period.to_string(), ..Record::default() };
-        let charges = self.read_bills(&mut record, warnings)?;
-        record.totals = totals_of(&charges.rows, &charges.texts);
-        record.regions = regions_of(&charges);
-        if !record.totals.can_be_stored() {
-            return Err(Error::input(
-                self.exports.iter().map(|export| export.name.as_str()).collect::<Vec<_>>().join(", "),
-                "the period's sum is larger than 28 digits before the point",
-                "look for a line with an absurd amount; the period is left as it was",
-            ));
+        let memory = self.work.config.limits.bytes();
+        let mut gathered = Gathered::new(memory / GATHERED);
+        let bill = self.read_bills(&mut record, &mut gathered, warnings)?;
+        let most = memory / GATHERED / ROW_BYTES;
+        let Survey { totals, regions, wanted } = Survey::of(&gathered, most, self.vocabulary)?;
+        if !totals.can_be_stored() {
+            let names: Vec<&str> = self.exports.iter().map(|export| export.name.as_str()).collect();
+            return Err(making::too_large(&names.join(", ")));
         }
-        Ok((record, charges))
+        let found = totals.only(&[BILLED, UNBLENDED]);
+        bill.must_equal(&found, self.period, "the bill's lines", "charges as they were joined")?;
+        (record.totals, record.regions) = (totals, regions);
+        Ok(Read { record, gathered, wanted, most })
     }
 
     fn make(
         &self,
-        (mut record, mut charges): (Record, Charges),
+        read: Read,
         measured: &Measured<'_>,
-        replaced: (Option<&Record>, &[String]),
+        (old, causes): (Option<&Record>, &[String]),
         warnings: &mut Vec<String>,
     ) -> Result<Record> {
-        let consumers = self.find_consumers(&mut charges)?;
-        let ladder = Ladder::new(self.work.config, self.vocabulary, &consumers, &mut charges.texts);
+        let Read { mut record, gathered, wanted, most } = read;
+        let consumers = self.find_consumers(&wanted)?;
         let samples = measured.samples(self.work.store, self.period)?;
-        let (facts, profiles) = ladder.attribute(&mut charges, &samples, &mut record.trust)?;
-        let usage = self.usage_rows(&samples, &profiles, &mut charges.texts);
-        self.write(&mut record, charges, facts, &usage, replaced)?;
+        let (Work { config, store, .. }, vocabulary, period) = (&self.work, self.vocabulary, self.period);
+        let (gathered, samples, consumers) = (&gathered, &samples[..], &consumers);
+        let making = Making { config, vocabulary, store, period, gathered, samples, consumers, most };
+        let Made { files, costs } = making.make(&record.totals, &mut record.trust)?;
+        let changes = self.changes(old, causes, &costs)?;
+        let changes = (Table::Changes, parquet::changes(store.new_file(Table::Changes, period)?, &changes)?);
+        let files = files.into_iter().chain([changes]);
+        record.files = files.map(|(table, hash)| (table.name().to_string(), hash)).collect();
+        self.warn(&record, warnings)?;
+        Ok(record)
+    }
+
+    /// Warns of what a reader should know of the bill as a whole.
+    fn warn(&self, record: &Record, warnings: &mut Vec<String>) -> Result<()> {
         for export in self.exports {
             let is_typed = export.files()?.iter().all(|file| file.positions.text(TextColumn::LineItemType).is_some());
             if !is_typed {
@@ -200,56 +225,52 @@ impl Job<'_> {
             warnings
                 .push(format!("{}: none of the bill's {} lines are Bedrock's", self.period, record.trust.lines_read));
         }
-        Ok(record)
+        Ok(())
     }
 
     /// Reads the lines of every export; where two hold the same payer, the first in the config counts.
-    fn read_bills(&self, record: &mut Record, warnings: &mut Vec<String>) -> Result<Charges> {
-        let mut charges = Charges::default();
+    /// Returns what the lines sum to.
+    fn read_bills(
+        &self,
+        record: &mut Record,
+        gathered: &mut Gathered,
+        warnings: &mut Vec<String>,
+    ) -> Result<Totals> {
         let _told = Told::begins(self)?;
-        let mut payers: BTreeSet<Text> = BTreeSet::new();
+        let mut payers: BTreeSet<String> = BTreeSet::new();
         let mut bill = Totals::default();
         for export in self.exports {
-            let (mixed, texts) = (export.period.mixed, std::mem::take(&mut charges.texts));
-            let mut collector = Collector::new(self.period, mixed, texts, payers.clone());
+            let mut collector = Collector::new(self.period, export.period.mixed, gathered, &payers);
             let seen = scan::candidates(export.files()?, self.watch, &mut |file, lines| collector.take(file, lines))?;
-            collector.trust.lines_read = seen.lines;
-            let Collected { texts, rows, bill: own_bill, payers: own, doubled, mut trust } = collector.finish();
-            charges.texts = texts;
-            for ((account, currency), amounts) in &own_bill.0 {
+            let mut collected = collector.finish();
+            for ((account, currency), amounts) in &collected.bill().0 {
                 bill.add(account, currency, amounts);
             }
-            for (payer, tally) in doubled {
-                let payer = charges.texts.str(payer);
+            let Collected { payers: own, doubled, trust, .. } = &mut collected;
+            trust.lines_read = seen.lines;
+            for (payer, tally) in std::mem::take(doubled) {
                 warnings.push(format!(
                     "{}: payer {payer} is in `{}` and in an export named before it; only the first counts",
                     self.period, export.name
                 ));
                 trust.duplicate_payers.insert(format!("{payer} in {}", export.name), tally);
             }
-            charges.rows.extend(rows);
-            record.parts.push(part_of(export, &own, &trust, seen.watermark, &charges.texts));
-            record.trust.merge(trust);
-            payers.extend(own);
+            record.parts.push(part_of(export, own, trust, seen.watermark));
+            record.trust.merge(std::mem::take(trust));
+            payers.append(own);
         }
-        let columns = [BILLED, UNBLENDED];
-        let found = totals_of(&charges.rows, &charges.texts).only(&columns);
-        bill.must_equal(&found, self.period, "the bill's lines", "charges as they were joined")?;
-        Ok(charges)
+        gathered.end()?;
+        Ok(bill)
     }
 
     /// The second pass of rung 3, only where sessions stay unnamed.
-    fn find_consumers(&self, charges: &mut Charges) -> Result<Consumers> {
-        let wanted = attribute::unnamed_sessions(charges, self.vocabulary);
+    fn find_consumers(&self, wanted: &Wanted) -> Result<Consumers> {
         let mut consumers = Consumers::default();
         if wanted.is_empty() {
             return Ok(consumers);
         }
-        let names: BTreeSet<&str> = wanted.iter().map(|(_, session)| session.as_str()).collect();
-        let is_wanted =
-            |resource: &str| attribute::consumers::session_name(resource).is_some_and(|name| names.contains(name));
+        let is_wanted = |resource: &str| wanted.may_be(resource);
         let mut reader = TagReader::new(self.vocabulary);
-        let texts = &mut charges.texts;
         for export in self.exports {
             scan::consumers(export.files()?, &is_wanted, self.watch, &mut |_, lines| {
                 for row in 0..lines.len {
@@ -258,103 +279,12 @@ impl Job<'_> {
                     let (Some(account), Some(resource)) = (account, resource) else { continue };
                     let Some(tags) = crate::normalise::tags::json(lines, row) else { continue };
                     let time = lines.time(TimeColumn::UsageStart, row).unwrap_or(0);
-                    let tags = texts.intern(&tags);
-                    consumers.add(account, resource, time, tags, &mut reader, texts);
+                    consumers.add(account, resource, time, &tags, &mut reader);
                 }
                 Ok(())
             })?;
         }
         Ok(consumers)
-    }
-
-    /// The measured demand as rows of `usage`.
-    fn usage_rows(&self, samples: &[HourSample], profiles: &Profiles, texts: &mut Texts) -> Vec<parquet::Usage> {
-        let mut rows: Vec<parquet::Usage> = samples
-            .iter()
-            .map(|sample| {
-                let account = texts.intern(&sample.account_id);
-                let id = sample.model_id.as_deref();
-                let model = id.and_then(|id| profiles.resolve(account, id, texts)).unwrap_or_default();
-                let owner = match sample.scope {
-                    Scope::Owner => owner_of(sample, self.vocabulary, texts),
-                    Scope::Native => id
-                        .map_or_else(OwnerTexts::default, |id| profiles.owner(account, id, clock::day_of(sample.hour))),
-                };
-                let text = |text: Text| texts.get(text).map(String::from);
-                let tier = if model.model[2].is_null() { model.tier } else { model.model[2] };
-                parquet::Usage {
-                    start: sample.hour,
-                    texts: [
-                        Some(sample.account_id.clone()),
-                        Some(sample.region.clone()),
-                        sample.model_id.clone(),
-                        text(model.model[0]),
-                        text(model.model[1]),
-                        text(tier),
-                        text(model.routing),
-                        sample.endpoint.map(|endpoint| endpoint.as_str().to_string()),
-                        text(owner[0]),
-                        text(owner[1]),
-                        text(owner[2]),
-                        text(owner[3]),
-                        Some(sample.source.as_str().to_string()),
-                        Some(sample.scope.as_str().to_string()),
-                    ],
-                    measures: [
-                        sample.invocations,
-                        sample.input_tokens,
-                        sample.output_tokens,
-                        sample.cache_read_tokens,
-                        sample.cache_write_tokens,
-                        sample.business_units,
-                    ],
-                }
-            })
-            .collect();
-        rows.sort();
-        rows
-    }
-
-    /// Asserts the law between every two steps and writes the tables.
-    fn write(
-        &self,
-        record: &mut Record,
-        mut charges: Charges,
-        mut facts: Vec<attribute::Fact>,
-        usage: &[parquet::Usage],
-        (old, causes): (Option<&Record>, &[String]),
-    ) -> Result<()> {
-        let sessions = self.work.config.privacy.sessions;
-        let Charges { texts, rows } = &mut charges;
-        let check = |totals: &Totals, from, to| record.totals.must_equal(totals, self.period, from, to);
-        let file = |table| self.work.store.new_file(table, self.period);
-
-        facts::store_charges(rows, sessions, texts)?;
-        check(&totals_of(rows.iter(), texts), "the bill's lines", "charges")?;
-        let charges_hash = parquet::charges(&file(Table::Charges)?, rows, texts)?;
-        *rows = Vec::new();
-
-        facts::store_facts(&mut facts, sessions, texts)?;
-        check(&totals_of(facts.iter().map(|fact| &fact.charge), texts), "charges", "cost_facts")?;
-        let facts_hash = parquet::facts(&file(Table::CostFacts)?, &facts, texts)?;
-
-        let daily = facts::daily(&facts, &texts.ranks())?;
-        let account = daily_position(ChargeText::SubAccountId);
-        let currency = daily_position(ChargeText::BillingCurrency);
-        let days =
-            daily.iter().map(|row| (texts.str(row.texts[account]), texts.str(row.texts[currency]), &row.amounts));
-        check(&Totals::of(days), "cost_facts", "cost_daily")?;
-
-        let changes = self.changes(old, causes, &changes::costs(&daily, texts))?;
-        let files = [
-            (Table::Changes, parquet::changes(&file(Table::Changes)?, &changes)?),
-            (Table::Charges, charges_hash),
-            (Table::Usage, parquet::usage(&file(Table::Usage)?, usage)?),
-            (Table::CostFacts, facts_hash),
-            (Table::CostDaily, parquet::daily(&file(Table::CostDaily)?, &daily, texts)?),
-        ];
-        record.files = files.into_iter().map(|(table, hash)| (table.name().to_string(), hash)).collect();
-        Ok(())
     }
 
     /// What is known of the period's restatements, and what this one adds to it.
@@ -409,47 +339,18 @@ fn no_metrics() -> String {
     store::hash(&[])
 }
 
-/// Accounts and regions with charges of models in use.
-fn regions_of(charges: &Charges) -> Regions {
-    let mut regions = Regions::new();
-    for row in &charges.rows {
-        let text = |column| charges.texts.get(row.text(column));
-        let is_usage = text(ChargeText::ChargeCategory) == Some("Usage") && text(ChargeText::ModelName).is_some();
-        if let (true, Some(account), Some(region)) =
-            (is_usage, text(ChargeText::SubAccountId), text(ChargeText::RegionId))
-        {
-            regions.entry(account.to_string()).or_default().insert(region.to_string());
-        }
-    }
-    regions
-}
-
-fn totals_of<'a>(rows: impl IntoIterator<Item = &'a Charge>, texts: &'a Texts) -> Totals {
-    Totals::of(rows.into_iter().map(|row| {
-        let account = texts.str(row.text(ChargeText::SubAccountId));
-        (account, texts.str(row.text(ChargeText::BillingCurrency)), &row.amounts)
-    }))
-}
-
-fn daily_position(column: ChargeText) -> usize {
-    let position = crate::schema::DAILY_TEXTS.iter().position(|kept| *kept == column);
-    position.expect("account and currency are columns of cost_daily")
-}
-
 /// What S3 knows the files of an export's period by; nothing of local files.
 fn tags_of(export: &Export) -> BTreeMap<String, String> {
     let files = export.period.files.iter().chain(&export.period.manifest);
     files.filter_map(|file| Some((file.path.clone(), file.tag.clone()?))).collect()
 }
 
-fn part_of(export: &Export, payers: &BTreeSet<Text>, trust: &Trust, watermark: Option<i64>, texts: &Texts) -> Part {
+fn part_of(export: &Export, payers: &BTreeSet<String>, trust: &Trust, watermark: Option<i64>) -> Part {
     // Lines of Bedrock's neighbours and of payers that another export counts are lines of the export, too.
     let others = trust.adjacent.values().chain(trust.duplicate_payers.values()).map(|tally| tally.lines).sum::<u64>();
-    let mut payers: Vec<String> = payers.iter().filter_map(|payer| texts.get(*payer)).map(String::from).collect();
-    payers.sort();
     Part {
         bill: export.name.clone(),
-        payers,
+        payers: payers.iter().cloned().collect(),
         watermark,
         bedrock_only: trust.lines_read == trust.lines_selected + others,
         tags: tags_of(export),

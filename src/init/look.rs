@@ -10,11 +10,12 @@ use crate::attribute::carriers;
 use crate::attribute::owner::{Vocabulary, squeezed};
 use crate::attribute::principal;
 use crate::aws::{Access, Aws};
-use crate::config::{Config, OWNER_NAMES};
+use crate::config::{Config, Limits, OWNER_NAMES};
 use crate::error::{Error, Result};
-use crate::normalise::UNBLENDED;
-use crate::normalise::lines::{Collected, Collector};
+use crate::normalise::gathered::Gathered;
+use crate::normalise::lines::Collector;
 use crate::normalise::trust::Sums;
+use crate::normalise::{Charges, UNBLENDED};
 use crate::place::{Entry, Place, s3_address};
 use crate::schema::ChargeText;
 use crate::sources::bill::columns::TextColumn;
@@ -22,7 +23,6 @@ use crate::sources::bill::known::Known;
 use crate::sources::bill::layout::{self, BillPeriod};
 use crate::sources::bill::scan;
 use crate::sources::cloudwatch::survey::Survey;
-use crate::text::Texts;
 use crate::watch::Silent;
 
 /// Files of a folder that are tried before it counts as none of metrics.
@@ -31,6 +31,8 @@ const TRIED: usize = 5;
 const SURVEYED: usize = 200;
 /// Larger files are not looked at for their metrics.
 const BYTES_MAX: u64 = 64 << 20;
+/// Charges that are looked at together, where a day has so many.
+const STRETCH: usize = 50_000;
 /// Periods of an export that are read for tags and accounts, the newest first, until one has lines.
 const PERIODS: usize = 2;
 
@@ -173,28 +175,18 @@ impl Root<'_> {
         for period in periods.iter().rev().take(PERIODS) {
             let files = scan::open(&place, period)?;
             bill.has_principals |= files.iter().any(|file| file.positions.text(TextColumn::Principal).is_some());
-            let mut collector = Collector::new(&period.period, period.mixed, Texts::default(), BTreeSet::new());
+            let mut gathered = Gathered::new(Limits::default().bytes() / 4);
+            let none = BTreeSet::new();
+            let mut collector = Collector::new(&period.period, period.mixed, &mut gathered, &none);
             scan::candidates(&files, &Silent, &mut |file, lines| collector.take(file, lines))?;
-            let Collected { texts, rows, .. } = collector.finish();
-            if rows.is_empty() {
+            if collector.finish().trust.lines_selected == 0 {
                 continue;
             }
+            gathered.end()?;
             seen.month = seen.month.clone().max(period.period.clone());
-            let mut keys = BTreeMap::new();
-            for row in &rows {
-                let text = |column| texts.str(row.text(column));
-                let (currency, cost) = (text(ChargeText::BillingCurrency), row.amounts[UNBLENDED].unwrap_or(0));
-                let tags = row.text(ChargeText::Tags);
-                let keys = keys.entry(tags).or_insert_with(|| bare_keys(texts.str(tags)));
-                for (key, spellings) in keys.iter() {
-                    let tag = seen.tags.entry(key.clone()).or_default();
-                    tag.spellings.extend(spellings.iter().cloned());
-                    tag.cost.add(currency, cost);
-                }
-                let account = seen.accounts.entry(text(ChargeText::SubAccountId).to_string()).or_default();
-                // Of several names any will do, as long as it is the same in every run.
-                account.0 = account.0.clone().max(text(ChargeText::SubAccountName).to_string());
-                account.1.add(currency, cost);
+            for stretch in gathered.stretches(STRETCH, &|_| true) {
+                let charges = gathered.load(&stretch)?;
+                add_charges(seen, &charges);
             }
             return Ok(());
         }
@@ -220,6 +212,27 @@ impl Root<'_> {
             }
         }
         survey
+    }
+}
+
+/// Adds what charges say of tags and accounts.
+fn add_charges(seen: &mut Seen, charges: &Charges) {
+    let texts = &charges.texts;
+    let mut keys = BTreeMap::new();
+    for row in &charges.rows {
+        let text = |column| texts.str(row.text(column));
+        let (currency, cost) = (text(ChargeText::BillingCurrency), row.amounts[UNBLENDED].unwrap_or(0));
+        let tags = row.text(ChargeText::Tags);
+        let keys = keys.entry(tags).or_insert_with(|| bare_keys(texts.str(tags)));
+        for (key, spellings) in keys.iter() {
+            let tag = seen.tags.entry(key.clone()).or_default();
+            tag.spellings.extend(spellings.iter().cloned());
+            tag.cost.add(currency, cost);
+        }
+        let account = seen.accounts.entry(text(ChargeText::SubAccountId).to_string()).or_default();
+        // Of several names any will do, as long as it is the same in every run.
+        account.0 = account.0.clone().max(text(ChargeText::SubAccountName).to_string());
+        account.1.add(currency, cost);
     }
 }
 

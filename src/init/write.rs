@@ -305,6 +305,10 @@ const TAIL: &str = "\
 #role_arn = \"arn:aws:iam::123456789012:role/billtag\"
 #external_id = \"what-its-trust-policy-says\"
 
+# Memory for `ingest`, in MiB; a large bill takes no more, but uses the system's temporary folder.
+[limits]
+#memory_mib = 256
+
 [anomaly]
 # A workload's day at this many times the day before is a finding.
 #ratio = \"3\"

@@ -4,8 +4,11 @@
 //! dropped: a text that no parser knows leaves its column null, keeps its money, and is counted.
 
 pub mod costs;
+pub mod gathered;
+pub mod known;
 pub mod lines;
 pub mod select;
+mod spill;
 pub mod tags;
 pub mod trust;
 
@@ -71,7 +74,7 @@ impl Charge {
     }
 }
 
-/// The charges of one billing period, from one or more exports.
+/// The charges of a stretch of time, from one or more exports.
 #[derive(Debug, Default)]
 pub struct Charges {
     /// Every text of the rows.

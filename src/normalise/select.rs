@@ -4,6 +4,7 @@
 //! is a Marketplace product of the "(Amazon Bedrock Edition)", if its product family says so, or if
 //! its resource is a Bedrock ARN. Neighbours that only look alike are counted as adjacent, excluded.
 
+use super::known::{Known, Product};
 use crate::classify;
 use crate::sources::bill::columns::TextColumn;
 use crate::sources::bill::lines::Lines;
@@ -76,31 +77,47 @@ pub fn is_usage_type_of_line(line_type: &str) -> bool {
 }
 
 /// Decides on one line.
-pub fn select(lines: &Lines, row: usize) -> Selection {
-    let text = |column| lines.text(column, row);
-    let says = |column: TextColumn, test: fn(&str) -> bool| text(column).is_some_and(test);
-    if says(TextColumn::ProductCode, is_bedrock_code)
-        || says(TextColumn::ServiceCode, is_bedrock_code)
+pub fn select(lines: &Lines, row: usize, known: &mut Known) -> Selection {
+    let says = |column: TextColumn, test: fn(&str) -> bool| lines.text(column, row).is_some_and(test);
+    if says(TextColumn::ProductCode, is_bedrock_code) || says(TextColumn::ResourceId, is_bedrock_resource) {
+        return Selection::Bedrock;
+    }
+    let columns = [
+        TextColumn::ProductCode,
+        TextColumn::ServiceCode,
+        TextColumn::ProductFamily,
+        TextColumn::ProductName,
+        TextColumn::BillingEntity,
+        TextColumn::UsageType,
+    ];
+    let product = known.product_of(lines, row);
+    let key = (Known::numbers(lines, columns, row), product);
+    if let Some(selection) = known.selections.get(&key) {
+        return selection.clone();
+    }
+    let selection = select_by_rest(lines, row, known.product(product));
+    known.selections.insert(key, selection.clone());
+    selection
+}
+
+/// Decides by all but product code and resource.
+fn select_by_rest(lines: &Lines, row: usize, product: &Product) -> Selection {
+    let says = |column: TextColumn, test: fn(&str) -> bool| lines.text(column, row).is_some_and(test);
+    if says(TextColumn::ServiceCode, is_bedrock_code)
         || says(TextColumn::ProductFamily, is_bedrock_family)
-        || says(TextColumn::ResourceId, is_bedrock_resource)
+        || product.family.as_deref().is_some_and(is_bedrock_family)
+        || product.service_code.as_deref().is_some_and(is_bedrock_code)
     {
         return Selection::Bedrock;
     }
-    let product = |key| lines.product(key, row);
-    if product("product_family").as_deref().is_some_and(is_bedrock_family)
-        || product("servicecode").as_deref().is_some_and(is_bedrock_code)
-    {
-        return Selection::Bedrock;
-    }
-    let name = text(TextColumn::ProductName).map(String::from).or_else(|| product("product_name"));
     let marketplace = says(TextColumn::BillingEntity, is_marketplace);
-    match name {
-        Some(name) if is_bedrock_edition(&name) => Selection::Bedrock,
-        Some(name) if !marketplace && is_bedrock_product(&name) => Selection::Bedrock,
-        Some(name) if marketplace && (is_interesting_name(&name) || classify::names_ai_publisher(&name)) => {
-            Selection::Adjacent(name)
+    match lines.text(TextColumn::ProductName, row).or(product.name.as_deref()) {
+        Some(name) if is_bedrock_edition(name) => Selection::Bedrock,
+        Some(name) if !marketplace && is_bedrock_product(name) => Selection::Bedrock,
+        Some(name) if marketplace && (is_interesting_name(name) || classify::names_ai_publisher(name)) => {
+            Selection::Adjacent(name.to_string())
         }
-        Some(name) if is_interesting_name(&name) => Selection::Adjacent(name),
+        Some(name) if is_interesting_name(name) => Selection::Adjacent(name.to_string()),
         // Without a name the usage type is the only witness: only a token meter of Bedrock's own
         // Marketplace grammar counts.
         None if marketplace && says(TextColumn::UsageType, is_token_meter) => Selection::Bedrock,

@@ -101,17 +101,6 @@ impl Lines {
         self.pairs.iter().filter(|(known, _)| *known == source).for_each(|(_, pairs)| pairs.sign(row, to));
     }
 
-    /// The value of a key in the `product` map.
-    pub fn product(&self, key: &str, row: usize) -> Option<String> {
-        let mut found = None;
-        self.pairs(PairSource::Product, row, &mut |known, value| {
-            if known.eq_ignore_ascii_case(key) && !value.is_empty() {
-                found = Some(value.to_string());
-            }
-        });
-        found
-    }
-
     /// Row number within the file, from 1, for messages.
     pub fn row_number(&self, row: usize) -> u64 {
         self.numbers[row]

@@ -1,0 +1,329 @@
+//! From the gathered charges of a period to its tables, one stretch of time after the other, and the law
+//! between every two steps.
+//!
+//! What a stretch needs to know of the whole period is found before: sessions without an owner and the
+//! resources behind them, the profiles that metrics speak of, what the owners of usage have spent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use crate::attribute::consumers::{Consumers, Wanted};
+use crate::attribute::demand::{self, Profiles, owner_of};
+use crate::attribute::owner::Vocabulary;
+use crate::attribute::shared::Shares;
+use crate::attribute::{self, Fact, Ladder};
+use crate::clock;
+use crate::config::{Config, SharedPolicy};
+use crate::error::{Error, Result};
+use crate::facts::changes::{self, Costs};
+use crate::facts::law::Totals;
+use crate::facts::parquet::{self, Writer};
+use crate::facts::record::Regions;
+use crate::facts::store::Store;
+use crate::facts::{self, Rollup};
+use crate::normalise::gathered::Gathered;
+use crate::normalise::trust::Trust;
+use crate::normalise::{Charge, Charges};
+use crate::schema::{ChargeText, Table};
+use crate::sources::cloudwatch::{HourSample, Scope};
+use crate::text::{Text, Texts};
+
+/// What the whole period is known for before its tables are made.
+#[derive(Debug, Default)]
+pub(super) struct Survey {
+    /// Sums of the charges.
+    pub totals: Totals,
+    /// Accounts and regions with charges of models in use.
+    pub regions: Regions,
+    /// Sessions that no tag names.
+    pub wanted: Wanted,
+}
+
+impl Survey {
+    /// Looks over all charges.
+    pub fn of(gathered: &Gathered, most: usize, vocabulary: &Vocabulary) -> Result<Self> {
+        let mut survey = Self::default();
+        for stretch in gathered.stretches(most, &|_| true) {
+            let mut charges = gathered.load(&stretch)?;
+            add_totals(&mut survey.totals, charges.rows.iter(), &charges.texts);
+            survey.add_regions(&charges);
+            attribute::add_unnamed_sessions(&mut charges, vocabulary, &mut survey.wanted);
+        }
+        Ok(survey)
+    }
+
+    fn add_regions(&mut self, charges: &Charges) {
+        let mut seen: BTreeSet<[Text; 2]> = BTreeSet::new();
+        for row in &charges.rows {
+            let text = |column| charges.texts.get(row.text(column));
+            let is_usage = !row.text(ChargeText::ModelName).is_null() && text(ChargeText::ChargeCategory) == Some("Usage");
+            let place = [ChargeText::SubAccountId, ChargeText::RegionId].map(|column| row.text(column));
+            if is_usage && seen.insert(place) {
+                let [Some(account), Some(region)] = place.map(|text| charges.texts.get(text)) else { continue };
+                self.regions.entry(account.to_string()).or_default().insert(region.to_string());
+            }
+        }
+    }
+}
+
+/// What makes the tables of a period.
+pub(super) struct Making<'a> {
+    pub config: &'a Config,
+    pub vocabulary: &'a Vocabulary,
+    pub store: &'a Store,
+    pub period: &'a str,
+    pub gathered: &'a Gathered,
+    pub samples: &'a [HourSample],
+    pub consumers: &'a Consumers,
+    /// Rows of a stretch, above which a day is taken by the hour.
+    pub most: usize,
+}
+
+/// What was made.
+pub(super) struct Made {
+    /// Hashes of the tables' files.
+    pub files: Vec<(Table, String)>,
+    /// Costs by day and workload.
+    pub costs: Costs,
+}
+
+impl Making<'_> {
+    /// Makes the tables, and asserts that they hold what the charges do.
+    pub fn make(&self, totals: &Totals, trust: &mut Trust) -> Result<Made> {
+        let by_day = by_day(self.samples);
+        let claims = |sample: &&HourSample| sample.scope == Scope::Owner;
+        let demanded: BTreeSet<i32> = self.samples.iter().filter(claims).map(|sample| day_of(sample)).collect();
+        // Claims are made within a day, so a day that has some is not cut.
+        let stretches = self.gathered.stretches(self.most, &|day| !demanded.contains(&day));
+        let mut profiles = self.profiles(&stretches)?;
+        let shares = self.shares(&stretches, &by_day, &profiles)?;
+        let mut tables = Tables::create(self.store, self.period)?;
+        for stretch in &stretches {
+            let mut charges = self.gathered.load(stretch)?;
+            let mut facts = self.facts(&mut charges, stretch, &by_day, &profiles, trust);
+            profiles.learn_owners(&facts, &charges.texts);
+            if let Some(shares) = &shares {
+                facts = shares.spread(facts, &mut charges.texts);
+            }
+            tables.add(charges, facts, self.config.privacy.sessions, stretch)?;
+        }
+        self.count_unbilled(&by_day, &stretches, &profiles, trust);
+        let usage = self.usage_rows(&profiles);
+        tables.finish(totals, self.period, &usage)
+    }
+
+    fn facts(
+        &self,
+        charges: &mut Charges,
+        stretch: &Range<i64>,
+        samples: &BTreeMap<i32, Vec<&HourSample>>,
+        profiles: &Profiles,
+        trust: &mut Trust,
+    ) -> Vec<Fact> {
+        let samples = samples.get(&clock::day_of(stretch.start)).map_or(&[][..], Vec::as_slice);
+        let ladder = Ladder::new(self.config, self.vocabulary, self.consumers, &mut charges.texts);
+        ladder.attribute(charges, samples, profiles, trust)
+    }
+
+    /// The models of the profiles that metrics speak of.
+    fn profiles(&self, stretches: &[Range<i64>]) -> Result<Profiles> {
+        let mut profiles = Profiles::asked_by(self.samples);
+        if profiles.is_asked() {
+            for stretch in stretches {
+                profiles.learn_models(&self.gathered.load(stretch)?);
+            }
+        }
+        Ok(profiles)
+    }
+
+    /// What the owners of usage have spent, where the rest is spread over them.
+    fn shares(
+        &self,
+        stretches: &[Range<i64>],
+        samples: &BTreeMap<i32, Vec<&HourSample>>,
+        profiles: &Profiles,
+    ) -> Result<Option<Shares>> {
+        if self.config.shared.policy != SharedPolicy::ProRata {
+            return Ok(None);
+        }
+        let mut shares = Shares::default();
+        for stretch in stretches {
+            let mut charges = self.gathered.load(stretch)?;
+            // What the reader must know is counted when the tables are made.
+            let facts = self.facts(&mut charges, stretch, samples, profiles, &mut Trust::default());
+            shares.add(&facts, &charges.texts);
+        }
+        Ok(Some(shares))
+    }
+
+    /// Counts what was measured on days without a charge.
+    fn count_unbilled(
+        &self,
+        samples: &BTreeMap<i32, Vec<&HourSample>>,
+        stretches: &[Range<i64>],
+        profiles: &Profiles,
+        trust: &mut Trust,
+    ) {
+        let billed: BTreeSet<i32> = stretches.iter().map(|stretch| clock::day_of(stretch.start)).collect();
+        for (_, samples) in samples.iter().filter(|(day, _)| !billed.contains(*day)) {
+            demand::demands(samples, profiles, self.vocabulary, &mut Charges::default(), trust);
+        }
+    }
+
+    /// The measured demand as rows of `usage`.
+    fn usage_rows(&self, profiles: &Profiles) -> Vec<parquet::Usage> {
+        let mut texts = Texts::default();
+        let mut rows: Vec<parquet::Usage> =
+            self.samples.iter().map(|sample| self.usage_row(sample, profiles, &mut texts)).collect();
+        rows.sort();
+        rows
+    }
+
+    fn usage_row(&self, sample: &HourSample, profiles: &Profiles, texts: &mut Texts) -> parquet::Usage {
+        let (account, id) = (&sample.account_id, sample.model_id.as_deref());
+        let model = id.and_then(|id| profiles.resolve(account, id, texts)).unwrap_or_default();
+        let owner = match sample.scope {
+            Scope::Owner => owner_of(sample, self.vocabulary, texts),
+            Scope::Native => {
+                let owner = id.and_then(|id| profiles.owner(account, id, day_of(sample)));
+                owner.map(|owner| owner.each_ref().map(|text| texts.intern(text))).unwrap_or_default()
+            }
+        };
+        let text = |text: Text| texts.get(text).map(String::from);
+        let tier = if model.model[2].is_null() { model.tier } else { model.model[2] };
+        parquet::Usage {
+            start: sample.hour,
+            texts: [
+                Some(sample.account_id.clone()),
+                Some(sample.region.clone()),
+                sample.model_id.clone(),
+                text(model.model[0]),
+                text(model.model[1]),
+                text(tier),
+                text(model.routing),
+                sample.endpoint.map(|endpoint| endpoint.as_str().to_string()),
+                text(owner[0]),
+                text(owner[1]),
+                text(owner[2]),
+                text(owner[3]),
+                Some(sample.source.as_str().to_string()),
+                Some(sample.scope.as_str().to_string()),
+            ],
+            measures: [
+                sample.invocations,
+                sample.input_tokens,
+                sample.output_tokens,
+                sample.cache_read_tokens,
+                sample.cache_write_tokens,
+                sample.business_units,
+            ],
+        }
+    }
+}
+
+fn day_of(sample: &HourSample) -> i32 {
+    clock::day_of(sample.hour)
+}
+
+fn by_day(samples: &[HourSample]) -> BTreeMap<i32, Vec<&HourSample>> {
+    let mut days: BTreeMap<i32, Vec<&HourSample>> = BTreeMap::new();
+    for sample in samples {
+        days.entry(day_of(sample)).or_default().push(sample);
+    }
+    days
+}
+
+/// The files of a period's tables, and what they hold so far.
+struct Tables<'a> {
+    store: &'a Store,
+    charges: Writer,
+    facts: Writer,
+    daily: Writer,
+    /// Of charges, facts and days.
+    totals: [Totals; 3],
+    /// The day that is not complete yet.
+    rollup: Option<(i32, Rollup)>,
+    costs: Costs,
+}
+
+impl<'a> Tables<'a> {
+    fn create(store: &'a Store, period: &str) -> Result<Self> {
+        let writer = |table| Writer::create(table, store.new_file(table, period)?);
+        Ok(Self {
+            store,
+            charges: writer(Table::Charges)?,
+            facts: writer(Table::CostFacts)?,
+            daily: writer(Table::CostDaily)?,
+            totals: Default::default(),
+            rollup: None,
+            costs: Costs::new(),
+        })
+    }
+
+    fn add(&mut self, charges: Charges, mut facts: Vec<Fact>, sessions: bool, stretch: &Range<i64>) -> Result<()> {
+        let Charges { mut texts, mut rows } = charges;
+        facts::store_charges(&mut rows, sessions, &mut texts)?;
+        add_totals(&mut self.totals[0], rows.iter(), &texts);
+        self.charges.charges(&rows, &texts)?;
+        drop(rows);
+        facts::store_facts(&mut facts, sessions, &mut texts)?;
+        add_totals(&mut self.totals[1], facts.iter().map(|fact| &fact.charge), &texts);
+        self.facts.facts(&facts, &texts)?;
+        let day = clock::day_of(stretch.start);
+        if self.rollup.as_ref().is_some_and(|(rolled, _)| *rolled != day) {
+            self.end_day()?;
+        }
+        self.rollup.get_or_insert_with(|| (day, Rollup::default())).1.add(&facts, &texts)
+    }
+
+    fn end_day(&mut self) -> Result<()> {
+        let Some((_, rollup)) = self.rollup.take() else { return Ok(()) };
+        let (rows, texts) = rollup.finish();
+        let place = |column: ChargeText| crate::schema::DAILY_TEXTS.iter().position(|kept| *kept == column);
+        let [account, currency] = [ChargeText::SubAccountId, ChargeText::BillingCurrency].map(place);
+        for row in &rows {
+            let text = |at: Option<usize>| at.map_or("", |at| texts.str(row.texts[at]));
+            self.totals[2].add(text(account), text(currency), &row.amounts);
+        }
+        changes::add_costs(&mut self.costs, &rows, &texts);
+        self.daily.daily(&rows, &texts)
+    }
+
+    fn finish(mut self, expected: &Totals, period: &str, usage: &[parquet::Usage]) -> Result<Made> {
+        self.end_day()?;
+        let [charges, facts, daily] = &self.totals;
+        expected.must_equal(charges, period, "the bill's lines", "charges")?;
+        expected.must_equal(facts, period, "charges", "cost_facts")?;
+        expected.must_equal(daily, period, "cost_facts", "cost_daily")?;
+        let files = vec![
+            (Table::Charges, self.charges.finish()?),
+            (Table::Usage, parquet::usage(self.store.new_file(Table::Usage, period)?, usage)?),
+            (Table::CostFacts, self.facts.finish()?),
+            (Table::CostDaily, self.daily.finish()?),
+        ];
+        Ok(Made { files, costs: self.costs })
+    }
+}
+
+/// Adds charges to sums by account and currency.
+fn add_totals<'a>(totals: &mut Totals, rows: impl Iterator<Item = &'a Charge>, texts: &Texts) {
+    let mut sums: BTreeMap<[Text; 2], Totals> = BTreeMap::new();
+    for row in rows {
+        let place = [ChargeText::SubAccountId, ChargeText::BillingCurrency].map(|column| row.text(column));
+        sums.entry(place).or_default().add("", "", &row.amounts);
+    }
+    for ([account, currency], sum) in sums {
+        for amounts in sum.0.values() {
+            totals.add(texts.str(account), texts.str(currency), amounts);
+        }
+    }
+}
+
+/// A sum that no column holds.
+pub(super) fn too_large(names: &str) -> Error {
+    Error::input(
+        names,
+        "the period's sum is larger than 28 digits before the point",
+        "look for a line with an absurd amount; the period is left as it was",
+    )
+}

@@ -1,0 +1,325 @@
+//! The charges of a billing period as they are gathered: lines that agree on everything but money and
+//! quantity joined, in memory while they fit there, else in a file of the system's temporary folder.
+//!
+//! They are given out by stretches of time, each with texts of its own, so that what comes after needs
+//! memory for a stretch and not for the period.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+use std::hash::BuildHasher;
+
+use super::costs::LineCosts;
+use super::spill::Spill;
+use super::{Amounts, Charge, Charges, add};
+use crate::clock::{self, DAY, HOUR};
+use crate::error::Result;
+use crate::schema::CHARGE_TEXT_COUNT;
+use crate::text::{Text, Texts};
+
+/// What tells a charge from others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// Start of the hour or day, epoch seconds.
+    pub start: i64,
+    /// Number of the export.
+    pub export: u32,
+    /// The text columns.
+    pub texts: [Text; CHARGE_TEXT_COUNT],
+}
+
+/// Sums of the lines of a charge, units of 1e-10, while it is not known whether the period carries net costs.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Sum {
+    /// Quantity.
+    pub quantity: Option<i128>,
+    /// Public price.
+    pub list: Option<i128>,
+    /// Before private discounts; after them; amortised, before and after them.
+    pub costs: [i128; 4],
+}
+
+impl Sum {
+    /// Of one line.
+    pub fn of(quantity: Option<i128>, costs: &LineCosts) -> Self {
+        let LineCosts { unblended, net, effective, effective_net, list, .. } = *costs;
+        Self { quantity, list, costs: [unblended, net, effective, effective_net] }
+    }
+
+    /// Adds another; `None` where a sum leaves what a column can hold.
+    pub fn add(&mut self, other: &Self) -> Option<()> {
+        let option = |a: Option<i128>, b: Option<i128>| match (a, b) {
+            (Some(a), Some(b)) => a.checked_add(b).map(Some),
+            (a, b) => Some(a.or(b)),
+        };
+        self.quantity = option(self.quantity, other.quantity)?;
+        self.list = option(self.list, other.list)?;
+        for (sum, cost) in self.costs.iter_mut().zip(other.costs) {
+            *sum = sum.checked_add(cost)?;
+        }
+        let fits = |net: bool| add(&mut Amounts::default(), &self.amounts(net));
+        (fits(true) && fits(false)).then_some(())
+    }
+
+    /// The amount columns, on the basis that the export has.
+    pub fn amounts(&self, net: bool) -> Amounts {
+        let [unblended, net_cost, effective, effective_net] = self.costs;
+        let (billed, effective) = if net { (net_cost, effective_net) } else { (unblended, effective) };
+        [self.quantity, Some(billed), Some(unblended), Some(effective), self.list]
+    }
+}
+
+/// A joined charge.
+pub type Joined = (Key, Sum);
+
+/// Bytes of a joined charge in memory, with its place in the table.
+const ROW_BYTES: usize = size_of::<Joined>() + size_of::<u32>() + 1;
+
+/// Charges in memory, each key once.
+#[derive(Debug, Default)]
+pub struct Table {
+    /// The charges.
+    pub rows: Vec<Joined>,
+    places: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Table {
+    /// Adds a line's or a charge's sums to its key's; `None` where a sum leaves what a column can hold.
+    pub fn add(&mut self, key: Key, sum: &Sum) -> Option<()> {
+        let Self { rows, places, hasher } = self;
+        let found = places.find(hasher.hash_one(key), |at| rows[*at as usize].0 == key).copied();
+        match found {
+            Some(at) => rows[at as usize].1.add(sum),
+            None => {
+                let at = u32::try_from(rows.len()).ok()?;
+                let mut own = Sum::default();
+                own.add(sum)?;
+                rows.push((key, own));
+                places.insert_unique(hasher.hash_one(key), at, |at| hasher.hash_one(rows[*at as usize].0));
+                Some(())
+            }
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.rows.capacity() * ROW_BYTES
+    }
+}
+
+/// The charges of a period.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    table: Table,
+    /// Every text of the charges in memory.
+    pub texts: Texts,
+    spill: Option<Spill>,
+    /// By export: whether its lines carry net costs.
+    nets: Vec<bool>,
+    /// Bytes of charges and texts that may be held.
+    limit: usize,
+    /// Rows by hour since the epoch; a row that was written out and came again counts twice.
+    hours: BTreeMap<i64, usize>,
+}
+
+impl Gathered {
+    /// Nothing yet; what takes more than so many bytes is written out.
+    pub fn new(limit: usize) -> Self {
+        Self { limit, ..Self::default() }
+    }
+
+    /// Number of the export whose lines come now.
+    pub fn export(&self) -> u32 {
+        self.nets.len() as u32
+    }
+
+    /// Ends an export.
+    pub fn end_export(&mut self, carries_net: bool) {
+        self.nets.push(carries_net);
+    }
+
+    /// Adds a line; `None` where a sum leaves what a column can hold.
+    pub fn add(&mut self, start: i64, texts: [Text; CHARGE_TEXT_COUNT], sum: &Sum) -> Option<()> {
+        self.table.add(Key { start, export: self.export(), texts }, sum)
+    }
+
+    /// Whether more is held than may be.
+    pub fn is_full(&self) -> bool {
+        self.table.bytes() + self.texts.bytes() > self.limit
+    }
+
+    /// Writes out what is held. Texts are new ones from here on.
+    ///
+    /// # Errors
+    /// Where the temporary file cannot be written.
+    pub fn write_out(&mut self) -> Result<()> {
+        self.sort();
+        let rows = std::mem::take(&mut self.table).rows;
+        let texts = std::mem::take(&mut self.texts);
+        if self.spill.is_none() {
+            self.spill = Some(Spill::create()?);
+        }
+        self.spill.iter_mut().try_for_each(|spill| spill.write(&rows, &texts))
+    }
+
+    /// Ends the gathering: what is held is put into the order in which it is given out.
+    ///
+    /// # Errors
+    /// Where the temporary file cannot be written.
+    pub fn end(&mut self) -> Result<()> {
+        if self.spill.is_some() {
+            return self.write_out();
+        }
+        self.table.places = HashTable::new();
+        self.sort();
+        Ok(())
+    }
+
+    fn sort(&mut self) {
+        self.table.rows.sort_unstable_by_key(|(key, _)| key.start);
+        for (key, _) in &self.table.rows {
+            *self.hours.entry(key.start.div_euclid(HOUR)).or_default() += 1;
+        }
+    }
+
+    /// The stretches of time in which the charges are given out, in order: days, or the hours of a day
+    /// with more than `most` rows that `may_split`.
+    pub fn stretches(&self, most: usize, may_split: &dyn Fn(i32) -> bool) -> Vec<Range<i64>> {
+        let mut days: BTreeMap<i32, Vec<(i64, usize)>> = BTreeMap::new();
+        for (hour, rows) in &self.hours {
+            days.entry(clock::day_of(hour * HOUR)).or_default().push((*hour, *rows));
+        }
+        let mut stretches = Vec::new();
+        for (day, hours) in days {
+            let rows: usize = hours.iter().map(|(_, rows)| rows).sum();
+            if rows > most && may_split(day) {
+                stretches.extend(hours.iter().map(|(hour, _)| hour * HOUR..(hour + 1) * HOUR));
+            } else {
+                let first = i64::from(day) * DAY;
+                stretches.push(first..first + DAY);
+            }
+        }
+        stretches
+    }
+
+    /// The charges that start within a stretch, with texts of their own.
+    ///
+    /// # Errors
+    /// Where the temporary file cannot be read, or a sum leaves what a column can hold.
+    pub fn load(&self, stretch: &Range<i64>) -> Result<Charges> {
+        match &self.spill {
+            Some(spill) => {
+                let (rows, texts) = spill.read(stretch)?;
+                Ok(Charges { rows: rows.iter().map(|row| self.charge(row)).collect(), texts })
+            }
+            None => Ok(self.held(stretch)),
+        }
+    }
+
+    fn charge(&self, (key, sum): &Joined) -> Charge {
+        let net = self.nets.get(key.export as usize).is_some_and(|net| *net);
+        Charge { start: key.start, texts: key.texts, amounts: sum.amounts(net) }
+    }
+
+    fn held(&self, stretch: &Range<i64>) -> Charges {
+        let place = |time: i64| self.table.rows.partition_point(|(key, _)| key.start < time);
+        let held = &self.table.rows[place(stretch.start)..place(stretch.end)];
+        let mut texts = Texts::default();
+        let mut known = Renaming::new(&self.texts);
+        let rename = |row: &Joined| {
+            let mut charge = self.charge(row);
+            charge.texts.iter_mut().for_each(|text| *text = known.rename(*text, &mut texts));
+            charge
+        };
+        Charges { rows: held.iter().map(rename).collect(), texts }
+    }
+}
+
+/// Texts of one collection as those of another.
+#[derive(Debug)]
+pub struct Renaming<'a> {
+    from: &'a Texts,
+    known: Vec<Text>,
+}
+
+impl<'a> Renaming<'a> {
+    /// Nothing is renamed yet.
+    pub fn new(from: &'a Texts) -> Self {
+        Self { from, known: vec![Text::NULL; from.len()] }
+    }
+
+    /// A text in the other collection.
+    pub fn rename(&mut self, text: Text, to: &mut Texts) -> Text {
+        let known = &mut self.known[text.number()];
+        if known.is_null() {
+            *known = to.intern_opt(self.from.get(text));
+        }
+        *known
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines of two days and two exports, some of them of the same charge.
+    fn gathered(limit: usize) -> Gathered {
+        let mut gathered = Gathered::new(limit);
+        for export in 0..2_i64 {
+            for line in 0..500_i64 {
+                let mut texts = [Text::NULL; CHARGE_TEXT_COUNT];
+                texts[3] = gathered.texts.intern(&format!("resource {}", line % 90));
+                texts[7] = gathered.texts.intern(["", "Ünit", "c"][(line % 3) as usize]);
+                let hour = line % 40;
+                let costs = LineCosts {
+                    unblended: i128::from(line),
+                    net: -i128::from(export),
+                    list: (line % 2 == 0).then_some(7),
+                    ..LineCosts::default()
+                };
+                gathered.add(hour * HOUR, texts, &Sum::of((line % 5 > 0).then_some(1), &costs)).unwrap();
+                if gathered.is_full() {
+                    gathered.write_out().unwrap();
+                }
+            }
+            gathered.end_export(export == 1);
+        }
+        gathered.end().unwrap();
+        gathered
+    }
+
+    fn shown(gathered: &Gathered, most: usize) -> Vec<String> {
+        let mut shown = Vec::new();
+        for stretch in gathered.stretches(most, &|_| true) {
+            let charges = gathered.load(&stretch).unwrap();
+            for charge in &charges.rows {
+                assert!(stretch.contains(&charge.start));
+                let texts = charge.texts.map(|text| charges.texts.str(text).to_string());
+                shown.push(format!("{} {texts:?} {:?}", charge.start, charge.amounts));
+            }
+        }
+        shown.sort();
+        shown
+    }
+
+    #[test]
+    fn what_was_written_out_comes_back_joined_as_if_it_had_stayed() {
+        let (held, written) = (gathered(usize::MAX), gathered(20_000));
+        assert!(held.spill.is_none() && written.spill.is_some());
+        let expected = shown(&held, usize::MAX);
+        assert!(expected.len() > 500, "{}", expected.len());
+        assert_eq!(shown(&written, usize::MAX), expected);
+        assert_eq!(shown(&written, 1), expected, "by the hour");
+        assert_eq!(shown(&held, 1), expected, "by the hour");
+    }
+
+    #[test]
+    fn a_large_day_is_cut_into_hours_where_it_may_be() {
+        let gathered = gathered(usize::MAX);
+        assert_eq!(gathered.stretches(usize::MAX, &|_| true), [0..DAY, DAY..2 * DAY]);
+        assert_eq!(gathered.stretches(1, &|_| true).len(), 40);
+        let second_whole = gathered.stretches(1, &|day| day == 0);
+        assert_eq!((second_whole.len(), second_whole.last().cloned()), (25, Some(DAY..2 * DAY)));
+    }
+}
