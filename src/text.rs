@@ -46,6 +46,15 @@ impl Default for Texts {
 }
 
 impl Texts {
+    /// No texts, with room for so many.
+    pub fn with_room(texts: usize) -> Self {
+        let mut room = Self::default();
+        room.ends.reserve(texts);
+        let Self { all, ends, places, hasher } = &mut room;
+        places.reserve(texts, |at| hasher.hash_one(slice(all, ends, *at)));
+        room
+    }
+
     /// The number of a text; empty text is unknown.
     pub fn intern(&mut self, text: &str) -> Text {
         if text.is_empty() {

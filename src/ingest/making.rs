@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::{Arc, mpsc};
+use std::thread::{Scope, ScopedJoinHandle};
 
 use crate::attribute::consumers::{Consumers, Wanted};
 use crate::attribute::demand::{self, Profiles, owner_of};
@@ -25,7 +27,7 @@ use crate::normalise::gathered::Gathered;
 use crate::normalise::trust::Trust;
 use crate::normalise::{Charge, Charges};
 use crate::schema::{ChargeText, Table};
-use crate::sources::cloudwatch::{HourSample, Scope};
+use crate::sources::cloudwatch::{self, HourSample};
 use crate::text::{Text, Texts};
 
 /// What the whole period is known for before its tables are made.
@@ -91,25 +93,27 @@ impl Making<'_> {
     /// Makes the tables, and asserts that they hold what the charges do.
     pub fn make(&self, totals: &Totals, trust: &mut Trust) -> Result<Made> {
         let by_day = by_day(self.samples);
-        let claims = |sample: &&HourSample| sample.scope == Scope::Owner;
+        let claims = |sample: &&HourSample| sample.scope == cloudwatch::Scope::Owner;
         let demanded: BTreeSet<i32> = self.samples.iter().filter(claims).map(|sample| day_of(sample)).collect();
         // Claims are made within a day, so a day that has some is not cut.
         let stretches = self.gathered.stretches(self.most, &|day| !demanded.contains(&day));
         let mut profiles = self.profiles(&stretches)?;
         let shares = self.shares(&stretches, &by_day, &profiles)?;
-        let mut tables = Tables::create(self.store, self.period)?;
-        for stretch in &stretches {
-            let mut charges = self.gathered.load(stretch)?;
-            let mut facts = self.facts(&mut charges, stretch, &by_day, &profiles, trust);
-            profiles.learn_owners(&facts, &charges.texts);
-            if let Some(shares) = &shares {
-                facts = shares.spread(facts, &mut charges.texts);
+        std::thread::scope(|scope| {
+            let mut tables = Tables::create(scope, self.store, self.period)?;
+            for stretch in &stretches {
+                let mut charges = self.gathered.load(stretch)?;
+                let mut facts = self.facts(&mut charges, stretch, &by_day, &profiles, trust);
+                profiles.learn_owners(&facts, &charges.texts);
+                if let Some(shares) = &shares {
+                    facts = shares.spread(facts, &mut charges.texts);
+                }
+                tables.add(charges, facts, self.config.privacy.sessions, stretch)?;
             }
-            tables.add(charges, facts, self.config.privacy.sessions, stretch)?;
-        }
-        self.count_unbilled(&by_day, &stretches, &profiles, trust);
-        let usage = self.usage_rows(&profiles);
-        tables.finish(totals, self.period, &usage)
+            self.count_unbilled(&by_day, &stretches, &profiles, trust);
+            let usage = self.usage_rows(&profiles);
+            tables.finish(totals, self.period, &usage)
+        })
     }
 
     fn facts(
@@ -183,8 +187,8 @@ impl Making<'_> {
         let (account, id) = (&sample.account_id, sample.model_id.as_deref());
         let model = id.and_then(|id| profiles.resolve(account, id, texts)).unwrap_or_default();
         let owner = match sample.scope {
-            Scope::Owner => owner_of(sample, self.vocabulary, texts),
-            Scope::Native => {
+            cloudwatch::Scope::Owner => owner_of(sample, self.vocabulary, texts),
+            cloudwatch::Scope::Native => {
                 let owner = id.and_then(|id| profiles.owner(account, id, day_of(sample)));
                 owner.map(|owner| owner.each_ref().map(|text| texts.intern(text))).unwrap_or_default()
             }
@@ -233,11 +237,17 @@ fn by_day(samples: &[HourSample]) -> BTreeMap<i32, Vec<&HourSample>> {
     days
 }
 
-/// The files of a period's tables, and what they hold so far.
-struct Tables<'a> {
+/// Rows that wait to be written.
+type Waiting<Row> = mpsc::SyncSender<(Vec<Row>, Arc<Texts>)>;
+/// Writes rows until there are no more; returns the hash of the file.
+type Writing<'scope> = ScopedJoinHandle<'scope, Result<String>>;
+
+/// The files of a period's tables, and what they hold so far. Charges and facts are written by threads
+/// of their own, while the next stretch is made.
+struct Tables<'scope, 'a> {
     store: &'a Store,
-    charges: Writer,
-    facts: Writer,
+    charges: (Waiting<Charge>, Writing<'scope>),
+    facts: (Waiting<Fact>, Writing<'scope>),
     daily: Writer,
     /// Of charges, facts and days.
     totals: [Totals; 3],
@@ -246,13 +256,13 @@ struct Tables<'a> {
     costs: Costs,
 }
 
-impl<'a> Tables<'a> {
-    fn create(store: &'a Store, period: &str) -> Result<Self> {
+impl<'scope, 'a> Tables<'scope, 'a> {
+    fn create(scope: &'scope Scope<'scope, '_>, store: &'a Store, period: &str) -> Result<Self> {
         let writer = |table| Writer::create(table, store.new_file(table, period)?);
         Ok(Self {
             store,
-            charges: writer(Table::Charges)?,
-            facts: writer(Table::CostFacts)?,
+            charges: written_aside(scope, writer(Table::Charges)?, Writer::charges),
+            facts: written_aside(scope, writer(Table::CostFacts)?, Writer::facts),
             daily: writer(Table::CostDaily)?,
             totals: Default::default(),
             rollup: None,
@@ -264,16 +274,18 @@ impl<'a> Tables<'a> {
         let Charges { mut texts, mut rows } = charges;
         facts::store_charges(&mut rows, sessions, &mut texts)?;
         add_totals(&mut self.totals[0], rows.iter(), &texts);
-        self.charges.charges(&rows, &texts)?;
-        drop(rows);
         facts::store_facts(&mut facts, sessions, &mut texts)?;
         add_totals(&mut self.totals[1], facts.iter().map(|fact| &fact.charge), &texts);
-        self.facts.facts(&facts, &texts)?;
         let day = clock::day_of(stretch.start);
         if self.rollup.as_ref().is_some_and(|(rolled, _)| *rolled != day) {
             self.end_day()?;
         }
-        self.rollup.get_or_insert_with(|| (day, Rollup::default())).1.add(&facts, &texts)
+        self.rollup.get_or_insert_with(|| (day, Rollup::default())).1.add(&facts, &texts)?;
+        let texts = Arc::new(texts);
+        // A writer that failed takes no more, and says why at the end.
+        let _stopped = self.charges.0.send((rows, Arc::clone(&texts)));
+        let _stopped = self.facts.0.send((facts, texts));
+        Ok(())
     }
 
     fn end_day(&mut self) -> Result<()> {
@@ -291,18 +303,41 @@ impl<'a> Tables<'a> {
 
     fn finish(mut self, expected: &Totals, period: &str, usage: &[parquet::Usage]) -> Result<Made> {
         self.end_day()?;
+        let (charges_hash, facts_hash) = (written(self.charges)?, written(self.facts)?);
         let [charges, facts, daily] = &self.totals;
         expected.must_equal(charges, period, "the bill's lines", "charges")?;
         expected.must_equal(facts, period, "charges", "cost_facts")?;
         expected.must_equal(daily, period, "cost_facts", "cost_daily")?;
         let files = vec![
-            (Table::Charges, self.charges.finish()?),
+            (Table::Charges, charges_hash),
             (Table::Usage, parquet::usage(self.store.new_file(Table::Usage, period)?, usage)?),
-            (Table::CostFacts, self.facts.finish()?),
+            (Table::CostFacts, facts_hash),
             (Table::CostDaily, self.daily.finish()?),
         ];
         Ok(Made { files, costs: self.costs })
     }
+}
+
+/// Starts a thread that writes what it is sent.
+fn written_aside<'scope, Row: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    mut writer: Writer,
+    write: fn(&mut Writer, &[Row], &Texts) -> Result<()>,
+) -> (Waiting<Row>, Writing<'scope>) {
+    // One stretch is written, one waits.
+    let (sender, receiver) = mpsc::sync_channel::<(Vec<Row>, Arc<Texts>)>(1);
+    let thread = scope.spawn(move || {
+        for (rows, texts) in receiver {
+            write(&mut writer, &rows, &texts)?;
+        }
+        writer.finish()
+    });
+    (sender, thread)
+}
+
+fn written<Row>((sender, thread): (Waiting<Row>, Writing<'_>)) -> Result<String> {
+    drop(sender);
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Adds charges to sums by account and currency.

@@ -28,8 +28,8 @@ use crate::watch::Watch;
 /// Which part of the memory gathered charges may take: as much again goes to a stretch of them and its
 /// facts, the rest to reading, to what is written, and to the program itself.
 const GATHERED: usize = 4;
-/// Bytes of a row while facts are made of it.
-const ROW_BYTES: usize = 1_400;
+/// Bytes of a row while facts are made of it, and of those that wait to be written meanwhile.
+const ROW_BYTES: usize = 3_500;
 
 /// A bill that was read.
 struct Read {

@@ -225,7 +225,8 @@ impl Gathered {
     fn held(&self, stretch: &Range<i64>) -> Charges {
         let place = |time: i64| self.table.rows.partition_point(|(key, _)| key.start < time);
         let held = &self.table.rows[place(stretch.start)..place(stretch.end)];
-        let mut texts = Texts::default();
+        // Most charges have a resource or a set of tags in common with others.
+        let mut texts = Texts::with_room(held.len() / 4);
         let mut known = Renaming::new(&self.texts);
         let rename = |row: &Joined| {
             let mut charge = self.charge(row);

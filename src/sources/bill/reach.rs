@@ -1,5 +1,5 @@
-//! How far row groups reach that were skipped: the watermark is over all services, so they count too,
-//! but hardly any of them has to be read for it.
+//! How far row groups reach: the watermark is over all services, so lines count that nobody wants
+//! otherwise, but hardly any of them has to be read for it.
 //!
 //! A line of at most a day ends at most a day after its start. So the instants that the two columns
 //! hold bound the end of every such line, and only a row group whose bound lies beyond what is known
@@ -29,36 +29,31 @@ use crate::shield::shielded;
 /// Longest hourly or daily line, in microseconds.
 const LONGEST: i64 = clock::DAY * 1_000_000;
 
-/// The watermark, in epoch seconds, over skipped row groups and what is known already.
+/// The watermark of row groups: the latest end of an hourly or daily Usage line over all services; epoch
+/// seconds.
 ///
 /// # Errors
 /// Where bytes cannot be had or are damaged.
-pub fn beyond(known: Option<i64>, skipped: &[(&BillFile, usize)]) -> Result<Option<i64>> {
-    let mut known = known;
+pub fn watermark<'a>(groups: impl Iterator<Item = (&'a BillFile, usize)>) -> Result<Option<i64>> {
+    let mut known = None;
     let mut bounds: Vec<(i64, &BillFile, usize)> =
-        skipped.iter().filter_map(|(file, group)| Some((bound_of_statistics(file, *group)?, *file, *group))).collect();
+        groups.filter_map(|(file, group)| Some((bound_of_statistics(file, group)?, file, group))).collect();
     bounds.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| (&a.1.name, a.2).cmp(&(&b.1.name, b.2))));
     for (bound, file, group) in bounds {
         if known.is_some_and(|known| bound <= known) {
             break;
         }
-        let look = || of_group(file, group, &file.origin.open()?, known);
+        let look = || look(file, group, known);
         known = shielded(look).unwrap_or_else(|panic| Err(broken(&file.name, &panic)))?;
     }
     Ok(known)
 }
 
 /// The watermark of one row group, if it lies beyond what is known.
-///
-/// # Errors
-/// Where bytes cannot be had or are damaged.
-pub fn of_group(file: &BillFile, group: usize, bytes: &Chunks, known: Option<i64>) -> Result<Option<i64>> {
-    let is_known = |bound: Option<i64>| bound.is_none_or(|bound| known.is_some_and(|known| bound <= known));
-    if is_known(bound_of_statistics(file, group)) {
-        return Ok(known);
-    }
-    let bound = bound_of_dictionaries(file, group, bytes).map_err(|error| file.error(bytes, &error))?;
-    if bound.is_some() && is_known(bound) {
+fn look(file: &BillFile, group: usize, known: Option<i64>) -> Result<Option<i64>> {
+    let bytes = file.origin.open()?;
+    let bound = bound_of_dictionaries(file, group, &bytes).map_err(|error| file.error(&bytes, &error))?;
+    if bound.is_some() && bound <= known {
         return Ok(known);
     }
     let times = [TimeColumn::UsageStart, TimeColumn::UsageEnd].map(|column| file.positions.time(column));
@@ -66,7 +61,7 @@ pub fn of_group(file: &BillFile, group: usize, bytes: &Chunks, known: Option<i64
         times.into_iter().chain([file.positions.text(TextColumn::LineItemType)]).flatten().collect();
     let rows: Vec<u32> = (0..u32::try_from(file.rows(group)).unwrap_or(u32::MAX)).collect();
     let latest = Cell::new(known);
-    take(file, group, bytes, (&rows, &roots), &|lines| {
+    take(file, group, &bytes, (&rows, &roots), &|lines| {
         latest.set(latest.get().max(of_lines(&lines)));
         true
     })?;
@@ -74,7 +69,7 @@ pub fn of_group(file: &BillFile, group: usize, bytes: &Chunks, known: Option<i64
 }
 
 /// The latest end of an hourly or daily Usage line; epoch seconds.
-pub fn of_lines(lines: &Lines) -> Option<i64> {
+fn of_lines(lines: &Lines) -> Option<i64> {
     let types = lines.words(TextColumn::LineItemType);
     let is_usage = |row: usize| types.is_none_or(|types| types.get(row).is_some_and(select::is_usage_type_of_line));
     let end = |row: usize| {

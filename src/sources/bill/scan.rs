@@ -8,7 +8,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Condvar, Mutex, PoisonError, mpsc};
 
 use super::candidate::{Tested, tested};
 use super::chunks::Chunks;
@@ -71,40 +71,22 @@ pub fn candidates(
     for file in files {
         file.check()?;
     }
-    let seen = Mutex::new(Seen::default());
-    let skipped = Mutex::new(Vec::new());
     let read = |task: Task, send: &dyn Fn(Lines) -> bool| -> Result<()> {
         let file = &files[task.file];
         let bytes = file.origin.open()?;
-        locked(&seen).lines += file.rows(task.group);
         let rows = candidate_rows(file, task.group, &bytes)?;
-        if rows.is_empty() {
-            locked(&skipped).push(task);
-            return Ok(());
-        }
-        take(file, task.group, &bytes, (&rows, &file.positions.all()), send)?;
-        let known = locked(&seen).watermark;
-        let watermark = reach::of_group(file, task.group, &bytes, known)?;
-        let mut seen = locked(&seen);
-        seen.watermark = seen.watermark.max(watermark);
-        Ok(())
+        if rows.is_empty() { Ok(()) } else { take(file, task.group, &bytes, (&rows, &file.positions.all()), send) }
     };
     in_parallel(files, watch, &read, sink)?;
-    let mut seen = *locked(&seen);
-    let skipped = std::mem::take(&mut *locked(&skipped));
-    let skipped: Vec<(&BillFile, usize)> = skipped.iter().map(|task: &Task| (&files[task.file], task.group)).collect();
-    seen.watermark = reach::beyond(seen.watermark, &skipped)?;
-    Ok(seen)
+    let groups = || files.iter().flat_map(|file| (0..file.row_groups()).map(move |group| (file, group)));
+    let lines = groups().map(|(file, group)| file.rows(group)).sum();
+    Ok(Seen { lines, watermark: reach::watermark(groups())? })
 }
 
 /// The lines of a row group that may be Bedrock's.
 fn candidate_rows(file: &BillFile, group: usize, bytes: &Chunks) -> Result<Vec<u32>> {
     let open = prune::open_columns(file, group, bytes, &tested(file, group))?;
     wanted(file, group, bytes, &open)
-}
-
-fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Streams the tagged lines whose resource is one of the wanted consumers: the second pass of rung 3.
