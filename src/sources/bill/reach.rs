@@ -29,13 +29,16 @@ use crate::shield::shielded;
 /// Longest hourly or daily line, in microseconds.
 const LONGEST: i64 = clock::DAY * 1_000_000;
 
-/// The watermark of row groups: the latest end of an hourly or daily Usage line over all services; epoch
-/// seconds.
+/// The watermark of row groups and what is known already: the latest end of an hourly or daily Usage line
+/// over all services; epoch seconds.
 ///
 /// # Errors
 /// Where bytes cannot be had or are damaged.
-pub fn watermark<'a>(groups: impl Iterator<Item = (&'a BillFile, usize)>) -> Result<Option<i64>> {
-    let mut known = None;
+pub fn watermark<'a>(
+    known: Option<i64>,
+    groups: impl Iterator<Item = (&'a BillFile, usize)>,
+) -> Result<Option<i64>> {
+    let mut known = known;
     let mut bounds: Vec<(i64, &BillFile, usize)> =
         groups.filter_map(|(file, group)| Some((bound_of_statistics(file, group)?, file, group))).collect();
     bounds.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| (&a.1.name, a.2).cmp(&(&b.1.name, b.2))));
@@ -43,17 +46,23 @@ pub fn watermark<'a>(groups: impl Iterator<Item = (&'a BillFile, usize)>) -> Res
         if known.is_some_and(|known| bound <= known) {
             break;
         }
-        let look = || look(file, group, known);
+        let look = || look(file, group, &file.origin.open()?, known);
         known = shielded(look).unwrap_or_else(|panic| Err(broken(&file.name, &panic)))?;
     }
     Ok(known)
 }
 
 /// The watermark of one row group, if it lies beyond what is known.
-fn look(file: &BillFile, group: usize, known: Option<i64>) -> Result<Option<i64>> {
-    let bytes = file.origin.open()?;
-    let bound = bound_of_dictionaries(file, group, &bytes).map_err(|error| file.error(&bytes, &error))?;
-    if bound.is_some() && bound <= known {
+///
+/// # Errors
+/// Where bytes cannot be had or are damaged.
+pub fn look(file: &BillFile, group: usize, bytes: &Chunks, known: Option<i64>) -> Result<Option<i64>> {
+    let is_known = |bound: Option<i64>| bound.is_none_or(|bound| known.is_some_and(|known| bound <= known));
+    if is_known(bound_of_statistics(file, group)) {
+        return Ok(known);
+    }
+    let bound = bound_of_dictionaries(file, group, bytes).map_err(|error| file.error(bytes, &error))?;
+    if bound.is_some() && is_known(bound) {
         return Ok(known);
     }
     let times = [TimeColumn::UsageStart, TimeColumn::UsageEnd].map(|column| file.positions.time(column));
@@ -61,7 +70,7 @@ fn look(file: &BillFile, group: usize, known: Option<i64>) -> Result<Option<i64>
         times.into_iter().chain([file.positions.text(TextColumn::LineItemType)]).flatten().collect();
     let rows: Vec<u32> = (0..u32::try_from(file.rows(group)).unwrap_or(u32::MAX)).collect();
     let latest = Cell::new(known);
-    take(file, group, &bytes, (&rows, &roots), &|lines| {
+    take(file, group, bytes, (&rows, &roots), &|lines| {
         latest.set(latest.get().max(of_lines(&lines)));
         true
     })?;

@@ -71,16 +71,38 @@ pub fn candidates(
     for file in files {
         file.check()?;
     }
+    let reached = Mutex::new((None, BTreeSet::new()));
+    let reached = || reached.lock().unwrap_or_else(PoisonError::into_inner);
     let read = |task: Task, send: &dyn Fn(Lines) -> bool| -> Result<()> {
         let file = &files[task.file];
         let bytes = file.origin.open()?;
         let rows = candidate_rows(file, task.group, &bytes)?;
-        if rows.is_empty() { Ok(()) } else { take(file, task.group, &bytes, (&rows, &file.positions.all()), send) }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        take(file, task.group, &bytes, (&rows, &file.positions.all()), send)?;
+        // What was fetched is looked at while it is there.
+        if file.origin.is_remote() {
+            let known = reached().0;
+            let reach = reach::look(file, task.group, &bytes, known)?;
+            let mut reached = reached();
+            reached.0 = reached.0.max(reach);
+            reached.1.insert(task);
+        }
+        Ok(())
     };
     in_parallel(files, watch, &read, sink)?;
-    let groups = || files.iter().flat_map(|file| (0..file.row_groups()).map(move |group| (file, group)));
-    let lines = groups().map(|(file, group)| file.rows(group)).sum();
-    Ok(Seen { lines, watermark: reach::watermark(groups())? })
+    let tasks = tasks(files);
+    let lines = tasks.iter().map(|task| files[task.file].rows(task.group)).sum();
+    let (known, looked) = std::mem::take(&mut *reached());
+    let others = tasks.iter().filter(|task| !looked.contains(task)).map(|task| (&files[task.file], task.group));
+    Ok(Seen { lines, watermark: reach::watermark(known, others)? })
+}
+
+/// Every row group of the files.
+fn tasks(files: &[BillFile]) -> Vec<Task> {
+    let groups = |(at, file): (usize, &BillFile)| (0..file.row_groups()).map(move |group| Task { file: at, group });
+    files.iter().enumerate().flat_map(groups).collect()
 }
 
 /// The lines of a row group that may be Bedrock's.
@@ -119,8 +141,7 @@ fn in_parallel(
     read: &ReadGroup<'_>,
     sink: &mut dyn FnMut(&BillFile, &Lines) -> Result<()>,
 ) -> Result<()> {
-    let groups = |(at, file): (usize, &BillFile)| (0..file.row_groups()).map(move |group| Task { file: at, group });
-    let tasks: Vec<Task> = files.iter().enumerate().flat_map(groups).collect();
+    let tasks = tasks(files);
     let left: Vec<AtomicUsize> = files.iter().map(|file| AtomicUsize::new(file.row_groups())).collect();
     let next = AtomicUsize::new(0);
     let budget = Budget::default();
