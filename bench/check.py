@@ -72,26 +72,31 @@ def answered_usage(answer: str) -> str:
     return f"select hour, {texts}, total::double as total from '{answer}'"
 
 
-FIGURES = "figure, at, workload, key"
+FIGURES = "figure, period, workload, key"
 
 
 def figures(folder: str) -> str:
     def csv(name: str) -> str:
         return f"read_csv('{folder}/{name}.csv', all_varchar = true)"
 
+    # Billtag shows a zero where a workload spent nothing in a month of the table; a group-by has no row there.
     return f"""
-    select 'spend' as figure, month as at, workload, '' as key, cost::double as value from {csv("spend_by_workload")}
-    union all
-    select 'team', month, team, '', cost::double from {csv("spend_by_team")}
-    union all
-    select 'day', day, workload, '', cost::double from {csv("daily_spend")}
-    union all
-    select 'jump', day, workload, coalesce(sub_account_id, ''), cost::double
-    from {csv("anomalies")} where rule = 'R1'
-    union all
-    select 'tokens', day, workload, concat(model_name, ' ', usage_kind), tokens::double from {csv("token_volume")}
-    union all
-    select 'tier', day, workload, coalesce(model_tier, ''), cost::double from {csv("spend_by_model_tier")}
+    from (
+        select 'spend' as figure, month as period, workload, '' as key, cost::double as value
+        from {csv("spend_by_workload")}
+        union all
+        select 'team', month, team, '', cost::double from {csv("spend_by_team")}
+        union all
+        select 'day', day, workload, '', cost::double from {csv("daily_spend")}
+        union all
+        select 'jump', day, workload, coalesce(sub_account_id, ''), cost::double
+        from {csv("anomalies")} where rule = 'R1'
+        union all
+        select 'tokens', day, workload, concat(model_name, ' ', usage_kind), tokens::double
+        from {csv("token_volume")}
+        union all
+        select 'tier', day, workload, coalesce(model_tier, ''), cost::double from {csv("spend_by_model_tier")}
+    ) where value <> 0
     """
 
 
@@ -105,7 +110,7 @@ def sides(kind: str, store: str, answer: str) -> tuple[str, str, str, tuple[str,
         return ours, answered_charges(answer), KEYS, ("cost", "quantity")
     if kind == "streams":
         return usage(store), answered_usage(answer), SERIES, ("total",)
-    return figures(store), f"from '{answer}'", FIGURES, ("value",)
+    return figures(store), f"from '{answer}' where value <> 0", FIGURES, ("value",)
 
 
 def differences(kind: str, store: str, answer: str) -> list[str]:

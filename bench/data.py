@@ -31,6 +31,10 @@ class Data:
     def layout(self) -> str:
         return "legacy" if "legacy" in self.options else "cur2"
 
+    @property
+    def months(self) -> int:
+        return int(self.options[self.options.index("--months") + 1]) if "--months" in self.options else 1
+
     def make(self, generator: Path, folder: Path) -> Path:
         """The folder with the data, which is made where it is not there yet."""
         path = folder / self.name

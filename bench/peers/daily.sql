@@ -20,6 +20,7 @@ select
         when model ilike '% lite%' then 'lite'
         when model ilike '% micro%' then 'micro'
         when model ilike '% pro%' then 'pro'
+        else 'none'
     end as tier,
     usage_type not ilike '%batch%' as is_real_time,
     quantity, cost
@@ -29,7 +30,7 @@ create temp table by_workload as
 select month, coalesce(workload, 'unattributed') as workload, sum(cost) as cost from usage group by all;
 
 create temp table by_team as
-select month, coalesce(team, 'unattributed') as team, sum(cost) as cost from usage group by all;
+select month, coalesce(team, 'unassigned') as team, sum(cost) as cost from usage group by all;
 
 create temp table by_cost_center as
 select month, coalesce(cost_center, 'unattributed') as cost_center, sum(cost) as cost from usage group by all;
@@ -114,7 +115,7 @@ select
 from usage group by 1;
 
 create temp table answer as
-select 'spend' as figure, month as at, workload, '' as key, cost as value from by_workload
+select 'spend' as figure, month as period, workload, '' as key, cost as value from by_workload
 union all
 select 'team', month, team, '', cost from by_team
 union all
@@ -124,4 +125,4 @@ select 'jump', cast(day as varchar), workload, coalesce(account, ''), cost from 
 union all
 select 'tokens', cast(day as varchar), workload, concat(model, ' ', kind), tokens from tokens
 union all
-select 'tier', cast(day as varchar), workload, coalesce(tier, ''), cost from tiers;
+select 'tier', cast(day as varchar), workload, tier, cost from tiers;
