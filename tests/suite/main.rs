@@ -13,6 +13,7 @@ mod model_ids;
 mod says;
 
 mod bad_input;
+mod bench;
 mod bills;
 mod ce;
 mod cloudwatch_api;
