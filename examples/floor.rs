@@ -16,7 +16,7 @@ use billtag::aws::Access;
 use billtag::error::{Error, Result};
 use billtag::place::Place;
 use billtag::sources::bill::chunks::Origin;
-use billtag::sources::bill::columns::{TextColumn, texts};
+use billtag::sources::bill::columns::TextColumn;
 use billtag::sources::bill::file::{BillFile, broken};
 use billtag::sources::bill::known::Known;
 use billtag::sources::bill::{layout, scan};
@@ -82,7 +82,7 @@ fn tasks_of(file: &BillFile) -> Result<Vec<Task>> {
     let telling: Vec<usize> = TELLING.iter().filter_map(|column| file.positions.text(*column)).collect();
     let mut tasks = Vec::new();
     for group in 0..file.row_groups() {
-        let is_needed = holds_bedrock(file, group)?;
+        let is_needed = !scan::candidate_rows(file, group, &file.origin.open()?)?.is_empty();
         let roots = if is_needed { file.positions.all() } else { telling.clone() };
         let leaves = roots.iter().flat_map(|root| file.leaves(*root));
         let chunks = leaves.map(|leaf| file.column(group, leaf).clone());
@@ -94,24 +94,6 @@ fn tasks_of(file: &BillFile) -> Result<Vec<Task>> {
         });
     }
     Ok(tasks)
-}
-
-/// Whether a row group has a line of Bedrock's code or of the Marketplace.
-fn holds_bedrock(file: &BillFile, group: usize) -> Result<bool> {
-    let asked = [TextColumn::ProductCode, TextColumn::BillingEntity];
-    let roots: Vec<usize> = asked.iter().filter_map(|column| file.positions.text(*column)).collect();
-    let bytes = file.origin.open(Vec::new())?;
-    let reader = file.reader(group, &bytes).with_projection(file.mask(roots)).build();
-    for batch in reader.map_err(|error| file.error(&bytes, &error))? {
-        let batch = batch.map_err(|error| file.error(&bytes, &error))?;
-        for column in batch.columns().iter().filter(|column| !column.data_type().is_primitive()) {
-            let values = texts(column).map_err(|error| file.unfit(&error))?;
-            if values.iter().flatten().any(|text| text.contains("Bedrock") || text.contains("Marketplace")) {
-                return Ok(true);
-            }
-        }
-    }
-    Ok(false)
 }
 
 fn is_all_dictionary(chunk: &ColumnChunkMetaData) -> bool {

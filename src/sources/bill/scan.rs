@@ -106,7 +106,10 @@ fn tasks(files: &[BillFile]) -> Vec<Task> {
 }
 
 /// The lines of a row group that may be Bedrock's.
-fn candidate_rows(file: &BillFile, group: usize, bytes: &Chunks) -> Result<Vec<u32>> {
+///
+/// # Errors
+/// Where bytes cannot be had or are damaged.
+pub fn candidate_rows(file: &BillFile, group: usize, bytes: &Chunks) -> Result<Vec<u32>> {
     let open = prune::open_columns(file, group, bytes, &tested(file, group))?;
     wanted(file, group, bytes, &open)
 }
