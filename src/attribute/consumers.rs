@@ -79,14 +79,7 @@ pub enum Match {
 
 impl Consumers {
     /// Notes a tagged row of a possible consumer.
-    pub fn add(
-        &mut self,
-        account: &str,
-        resource: &str,
-        time: i64,
-        tags: &str,
-        reader: &mut TagReader<'_>,
-    ) {
+    pub fn add(&mut self, account: &str, resource: &str, time: i64, tags: &str, reader: &mut TagReader<'_>) {
         let Some(name) = session_name(resource) else { return };
         let texts = &mut self.texts;
         let tags = texts.intern(tags);

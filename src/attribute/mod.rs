@@ -165,7 +165,7 @@ impl<'a> Ladder<'a> {
         let (rows, claims) = self.claims(charges, &standings, samples, profiles, trust);
         let mut facts = Vec::with_capacity(charges.rows.len());
         let mut evidence = Evidence::default();
-        let ranks = charges.texts.ranks();
+        let ranks = rows.iter().any(Option::is_some).then(|| charges.texts.ranks());
         for (at, charge) in charges.rows.iter().enumerate() {
             let texts = &mut charges.texts;
             let is_router = self.rules.is_router(charge, texts);
@@ -179,9 +179,9 @@ impl<'a> Ladder<'a> {
                 });
                 continue;
             }
-            let parts = match rows[at] {
-                Some(row) => parts(charge, &claims, claims.cell_of[row], standings[at], &ranks),
-                None => vec![(standings[at], charge.amounts)],
+            let parts = match (rows[at], &ranks) {
+                (Some(row), Some(ranks)) => parts(charge, &claims, claims.cell_of[row], standings[at], ranks),
+                _ => vec![(standings[at], charge.amounts)],
             };
             for (mut standing, amounts) in parts {
                 self.account_rung(charge, &mut standing, texts);

@@ -40,29 +40,21 @@ pub struct Daily {
     pub amounts: Amounts,
 }
 
-/// Makes charges what is stored: sessions hidden unless allowed, sorted, equal rows joined.
+/// Makes charges and facts what is stored: sessions hidden unless allowed, sorted, equal rows joined.
 ///
-/// In place, since a period's rows are the largest thing in memory.
-pub fn store_charges(rows: &mut Vec<Charge>, sessions: bool, texts: &mut Texts) -> Result<()> {
-    for row in rows.iter_mut() {
-        hide_session(row, sessions, texts);
-    }
+/// # Errors
+/// Where a sum leaves what a column can hold.
+pub fn store(charges: &mut Vec<Charge>, facts: &mut Vec<Fact>, sessions: bool, texts: &mut Texts) -> Result<()> {
+    let hidden = charges.iter_mut().chain(facts.iter_mut().map(|fact| &mut fact.charge));
+    hidden.for_each(|charge| hide_session(charge, sessions, texts));
     let ranks = texts.ranks();
-    rows.sort_unstable_by(|a, b| a.compare(b, &ranks));
-    join(rows, |a, b| a.start == b.start && a.texts == b.texts, |row| &mut row.amounts)
-}
-
-/// Makes facts what is stored.
-pub fn store_facts(rows: &mut Vec<Fact>, sessions: bool, texts: &mut Texts) -> Result<()> {
-    for row in rows.iter_mut() {
-        hide_session(&mut row.charge, sessions, texts);
-    }
-    let ranks = texts.ranks();
+    charges.sort_unstable_by(|a, b| a.compare(b, &ranks));
+    join(charges, |a, b| a.start == b.start && a.texts == b.texts, |row| &mut row.amounts)?;
     let rest = |row: &Fact| (row.owner.map(|text| ranks.of(text)), row.method, ranks.of(row.evidence), row.is_router);
-    rows.sort_unstable_by(|a, b| a.charge.compare(&b.charge, &ranks).then_with(|| rest(a).cmp(&rest(b))));
+    facts.sort_unstable_by(|a, b| a.charge.compare(&b.charge, &ranks).then_with(|| rest(a).cmp(&rest(b))));
     let same =
         |a: &Fact, b: &Fact| a.charge.start == b.charge.start && a.charge.texts == b.charge.texts && rest(a) == rest(b);
-    join(rows, same, |row| &mut row.charge.amounts)
+    join(facts, same, |row| &mut row.charge.amounts)
 }
 
 /// Joins neighbours that are the same but for their amounts.

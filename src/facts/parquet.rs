@@ -13,7 +13,8 @@ use arrow::datatypes::{Date32Type, Decimal128Type, TimestampMicrosecondType};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
 
 use super::Daily;
 use super::changes::{Changed, Costs};
@@ -21,7 +22,7 @@ use crate::attribute::Fact;
 use crate::error::{Error, Result};
 use crate::money::{PRECISION, SCALE};
 use crate::normalise::{AMOUNT_COUNT, Amounts, Charge};
-use crate::schema::{CHARGE_TEXT_COUNT, DAILY_TEXTS, MEASURES, Table, USAGE_TEXTS};
+use crate::schema::{CHARGE_TEXT_COUNT, DAILY_TEXTS, Kind, MEASURES, Table, USAGE_TEXTS};
 use crate::text::{Text, Texts};
 
 /// Rows turned into arrays at once, so that memory does not follow the table.
@@ -56,7 +57,12 @@ impl Writer {
         let file = File::create(&path).map_err(Error::io(&path, "create"))?;
         let failed = |error| unwritten(&path, error);
         let level = ZstdLevel::try_new(3).map_err(failed)?;
-        let properties = WriterProperties::builder()
+        let mut properties = WriterProperties::builder();
+        // Rows are in order of time, so the bounds of texts would tell a reader nothing.
+        for (name, _) in table.columns().iter().filter(|(_, kind)| *kind == Kind::Text) {
+            properties = properties.set_column_statistics_enabled(ColumnPath::from(*name), EnabledStatistics::None);
+        }
+        let properties = properties
             .set_compression(Compression::ZSTD(level))
             .set_max_row_group_row_count(Some(ROW_GROUP))
             .set_created_by(format!("billtag {}", env!("CARGO_PKG_VERSION")))

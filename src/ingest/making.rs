@@ -58,7 +58,8 @@ impl Survey {
         let mut seen: BTreeSet<[Text; 2]> = BTreeSet::new();
         for row in &charges.rows {
             let text = |column| charges.texts.get(row.text(column));
-            let is_usage = !row.text(ChargeText::ModelName).is_null() && text(ChargeText::ChargeCategory) == Some("Usage");
+            let is_usage =
+                !row.text(ChargeText::ModelName).is_null() && text(ChargeText::ChargeCategory) == Some("Usage");
             let place = [ChargeText::SubAccountId, ChargeText::RegionId].map(|column| row.text(column));
             if is_usage && seen.insert(place) {
                 let [Some(account), Some(region)] = place.map(|text| charges.texts.get(text)) else { continue };
@@ -272,9 +273,8 @@ impl<'scope, 'a> Tables<'scope, 'a> {
 
     fn add(&mut self, charges: Charges, mut facts: Vec<Fact>, sessions: bool, stretch: &Range<i64>) -> Result<()> {
         let Charges { mut texts, mut rows } = charges;
-        facts::store_charges(&mut rows, sessions, &mut texts)?;
+        facts::store(&mut rows, &mut facts, sessions, &mut texts)?;
         add_totals(&mut self.totals[0], rows.iter(), &texts);
-        facts::store_facts(&mut facts, sessions, &mut texts)?;
         add_totals(&mut self.totals[1], facts.iter().map(|fact| &fact.charge), &texts);
         let day = clock::day_of(stretch.start);
         if self.rollup.as_ref().is_some_and(|(rolled, _)| *rolled != day) {

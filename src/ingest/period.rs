@@ -230,12 +230,7 @@ impl Job<'_> {
 
     /// Reads the lines of every export; where two hold the same payer, the first in the config counts.
     /// Returns what the lines sum to.
-    fn read_bills(
-        &self,
-        record: &mut Record,
-        gathered: &mut Gathered,
-        warnings: &mut Vec<String>,
-    ) -> Result<Totals> {
+    fn read_bills(&self, record: &mut Record, gathered: &mut Gathered, warnings: &mut Vec<String>) -> Result<Totals> {
         let _told = Told::begins(self)?;
         let mut payers: BTreeSet<String> = BTreeSet::new();
         let mut bill = Totals::default();

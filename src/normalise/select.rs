@@ -71,6 +71,14 @@ pub fn is_bedrock_resource(resource: &str) -> bool {
     service == "bedrock" || service.starts_with("bedrock-")
 }
 
+/// Whether bytes begin as such an ARN does: said of every text that [`is_bedrock_resource`] and of hardly
+/// any other.
+pub fn looks_like_bedrock_resource(resource: &[u8]) -> bool {
+    let Some(rest) = resource.strip_prefix(b"arn:") else { return false };
+    let partition = rest.iter().position(|byte| *byte == b':');
+    partition.is_some_and(|at| rest[at + 1..].starts_with(b"bedrock"))
+}
+
 /// Whether a line type is metered usage: what moves the watermark and carries quantities.
 pub fn is_usage_type_of_line(line_type: &str) -> bool {
     matches!(line_type, "Usage" | "DiscountedUsage" | "SavingsPlanCoveredUsage")
@@ -141,6 +149,10 @@ mod tests {
         assert!(!is_bedrock_resource("arn:aws:logs:us-east-1:1:log-group:/aws/bedrock/x"));
         assert!(!is_bedrock_resource("arn:aws:s3:::bedrock"));
         assert!(!is_bedrock_resource("bedrock"));
+        for arn in ["arn:aws:bedrock:us-east-1::x", "arn:aws-cn:bedrock-agentcore:r:1:y", "arn::bedrock:"] {
+            assert!(is_bedrock_resource(arn) && looks_like_bedrock_resource(arn.as_bytes()), "{arn}");
+        }
+        assert!(!looks_like_bedrock_resource(b"arn:aws:s3:::bedrock") && !looks_like_bedrock_resource(b"arn:aws"));
     }
 
     #[test]

@@ -127,7 +127,8 @@ fn decode(bytes: &[u8], table: &mut Table, texts: &mut Texts) -> Option<()> {
             *amount = i128::from_le_bytes(cut(&mut rest)?);
         }
         let [quantity, list, costs @ ..] = amounts;
-        let sum = Sum { quantity: (present & 1 > 0).then_some(quantity), list: (present & 2 > 0).then_some(list), costs };
+        let sum =
+            Sum { quantity: (present & 1 > 0).then_some(quantity), list: (present & 2 > 0).then_some(list), costs };
         table.add(key, &sum)?;
     }
     Some(())

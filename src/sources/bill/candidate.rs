@@ -16,8 +16,10 @@ const NARROW: [(TextColumn, Test<'static>); 5] = [
     (TextColumn::ProductName, Test::of(&select::is_interesting_name)),
 ];
 /// Columns of many values.
-const WIDE: [(TextColumn, Test<'static>); 1] =
-    [(TextColumn::ResourceId, Test { passes: &select::is_bedrock_resource, prefix: "arn:" })];
+const WIDE: [(TextColumn, Test<'static>); 1] = [(
+    TextColumn::ResourceId,
+    Test { passes: &select::is_bedrock_resource, looks: select::looks_like_bedrock_resource },
+)];
 
 /// A column that says what may be Bedrock's.
 #[derive(Debug, Clone, Copy)]

@@ -34,10 +34,7 @@ const LONGEST: i64 = clock::DAY * 1_000_000;
 ///
 /// # Errors
 /// Where bytes cannot be had or are damaged.
-pub fn watermark<'a>(
-    known: Option<i64>,
-    groups: impl Iterator<Item = (&'a BillFile, usize)>,
-) -> Result<Option<i64>> {
+pub fn watermark<'a>(known: Option<i64>, groups: impl Iterator<Item = (&'a BillFile, usize)>) -> Result<Option<i64>> {
     let mut known = known;
     let mut bounds: Vec<(i64, &BillFile, usize)> =
         groups.filter_map(|(file, group)| Some((bound_of_statistics(file, group)?, file, group))).collect();
@@ -109,11 +106,7 @@ fn largest(file: &BillFile, group: usize, root: usize) -> Option<i64> {
 }
 
 /// A bound by all values: the latest end that has a start at most a day before it.
-fn bound_of_dictionaries(
-    file: &BillFile,
-    group: usize,
-    bytes: &Chunks,
-) -> Result<Option<i64>, ParquetError> {
+fn bound_of_dictionaries(file: &BillFile, group: usize, bytes: &Chunks) -> Result<Option<i64>, ParquetError> {
     let Some(roots) = roots(file) else { return Ok(None) };
     let mut values = Vec::with_capacity(2);
     for root in roots {

@@ -124,7 +124,8 @@ pub fn consumers(
     watch: &dyn Watch,
     sink: &mut dyn FnMut(&BillFile, &Lines) -> Result<()>,
 ) -> Result<()> {
-    let read = |task: Task, send: &dyn Fn(Lines) -> bool| read_consumers(&files[task.file], task.group, is_wanted, send);
+    let read =
+        |task: Task, send: &dyn Fn(Lines) -> bool| read_consumers(&files[task.file], task.group, is_wanted, send);
     in_parallel(files, watch, &read, sink)
 }
 

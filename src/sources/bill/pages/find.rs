@@ -45,20 +45,20 @@ impl Marks {
 pub struct Test<'a> {
     /// Whether a text passes.
     pub passes: &'a (dyn Fn(&str) -> bool + Sync),
-    /// What every text that passes begins with; it spares most texts the look.
-    pub prefix: &'static str,
+    /// What the bytes of every text that passes look like; it spares most texts the test itself.
+    pub looks: fn(&[u8]) -> bool,
 }
 
 impl std::fmt::Debug for Test<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Test").field("prefix", &self.prefix).finish_non_exhaustive()
+        f.debug_struct("Test").finish_non_exhaustive()
     }
 }
 
 impl<'a> Test<'a> {
     /// A test that looks at every text.
     pub const fn of(passes: &'a (dyn Fn(&str) -> bool + Sync)) -> Self {
-        Self { passes, prefix: "" }
+        Self { passes, looks: |_| true }
     }
 
     /// Whether bytes are a text that passes.
@@ -66,7 +66,7 @@ impl<'a> Test<'a> {
     /// # Errors
     /// Where they are no text, which the general reader says better.
     pub fn holds(&self, text: &[u8]) -> Result<bool, Stop> {
-        if !text.starts_with(self.prefix.as_bytes()) {
+        if !(self.looks)(text) {
             return Ok(false);
         }
         Ok((self.passes)(std::str::from_utf8(text).map_err(|_| Stop::Declined)?))

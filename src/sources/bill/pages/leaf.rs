@@ -189,9 +189,7 @@ impl Leaf {
                 let definition = levels_of_v1(&mut rest, self.max_definition, def_level_encoding)?;
                 self.apart(num_values, repetition, definition, rest, encoding).map(Some)
             }
-            Some(Page::DataPageV2 {
-                buf, num_values, encoding, def_levels_byte_len, rep_levels_byte_len, ..
-            }) => {
+            Some(Page::DataPageV2 { buf, num_values, encoding, def_levels_byte_len, rep_levels_byte_len, .. }) => {
                 let mut rest = buf;
                 let repetition = cut(&mut rest, rep_levels_byte_len as usize)?;
                 let definition = cut(&mut rest, def_levels_byte_len as usize)?;

@@ -124,7 +124,8 @@ impl<'a> Runs<'a> {
     fn varint(&mut self) -> Result<u64, Stop> {
         let mut value = 0;
         for shift in (0..35).step_by(7) {
-            let (first, rest) = self.bytes.split_first().ok_or_else(|| Stop::damaged("runs end before their values"))?;
+            let (first, rest) =
+                self.bytes.split_first().ok_or_else(|| Stop::damaged("runs end before their values"))?;
             self.bytes = rest;
             value |= u64::from(first & 0x7f) << shift;
             if first & 0x80 == 0 {
@@ -174,7 +175,13 @@ impl<'a> Runs<'a> {
         let mut found = 0;
         while let Some(run) = self.next()? {
             found += match run {
-                Run::Same(same, count) => if same == value { count } else { 0 },
+                Run::Same(same, count) => {
+                    if same == value {
+                        count
+                    } else {
+                        0
+                    }
+                }
                 Run::Packed(packed, count) => packed.count(value, 0, count),
             };
         }

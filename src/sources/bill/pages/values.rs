@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, DictionaryArray, Float64Array, Int32Array, Int64Array, StringArray, StringBuilder,
-};
+use arrow::array::{ArrayRef, DictionaryArray, Float64Array, Int32Array, Int64Array, StringArray, StringBuilder};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, TimeUnit};
 use parquet::basic::{ConvertedType, Encoding, LogicalType, TimeUnit as ParquetUnit, Type};
@@ -196,12 +194,7 @@ impl Texts {
     ///
     /// # Errors
     /// Where the page is written in a way that is read elsewhere, or is damaged.
-    pub(super) fn add(
-        &mut self,
-        page: &DataPage,
-        dictionary: Option<&Dictionary>,
-        places: &[u32],
-    ) -> Result<(), Stop> {
+    pub(super) fn add(&mut self, page: &DataPage, dictionary: Option<&Dictionary>, places: &[u32]) -> Result<(), Stop> {
         if !page.is_dictionary() {
             return self.add_plain(page, places);
         }
