@@ -9,6 +9,7 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
+use arrow::compute::BatchCoalescer;
 use arrow::datatypes::{Date32Type, Decimal128Type, TimestampMicrosecondType};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::{ArrowWriter, ProjectionMask};
@@ -44,6 +45,8 @@ pub struct Usage {
 /// A table's file while it is written, stretch by stretch.
 pub struct Writer {
     table: Table,
+    /// Makes batches of one size, so that a file's bytes do not depend on the stretches.
+    waiting: BatchCoalescer,
     inner: ArrowWriter<Hashing<std::io::BufWriter<File>>>,
     path: PathBuf,
 }
@@ -69,7 +72,7 @@ impl Writer {
             .build();
         let hashing = Hashing { inner: std::io::BufWriter::new(file), hash: blake3::Hasher::new() };
         let inner = ArrowWriter::try_new(hashing, table.schema(), Some(properties)).map_err(failed)?;
-        Ok(Self { table, inner, path })
+        Ok(Self { table, waiting: BatchCoalescer::new(table.schema(), CHUNK), inner, path })
     }
 
     /// Adds rows of `charges`.
@@ -130,11 +133,18 @@ impl Writer {
     }
 
     fn add<Row>(&mut self, rows: &[Row], columns: &dyn Fn(&[Row]) -> Vec<ArrayRef>) -> Result<()> {
-        let Self { table, inner, path } = self;
         for chunk in rows.chunks(CHUNK) {
-            let batch = RecordBatch::try_new(table.schema(), columns(chunk));
-            let batch = batch.map_err(|error| unwritten(path, error.into()))?;
-            inner.write(&batch).map_err(|error| unwritten(path, error))?;
+            let batch = RecordBatch::try_new(self.table.schema(), columns(chunk));
+            let pushed = batch.and_then(|batch| self.waiting.push_batch(batch));
+            pushed.map_err(|error| unwritten(&self.path, error.into()))?;
+            self.write_whole()?;
+        }
+        Ok(())
+    }
+
+    fn write_whole(&mut self) -> Result<()> {
+        while let Some(batch) = self.waiting.next_completed_batch() {
+            self.inner.write(&batch).map_err(|error| unwritten(&self.path, error))?;
         }
         Ok(())
     }
@@ -143,7 +153,9 @@ impl Writer {
     ///
     /// # Errors
     /// Where the file cannot be written.
-    pub fn finish(self) -> Result<String> {
+    pub fn finish(mut self) -> Result<String> {
+        self.waiting.finish_buffered_batch().map_err(|error| unwritten(&self.path, error.into()))?;
+        self.write_whole()?;
         let Self { inner, path, .. } = self;
         let hashing = inner.into_inner().map_err(|error| unwritten(&path, error))?;
         let hash = hashing.hash.finalize().to_hex()[..32].to_string();

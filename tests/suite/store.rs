@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use billtag::config::SharedPolicy;
 use billtag::facts::store::Store;
-use billtag::ingest::Outcome;
+use billtag::ingest::{self, Outcome};
 use billtag::schema::Table;
 
 use crate::bills::{self, batch, nova};
@@ -22,6 +23,23 @@ fn the_same_input_gives_the_same_bytes_wherever_it_lies() {
     harness::ingest_folder(two.path());
     let store = |folder: &std::path::Path| harness::bytes_below(&folder.join(".billtag"));
     assert!(store(one.path()) == store(two.path()));
+}
+
+#[test]
+fn what_does_not_fit_into_memory_ends_in_the_same_bytes() {
+    let stored = |memory_mib: Option<usize>, policy: SharedPolicy| {
+        let folder = harness::fixtures();
+        let mut config = harness::config(folder.path());
+        // Nothing fits into none: every batch is written out, and every day taken by the hour where it may be.
+        config.limits.memory_mib = memory_mib;
+        config.shared.policy = policy;
+        let (store, clock) = (Store::new(config.store()), harness::clock(&config));
+        ingest::ingest(&config, &store, &config.aws(None), clock, &billtag::watch::Silent).expect("ingested");
+        harness::bytes_below(&folder.path().join(".billtag"))
+    };
+    for policy in [SharedPolicy::Keep, SharedPolicy::ProRata] {
+        assert!(stored(None, policy) == stored(Some(0), policy), "{policy:?}");
+    }
 }
 
 #[test]
