@@ -16,6 +16,7 @@ mod live;
 mod making;
 mod measured;
 mod period;
+mod usage;
 
 use exports::{Export, find_exports};
 use live::Work;

@@ -1,6 +1,7 @@
 //! Demand: what owners were measured to have used, in the bill's own words.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use super::Fact;
 use super::owner::{KEYS, OwnerTexts, Vocabulary};
@@ -10,7 +11,7 @@ use crate::config::OWNER_NAMES;
 use crate::normalise::trust::Trust;
 use crate::normalise::{Charge, Charges, UNBLENDED};
 use crate::schema::ChargeText;
-use crate::sources::cloudwatch::{HourSample, Scope};
+use crate::sources::cloudwatch::{HourSample, Scope, Subject};
 use crate::text::{Text, Texts};
 
 /// Which models a measurement speaks of.
@@ -85,8 +86,13 @@ pub struct Profiles {
 impl Profiles {
     /// The profiles that samples may mean.
     pub fn asked_by(samples: &[HourSample]) -> Self {
-        let key = |sample: &HourSample| Some((sample.account_id.clone(), short_id(sample.model_id.as_deref()?).into()));
-        Self { asked: samples.iter().filter_map(key).collect(), ..Self::default() }
+        // Samples of one subject share it, so that each is looked at once.
+        let mut seen = HashSet::new();
+        let subjects = samples.iter().map(|sample| &sample.subject).filter(|subject| seen.insert(Arc::as_ptr(subject)));
+        let key = |subject: &Arc<Subject>| {
+            Some((subject.account_id.clone(), short_id(subject.model_id.as_deref()?).to_string()))
+        };
+        Self { asked: subjects.filter_map(key).collect(), ..Self::default() }
     }
 
     /// Whether metrics may mean any.
@@ -193,7 +199,7 @@ pub fn owner_of(sample: &HourSample, vocabulary: &Vocabulary, texts: &mut Texts)
     let mut owner = [Text::NULL; KEYS];
     // The model dimension says what was called, it is no owner.
     for (key, name) in OWNER_NAMES.iter().enumerate().take(KEYS - 1) {
-        owner[key] = vocabulary.text(key, sample.owner.get(*name).map(String::as_str), texts);
+        owner[key] = vocabulary.text(key, sample.subject.owner.get(*name).map(String::as_str), texts);
     }
     owner
 }
@@ -208,20 +214,20 @@ pub fn demands(
 ) -> Vec<Demand> {
     let texts = &mut charges.texts;
     let mut demands = Vec::new();
-    for sample in samples.iter().filter(|sample| sample.scope == Scope::Owner) {
+    for sample in samples.iter().filter(|sample| sample.subject.scope == Scope::Owner) {
         let owner = owner_of(sample, vocabulary, texts);
         let tokens = [sample.input_tokens, sample.output_tokens, sample.cache_read_tokens, sample.cache_write_tokens];
         if owner[super::owner::WORKLOAD].is_null() || tokens.iter().all(Option::is_none) {
             continue;
         }
-        let account = &sample.account_id;
-        let profile = sample.model_id.as_deref().and_then(|id| profiles.id(account, id)).map(String::from);
-        let measured = match sample.model_id.as_deref() {
+        let account = &sample.subject.account_id;
+        let profile = sample.subject.model_id.as_deref().and_then(|id| profiles.id(account, id)).map(String::from);
+        let measured = match sample.subject.model_id.as_deref() {
             None => Some(MeasuredModel::default()),
             Some(id) => profiles.resolve(account, id, texts),
         };
         let Some(measured) = measured else {
-            let name = sample.model_id.clone().unwrap_or_default();
+            let name = sample.subject.model_id.clone().unwrap_or_default();
             *trust.unknown_metric_models.entry(name).or_default() += tokens.iter().flatten().sum::<i64>();
             continue;
         };
@@ -235,12 +241,12 @@ pub fn demands(
             start: sample.hour,
             daily: sample.daily,
             account: texts.intern(account),
-            region: texts.intern(&sample.region),
+            region: texts.intern(&sample.subject.region),
             model,
             routing: measured.routing,
             is_bare_id: measured.is_bare_id,
             profile: texts.intern_opt(profile.as_deref()),
-            namespace: texts.intern(&sample.namespace),
+            namespace: texts.intern(&sample.subject.namespace),
             tokens,
         });
     }

@@ -32,12 +32,12 @@ const CHUNK: usize = 8_192;
 const ROW_GROUP: usize = 262_144;
 
 /// A row of `usage`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone)]
 pub struct Usage {
     /// Start of the hour, or of the day where the source has no hours; epoch seconds.
     pub start: i64,
     /// Text columns, in table order.
-    pub texts: [Option<String>; USAGE_TEXTS.len()],
+    pub texts: [Text; USAGE_TEXTS.len()],
     /// Measures, in table order.
     pub measures: [Option<i64>; MEASURES.len()],
 }
@@ -177,12 +177,12 @@ fn unwritten(path: &Path, error: ::parquet::errors::ParquetError) -> Error {
 ///
 /// # Errors
 /// Where the file cannot be written.
-pub fn usage(path: PathBuf, rows: &[Usage]) -> Result<String> {
+pub fn usage(path: PathBuf, rows: &[Usage], texts: &Texts) -> Result<String> {
     let mut writer = Writer::create(Table::Usage, path)?;
     writer.add(rows, &|rows| {
         let mut columns = vec![timestamps(rows.iter().map(|row| row.start))];
         for at in 0..USAGE_TEXTS.len() {
-            columns.push(names(rows.iter().map(|row| row.texts[at].as_deref())));
+            columns.push(text_column(rows.iter().map(|row| row.texts[at]), texts));
         }
         for at in 0..MEASURES.len() {
             columns.push(Arc::new(rows.iter().map(|row| row.measures[at]).collect::<Int64Array>()));

@@ -19,7 +19,7 @@ use super::store::{Store, hash};
 use crate::aws::s3::Condition;
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::sources::cloudwatch::{Origin, Point, Series, SeriesName};
+use crate::sources::cloudwatch::{Origin, Point, Points, Series, SeriesName};
 
 /// Columns, in order: a series' name and origin, then the point.
 const COLUMNS: [(&str, DataType); 11] = [
@@ -64,11 +64,7 @@ impl Store {
     pub fn add_points(&self, source: &str, months: &mut Months, series: Vec<Series>) -> Result<()> {
         let mut by_month: BTreeMap<String, Vec<Series>> = BTreeMap::new();
         for one in series {
-            let mut parts: BTreeMap<String, BTreeMap<i64, Point>> = BTreeMap::new();
-            for (at, point) in one.points {
-                parts.entry(clock::month_of(clock::day_of(at))).or_default().insert(at, point);
-            }
-            for (month, points) in parts {
+            for (month, points) in parts(&one.points) {
                 let part = Series { name: one.name.clone(), origin: one.origin, points };
                 by_month.entry(month).or_default().push(part);
             }
@@ -104,15 +100,31 @@ impl Store {
     }
 }
 
+/// The points of each month, in order.
+fn parts(points: &Points) -> Vec<(String, Points)> {
+    let mut parts: Vec<(String, Points)> = Vec::new();
+    let mut last = None;
+    for (at, point) in points.iter() {
+        let day = clock::day_of(at);
+        if last != Some(day) {
+            last = Some(day);
+            let month = clock::month_of(day);
+            if parts.last().is_none_or(|(last, _)| *last != month) {
+                parts.push((month, Points::default()));
+            }
+        }
+        if let Some((_, points)) = parts.last_mut() {
+            points.settle(at, point);
+        }
+    }
+    parts
+}
+
 /// Two lists of series as one; of a point that both have the larger stays, as of a redelivered one.
 fn merged(known: Vec<Series>, new: Vec<Series>) -> Vec<Series> {
-    let mut all: BTreeMap<(SeriesName, Origin), BTreeMap<i64, Point>> = BTreeMap::new();
+    let mut all: BTreeMap<(SeriesName, Origin), Points> = BTreeMap::new();
     for series in known.into_iter().chain(new) {
-        let points = all.entry((series.name, series.origin)).or_default();
-        for (at, point) in series.points {
-            let kept = points.entry(at).or_insert(point);
-            *kept = point.max(*kept);
-        }
+        all.entry((series.name, series.origin)).or_default().absorb(series.points);
     }
     all.into_iter().map(|((name, origin), points)| Series { name, origin, points }).collect()
 }
@@ -132,16 +144,19 @@ fn write(series: &[Series]) -> Result<Bytes, ParquetError> {
 }
 
 fn columns(series: &Series) -> Vec<ArrayRef> {
-    let count = series.points.len();
+    let (mut starts, mut counts, mut sums) = (Vec::new(), Vec::new(), Vec::new());
+    for (at, point) in series.points.iter() {
+        starts.push(at);
+        counts.push(point.count);
+        sums.push(point.sum);
+    }
+    let count = starts.len();
     let text = |text: &str| Arc::new(StringArray::from(vec![text; count])) as ArrayRef;
     let number = |number: Option<i64>| Arc::new(Int64Array::from(vec![number; count])) as ArrayRef;
     let SeriesName { account_id, region, namespace, metric, dimensions } = &series.name;
     let (period, phase, is_sample_count) = match series.origin {
         Origin::Stream => (None, None, None),
         Origin::Reply { period, phase, sample_count } => (Some(period), Some(phase), Some(sample_count)),
-    };
-    let points = |of: fn(&i64, &Point) -> Option<i64>| -> ArrayRef {
-        Arc::new(series.points.iter().map(|(at, point)| of(at, point)).collect::<Int64Array>())
     };
     vec![
         text(account_id),
@@ -153,14 +168,16 @@ fn columns(series: &Series) -> Vec<ArrayRef> {
         number(period),
         number(phase),
         Arc::new(BooleanArray::from(vec![is_sample_count; count])),
-        points(|at, _| Some(*at)),
-        points(|_, point| point.count),
-        points(|_, point| Some(point.sum)),
+        Arc::new(Int64Array::from(starts)),
+        Arc::new(Int64Array::from(counts)),
+        Arc::new(Int64Array::from(sums)),
     ]
 }
 
 fn read(bytes: Bytes) -> Result<Vec<Series>, ParquetError> {
     let mut all: Vec<Series> = Vec::new();
+    // What names the last series, as it is written.
+    let mut last: Option<([String; 5], Origin)> = None;
     for batch in ParquetRecordBatchReaderBuilder::try_new(bytes)?.build()? {
         let batch = batch?;
         let text = |at: usize| batch.column(at).as_string::<i32>();
@@ -173,29 +190,28 @@ fn read(bytes: Bytes) -> Result<Vec<Series>, ParquetError> {
                 }
                 _ => Origin::Stream,
             };
-            let dimensions = text(4).value(row);
-            let name = [0, 1, 2, 3].map(|at| text(at).value(row));
-            let is_same = |last: &&mut Series| {
-                let SeriesName { account_id, region, namespace, metric, .. } = &last.name;
-                [account_id, region, namespace, metric].map(String::as_str) == name
-                    && last.origin == origin
-                    && serde_json::to_string(&last.name.dimensions).is_ok_and(|text| text == dimensions)
-            };
-            let point = Point { count: optional(9, row), sum: number(10).value(row) };
-            let at = number(8).value(row);
-            match all.last_mut().filter(is_same) {
-                Some(last) => drop(last.points.insert(at, point)),
-                None => {
-                    let [account_id, region, namespace, metric] = name.map(String::from);
-                    let dimensions = serde_json::from_str(dimensions)
-                        .map_err(|error| ParquetError::General(format!("dimensions: {error}")))?;
-                    let name = SeriesName { account_id, region, namespace, metric, dimensions };
-                    all.push(Series { name, origin, points: BTreeMap::from([(at, point)]) });
-                }
+            let texts = [0, 1, 2, 3, 4].map(|at| text(at).value(row));
+            if !last.as_ref().is_some_and(|(last, of)| *last == texts && *of == origin) {
+                let texts = texts.map(String::from);
+                all.push(Series { name: name(&texts)?, origin, points: Points::default() });
+                last = Some((texts, origin));
+            }
+            if let Some(series) = all.last_mut() {
+                series
+                    .points
+                    .settle(number(8).value(row), Point { count: optional(9, row), sum: number(10).value(row) });
             }
         }
     }
     Ok(all)
+}
+
+/// A series' name out of the columns that hold it.
+fn name(texts: &[String; 5]) -> Result<SeriesName, ParquetError> {
+    let [account_id, region, namespace, metric, dimensions] = texts.clone();
+    let dimensions =
+        serde_json::from_str(&dimensions).map_err(|error| ParquetError::General(format!("dimensions: {error}")))?;
+    Ok(SeriesName { account_id, region, namespace, metric, dimensions })
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use std::ops::Range;
 use std::sync::{Arc, mpsc};
 use std::thread::{Scope, ScopedJoinHandle};
 
+use super::usage;
 use crate::attribute::consumers::{Consumers, Wanted};
-use crate::attribute::demand::{self, Profiles, owner_of};
+use crate::attribute::demand::{self, Profiles};
 use crate::attribute::owner::Vocabulary;
 use crate::attribute::shared::Shares;
 use crate::attribute::{self, Fact, Ladder};
@@ -94,7 +95,7 @@ impl Making<'_> {
     /// Makes the tables, and asserts that they hold what the charges do.
     pub fn make(&self, totals: &Totals, trust: &mut Trust) -> Result<Made> {
         let by_day = by_day(self.samples);
-        let claims = |sample: &&HourSample| sample.scope == cloudwatch::Scope::Owner;
+        let claims = |sample: &&HourSample| sample.subject.scope == cloudwatch::Scope::Owner;
         let demanded: BTreeSet<i32> = self.samples.iter().filter(claims).map(|sample| day_of(sample)).collect();
         // Claims are made within a day, so a day that has some is not cut.
         let stretches = self.gathered.stretches(self.most, &|day| !demanded.contains(&day));
@@ -112,8 +113,8 @@ impl Making<'_> {
                 tables.add(charges, facts, self.config.privacy.sessions, stretch)?;
             }
             self.count_unbilled(&by_day, &stretches, &profiles, trust);
-            let usage = self.usage_rows(&profiles);
-            tables.finish(totals, self.period, &usage)
+            let usage = usage::rows(self.samples, &profiles, self.vocabulary);
+            tables.finish(totals, self.period, usage)
         })
     }
 
@@ -172,56 +173,6 @@ impl Making<'_> {
         let billed: BTreeSet<i32> = stretches.iter().map(|stretch| clock::day_of(stretch.start)).collect();
         for (_, samples) in samples.iter().filter(|(day, _)| !billed.contains(*day)) {
             demand::demands(samples, profiles, self.vocabulary, &mut Charges::default(), trust);
-        }
-    }
-
-    /// The measured demand as rows of `usage`.
-    fn usage_rows(&self, profiles: &Profiles) -> Vec<parquet::Usage> {
-        let mut texts = Texts::default();
-        let mut rows: Vec<parquet::Usage> =
-            self.samples.iter().map(|sample| self.usage_row(sample, profiles, &mut texts)).collect();
-        rows.sort();
-        rows
-    }
-
-    fn usage_row(&self, sample: &HourSample, profiles: &Profiles, texts: &mut Texts) -> parquet::Usage {
-        let (account, id) = (&sample.account_id, sample.model_id.as_deref());
-        let model = id.and_then(|id| profiles.resolve(account, id, texts)).unwrap_or_default();
-        let owner = match sample.scope {
-            cloudwatch::Scope::Owner => owner_of(sample, self.vocabulary, texts),
-            cloudwatch::Scope::Native => {
-                let owner = id.and_then(|id| profiles.owner(account, id, day_of(sample)));
-                owner.map(|owner| owner.each_ref().map(|text| texts.intern(text))).unwrap_or_default()
-            }
-        };
-        let text = |text: Text| texts.get(text).map(String::from);
-        let tier = if model.model[2].is_null() { model.tier } else { model.model[2] };
-        parquet::Usage {
-            start: sample.hour,
-            texts: [
-                Some(sample.account_id.clone()),
-                Some(sample.region.clone()),
-                sample.model_id.clone(),
-                text(model.model[0]),
-                text(model.model[1]),
-                text(tier),
-                text(model.routing),
-                sample.endpoint.map(|endpoint| endpoint.as_str().to_string()),
-                text(owner[0]),
-                text(owner[1]),
-                text(owner[2]),
-                text(owner[3]),
-                Some(sample.source.as_str().to_string()),
-                Some(sample.scope.as_str().to_string()),
-            ],
-            measures: [
-                sample.invocations,
-                sample.input_tokens,
-                sample.output_tokens,
-                sample.cache_read_tokens,
-                sample.cache_write_tokens,
-                sample.business_units,
-            ],
         }
     }
 }
@@ -301,7 +252,7 @@ impl<'scope, 'a> Tables<'scope, 'a> {
         self.daily.daily(&rows, &texts)
     }
 
-    fn finish(mut self, expected: &Totals, period: &str, usage: &[parquet::Usage]) -> Result<Made> {
+    fn finish(mut self, expected: &Totals, period: &str, (usage, texts): (Vec<parquet::Usage>, Texts)) -> Result<Made> {
         self.end_day()?;
         let (charges_hash, facts_hash) = (written(self.charges)?, written(self.facts)?);
         let [charges, facts, daily] = &self.totals;
@@ -310,7 +261,7 @@ impl<'scope, 'a> Tables<'scope, 'a> {
         expected.must_equal(daily, period, "cost_facts", "cost_daily")?;
         let files = vec![
             (Table::Charges, charges_hash),
-            (Table::Usage, parquet::usage(self.store.new_file(Table::Usage, period)?, usage)?),
+            (Table::Usage, parquet::usage(self.store.new_file(Table::Usage, period)?, &usage, &texts)?),
             (Table::CostFacts, facts_hash),
             (Table::CostDaily, self.daily.finish()?),
         ];

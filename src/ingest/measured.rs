@@ -19,19 +19,21 @@ use crate::facts::points::Months;
 use crate::facts::record::Regions;
 use crate::facts::store::{self, Store};
 use crate::place::{Entry, Place};
-use crate::sources::cloudwatch::{self, HourSample, MetricSource, Parser, Scope};
+use crate::sources::cloudwatch::{self, HourSample, MetricSource, Parser, Source, Subject};
 
 /// Seconds before the newest object that was read in which another may still appear: S3 dates an
 /// object by the start of its upload.
 const LOOK_BACK: i64 = 2 * DAY;
-/// Bytes of objects that are parsed before their points are kept.
-const AT_ONCE: u64 = 128 << 20;
+/// Bytes of objects that are fetched before they are parsed.
+const AT_ONCE: u64 = 32 << 20;
+/// Bytes of points that are parsed before they are kept, since each keeping writes its months anew.
+const POINTS_AT_ONCE: usize = 64 << 20;
 
 /// All that was measured.
 #[derive(Default)]
 pub(super) struct Measured<'a> {
-    /// Of folders, by month.
-    samples: BTreeMap<String, BTreeMap<SeriesKey, HourSample>>,
+    /// Of folders, by month; in order, and of one subject and time once.
+    samples: BTreeMap<String, Vec<HourSample>>,
     /// Of sources whose points are kept.
     kept: Vec<Kept>,
     /// Of CloudWatch itself.
@@ -63,8 +65,13 @@ impl Measured<'_> {
     /// What the metrics of a period are known by: nothing where there are none.
     pub(super) fn fingerprint(&self, period: &str) -> String {
         let mut bytes = Vec::new();
-        for sample in self.samples.get(period).into_iter().flat_map(BTreeMap::values) {
-            bytes.extend_from_slice(format!("{sample:?}\n").as_bytes());
+        let mut by_subject: BTreeMap<&Subject, Vec<&HourSample>> = BTreeMap::new();
+        for sample in self.samples.get(period).into_iter().flatten() {
+            by_subject.entry(&sample.subject).or_default().push(sample);
+        }
+        for (subject, samples) in by_subject {
+            bytes.extend_from_slice(format!("{subject:?}\n").as_bytes());
+            samples.into_iter().for_each(|sample| write_measures(sample, &mut bytes));
         }
         for kept in self.all_kept() {
             if let Some(hash) = kept.months.get(period) {
@@ -100,9 +107,9 @@ impl Measured<'_> {
         for kept in self.all_kept() {
             let series = store.points(&kept.key, &kept.months, period)?;
             let (found, _) = cloudwatch::samples(series, &kept.source).map_err(|error| config_error(&error))?;
-            found.into_iter().for_each(|sample| settle(&mut samples, sample));
+            samples.extend(found);
         }
-        Ok(samples.into_values().collect())
+        Ok(settled(samples))
     }
 }
 
@@ -133,6 +140,7 @@ pub(super) fn read_metrics<'a>(
             summary.failures.push(format!("metrics `{}`: {error}\n  hint: {}", metrics.path, error.hint()));
         }
     }
+    measured.samples.values_mut().for_each(|samples| *samples = settled(std::mem::take(samples)));
     Ok(measured)
 }
 
@@ -162,9 +170,13 @@ fn read_folder(
         .map_err(|error| Error::input(source.path.display().to_string(), error.to_string(), error.hint()))?;
     summary.failures.extend(read.failures.iter().map(|failure| format!("metrics `{}`: {failure}", metrics.path)));
     summary.warnings.extend(read.warnings.iter().map(describe));
+    let mut last = (i32::MIN, String::new());
     for sample in read.samples {
-        let month = clock::month_of(clock::day_of(sample.hour));
-        settle(measured.samples.entry(month).or_default(), sample);
+        let day = clock::day_of(sample.hour);
+        if day != last.0 {
+            last = (day, clock::month_of(day));
+        }
+        measured.samples.entry(last.1.clone()).or_default().push(sample);
     }
     Ok(())
 }
@@ -174,10 +186,28 @@ fn describe(warning: &cloudwatch::Warning) -> String {
     format!("{}{line}: {}", warning.file.display(), warning.text)
 }
 
-/// Two sources may return the same series of AWS's own, each perhaps not all of it.
-fn settle(samples: &mut BTreeMap<SeriesKey, HourSample>, sample: HourSample) {
-    let known = samples.entry(series_key(&sample)).or_insert_with(|| sample.clone());
-    known.settle_with(&sample);
+/// Samples in order. Two sources may return the same series of AWS's own, each perhaps not all of it.
+fn settled(mut samples: Vec<HourSample>) -> Vec<HourSample> {
+    samples.sort_by(HourSample::order);
+    samples.dedup_by(|next, kept| {
+        let is_same = kept.order(next).is_eq();
+        if is_same {
+            kept.settle_with(next);
+        }
+        is_same
+    });
+    samples
+}
+
+/// Writes all of a sample but its subject.
+fn write_measures(sample: &HourSample, bytes: &mut Vec<u8>) {
+    bytes.extend_from_slice(&sample.hour.to_le_bytes());
+    bytes.extend_from_slice(&[u8::from(sample.daily), u8::from(sample.source == Source::MetricStream)]);
+    let tokens = [sample.input_tokens, sample.output_tokens, sample.cache_read_tokens, sample.cache_write_tokens];
+    for measure in tokens.into_iter().chain([sample.invocations, sample.business_units]) {
+        bytes.push(u8::from(measure.is_some()));
+        bytes.extend_from_slice(&measure.unwrap_or(0).to_le_bytes());
+    }
 }
 
 /// Reads the objects of a prefix that are new, and keeps their points.
@@ -186,43 +216,71 @@ fn read_objects(place: &Place, source: &MetricSource, store: &Store, summary: &m
     let state = format!("points/{key}/state.json");
     let before: Progress = store.read_json(&state)?.unwrap_or_default();
     let listing = place.list()?;
-    let objects: Vec<Entry> = listing.entries.into_iter().filter(|entry| Parser::is_read(&entry.path)).collect();
-    let mut progress = before.clone();
-    let new: Vec<&Entry> = objects.iter().filter(|entry| before.is_new(entry)).collect();
-    let mut at = 0;
-    while at < new.len() {
-        let mut size = 0;
-        let count = new[at..]
-            .iter()
-            .take_while(|entry| {
-                size += entry.size;
-                size <= AT_ONCE
-            })
-            .count()
-            .max(1);
-        let part = &new[at..at + count];
-        at += count;
-        let mut parser = Parser::new(source).map_err(|error| config_error(&error))?;
-        take(&mut parser, place, source, part)?;
-        let found: BTreeSet<String> = parser.paired().iter().filter_map(|file| below(file, source)).collect();
-        if !found.is_empty() {
-            // A reply may answer a request that was saved long ago.
-            let read: BTreeSet<&str> = part.iter().map(|entry| entry.path.as_str()).collect();
-            let others = objects.iter().filter(|entry| progress.paired.contains(&entry.path));
-            let others: Vec<&Entry> = others.filter(|entry| !read.contains(entry.path.as_str())).collect();
-            take(&mut parser, place, source, &others)?;
-            progress.paired.extend(found);
-        }
-        let parsed = parser.finish();
-        summary.failures.extend(parsed.failures.iter().map(|failure| format!("metrics: {failure}")));
-        summary.warnings.extend(parsed.warnings.iter().map(describe));
-        store.add_points(&key, &mut progress.months, parsed.series)?;
+    let all: Vec<Entry> = listing.entries.into_iter().filter(|entry| Parser::is_read(&entry.path)).collect();
+    let new: Vec<&Entry> = all.iter().filter(|entry| before.is_new(entry)).collect();
+    let mut objects = Objects { place, source, store, key: &key, all: &all, progress: before.clone() };
+    let mut done = 0;
+    while done < new.len() {
+        done += objects.read_some(&new[done..], summary)?;
     }
-    progress.note(&new, &objects);
+    let mut progress = objects.progress;
+    progress.note(&new, &all);
     if progress != before {
         store.write_json(&state, &progress)?;
     }
     Ok(Kept { key, source: source.clone(), months: progress.months })
+}
+
+/// A prefix in S3 while it is read.
+struct Objects<'a> {
+    place: &'a Place,
+    source: &'a MetricSource,
+    store: &'a Store,
+    key: &'a str,
+    all: &'a [Entry],
+    progress: Progress,
+}
+
+impl Objects<'_> {
+    /// Reads objects until there are enough points to be kept, and keeps them; says how many it read.
+    fn read_some(&mut self, new: &[&Entry], summary: &mut Summary) -> Result<usize> {
+        let mut parser = Parser::new(self.source).map_err(|error| config_error(&error))?;
+        let mut count = 0;
+        while count < new.len() && parser.size() <= POINTS_AT_ONCE {
+            count += self.take_some(&mut parser, &new[count..])?;
+        }
+        let found: BTreeSet<String> = parser.paired().iter().filter_map(|file| below(file, self.source)).collect();
+        if !found.is_empty() {
+            // A reply may answer a request that was saved long ago.
+            let read: BTreeSet<&str> = new[..count].iter().map(|entry| entry.path.as_str()).collect();
+            let others = self.all.iter().filter(|entry| self.progress.paired.contains(&entry.path));
+            let others: Vec<&Entry> = others.filter(|entry| !read.contains(entry.path.as_str())).collect();
+            let mut done = 0;
+            while done < others.len() {
+                done += self.take_some(&mut parser, &others[done..])?;
+            }
+            self.progress.paired.extend(found);
+        }
+        let parsed = parser.finish();
+        summary.failures.extend(parsed.failures.iter().map(|failure| format!("metrics: {failure}")));
+        summary.warnings.extend(parsed.warnings.iter().map(describe));
+        self.store.add_points(self.key, &mut self.progress.months, parsed.series)?;
+        Ok(count)
+    }
+
+    /// Fetches and parses as many objects as are held at once; says how many.
+    fn take_some(&self, parser: &mut Parser<'_>, entries: &[&Entry]) -> Result<usize> {
+        let mut size = 0;
+        let fits = |entry: &&&Entry| {
+            size += entry.size;
+            size <= AT_ONCE
+        };
+        let count = entries.iter().take_while(fits).count().max(1);
+        let path = |entry: &&Entry| self.source.path.join(&entry.path);
+        let bytes = self.place.read_all(&entries[..count])?;
+        parser.take(&entries.iter().map(path).zip(bytes).collect::<Vec<_>>());
+        Ok(count)
+    }
 }
 
 impl Progress {
@@ -245,14 +303,6 @@ impl Progress {
     }
 }
 
-/// Fetches objects and parses them in the order of their names.
-fn take(parser: &mut Parser<'_>, place: &Place, source: &MetricSource, entries: &[&Entry]) -> Result<()> {
-    for (entry, bytes) in entries.iter().zip(place.read_all(entries)?) {
-        parser.take(&source.path.join(&entry.path), bytes);
-    }
-    Ok(())
-}
-
 fn below(file: &Path, source: &MetricSource) -> Option<String> {
     file.strip_prefix(&source.path).ok().map(|path| path.to_string_lossy().into_owned())
 }
@@ -261,18 +311,4 @@ fn below(file: &Path, source: &MetricSource) -> Option<String> {
 pub(super) fn key_of(source: &impl std::fmt::Debug) -> String {
     let text = format!("{source:?}");
     store::hash(text.as_bytes())[..16].to_string()
-}
-
-type SeriesKey = (i64, bool, Scope, [String; 5], BTreeMap<String, String>);
-
-/// What tells one measured series and hour from another.
-fn series_key(sample: &HourSample) -> SeriesKey {
-    let texts = [
-        sample.account_id.clone(),
-        sample.region.clone(),
-        sample.namespace.clone(),
-        sample.model_id.clone().unwrap_or_default(),
-        sample.endpoint.map_or("", |endpoint| endpoint.as_str()).to_string(),
-    ];
-    (sample.hour, sample.daily, sample.scope, texts, sample.owner.clone())
 }

@@ -10,8 +10,10 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::notes::Notes;
 
-/// Enough of a file to tell text from a packed or binary format.
-const HEAD_BYTES: usize = 64 * 1024;
+/// Bytes of a file that are read at once.
+const FILE_BYTES: usize = 64 * 1024;
+/// Bytes of its text that are unpacked at once: the more, the better, as long as they stay near the processor.
+const TEXT_BYTES: usize = 256 * 1024;
 
 /// Longer endings are part of a name: Firehose names objects `stream.v2-1-2026-10-01-…`.
 const EXTENSION_LETTERS_MAX: usize = 8;
@@ -120,7 +122,7 @@ pub(super) enum Content {
 
 /// Opens a file and tells by its first bytes what it is; names are not trusted.
 pub(super) fn open(file: &Path) -> io::Result<Content> {
-    unpacked(BufReader::with_capacity(HEAD_BYTES, File::open(file)?))
+    unpacked(BufReader::with_capacity(FILE_BYTES, File::open(file)?))
 }
 
 /// Tells by its first bytes what a file is that is at hand.
@@ -131,7 +133,7 @@ pub(super) fn unpack(bytes: Bytes) -> io::Result<Content> {
 fn unpacked(mut packed: impl BufRead + 'static) -> io::Result<Content> {
     if packed.fill_buf()?.starts_with(&[0x1f, 0x8b]) {
         // Firehose and `cat` put several gzip members one behind the other.
-        content(BufReader::with_capacity(HEAD_BYTES, MultiGzDecoder::new(packed)))
+        content(BufReader::with_capacity(TEXT_BYTES, MultiGzDecoder::new(packed)))
     } else {
         content(packed)
     }
@@ -153,7 +155,7 @@ fn content(mut text: impl BufRead + 'static) -> io::Result<Content> {
         Some(error) => Box::new(Broken(Some(error))),
         None => Box::new(text),
     };
-    Ok(Content::Text(Box::new(BufReader::with_capacity(HEAD_BYTES, io::Cursor::new(head).chain(rest)))))
+    Ok(Content::Text(Box::new(BufReader::with_capacity(TEXT_BYTES, io::Cursor::new(head).chain(rest)))))
 }
 
 /// Binary, not beginning like JSON, and with the names that every exported metric carries.

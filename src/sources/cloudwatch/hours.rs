@@ -9,10 +9,11 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::levels::{Levels, Measure, Verdict};
 use super::series::{Origin, Series, SeriesName, Store};
-use super::{HourSample, MetricSource, Source, Warning};
+use super::{HourSample, MetricSource, Source, Subject, Warning};
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 86_400;
@@ -33,53 +34,58 @@ struct Candidate<'a> {
     sum: i64,
 }
 
-/// What a series measures, whatever its spelling: its name with the measure for the metric.
-type Subject = (SeriesName, Measure);
+/// What a series measures within its subject, whatever its spelling: its dimensions and the measure.
+type Quantity<'a> = (&'a BTreeMap<String, String>, Measure);
 
-/// The values in each slot of one subject.
-type Slots<'a> = BTreeMap<Slot, Vec<Candidate<'a>>>;
+/// The series of each quantity of each subject. One subject's hours are made at a time.
+type Subjects<'a> = BTreeMap<Subject, BTreeMap<Quantity<'a>, Vec<&'a Series>>>;
+
+/// Values in order of time.
+type Slots<'a> = Vec<(Slot, Candidate<'a>)>;
 
 /// Turns all points into samples, sorted by time and then by what they measure.
 pub(super) fn samples(store: &Store, levels: &Levels, source: &MetricSource) -> (Vec<HourSample>, Vec<Warning>) {
-    let mut notes = BTreeSet::new();
-    let mut subjects: BTreeMap<Subject, Slots<'_>> = BTreeMap::new();
+    let mut subjects = Subjects::new();
     for series in store.series() {
         let name = &series.name;
         let Verdict::Read(measures) = levels.judge(&name.namespace, &name.metric, &name.dimensions) else {
             continue;
         };
-        let slots = by_slot(series, &mut notes);
+        let quantities = subjects.entry(levels.subject(name)).or_default();
         for measure in measures {
-            let subject = (SeriesName { metric: String::new(), ..name.clone() }, measure);
-            let all = subjects.entry(subject).or_default();
-            for (slot, candidate) in &slots {
-                all.entry(*slot).or_default().push(*candidate);
+            quantities.entry((&name.dimensions, measure)).or_default().push(series);
+        }
+    }
+    let mut notes = BTreeSet::new();
+    let mut samples: Vec<HourSample> = Vec::new();
+    for (subject, quantities) in subjects {
+        let subject = Arc::new(subject);
+        let mut drafts = BTreeMap::new();
+        for ((_, measure), series) in quantities {
+            let chosen = choose_each(&series, measure, &mut notes);
+            for (slot, candidate) in one_per_day(chosen) {
+                let draft = drafts.entry(slot).or_insert_with(|| Draft::of(&subject, slot));
+                draft.add(measure, candidate, &series[0].name, &mut notes);
             }
         }
+        samples.extend(drafts.into_values().map(Draft::finish));
     }
-    let mut drafts = BTreeMap::new();
-    for ((name, measure), slots) in &subjects {
-        let chosen = choose_each(name, *measure, slots, &mut notes);
-        for (slot, candidate) in one_per_day(&chosen) {
-            add_to_draft(&mut drafts, levels, name, *measure, slot, candidate, &mut notes);
-        }
-    }
-    let mut samples: Vec<HourSample> = drafts.into_values().map(Draft::finish).collect();
-    samples.sort_by(|left, right| order(left).cmp(&order(right)));
+    // Subjects came in order, so this stays what samples of one time are sorted by.
+    samples.sort_by_key(|sample| (sample.hour, sample.daily));
     let warnings = notes.into_iter().map(|text| Warning { file: source.path.clone(), line: None, text }).collect();
     (samples, warnings)
 }
 
 /// Sums a series' points into its slots.
-fn by_slot<'a>(series: &'a Series, notes: &mut BTreeSet<String>) -> BTreeMap<Slot, Candidate<'a>> {
+fn by_slot<'a>(series: &'a Series, notes: &mut BTreeSet<String>) -> Slots<'a> {
     let period = match series.origin {
         Origin::Stream => 60,
         Origin::Reply { period, .. } => period,
     };
     let daily = period > HOUR;
     let length = if daily { DAY } else { HOUR };
-    let mut slots: BTreeMap<Slot, Candidate<'a>> = BTreeMap::new();
-    for (at, point) in &series.points {
+    let mut slots = Slots::new();
+    for (at, point) in series.points.iter() {
         let within = at.rem_euclid(length);
         if within + period > length && series.origin != Origin::Stream {
             notes.insert(format!(
@@ -90,39 +96,44 @@ fn by_slot<'a>(series: &'a Series, notes: &mut BTreeSet<String>) -> BTreeMap<Slo
             ));
         }
         let slot = Slot { daily, start: at - within };
-        let empty = Candidate { metric: &series.name.metric, origin: series.origin, count: None, sum: 0 };
-        let total = slots.entry(slot).or_insert(empty);
-        total.sum = add(total.sum, point.sum, &series.name, notes);
-        if let Some(count) = point.count {
-            total.count = Some(total.count.unwrap_or(0).saturating_add(count));
+        if slots.last().is_none_or(|(last, _)| *last != slot) {
+            slots.push((slot, Candidate { metric: &series.name.metric, origin: series.origin, count: None, sum: 0 }));
+        }
+        if let Some((_, total)) = slots.last_mut() {
+            total.sum = add(total.sum, point.sum, &series.name, notes);
+            if let Some(count) = point.count {
+                total.count = Some(total.count.unwrap_or(0).saturating_add(count));
+            }
         }
     }
     slots
 }
 
-/// Takes one candidate in each slot, and says so once where a subject has two spellings.
-fn choose_each<'a>(
-    name: &SeriesName,
-    measure: Measure,
-    slots: &Slots<'a>,
-    notes: &mut BTreeSet<String>,
-) -> BTreeMap<Slot, Candidate<'a>> {
-    let mut chosen = BTreeMap::new();
+/// Takes one candidate in each slot, and says so once where a quantity has two spellings.
+fn choose_each<'a>(all: &[&'a Series], measure: Measure, notes: &mut BTreeSet<String>) -> Slots<'a> {
+    if let [series] = all {
+        return by_slot(series, notes);
+    }
+    let mut slots: BTreeMap<Slot, Vec<Candidate<'a>>> = BTreeMap::new();
+    for series in all {
+        for (slot, candidate) in by_slot(series, notes) {
+            slots.entry(slot).or_default().push(candidate);
+        }
+    }
+    let mut chosen = Slots::new();
     let mut doubled: BTreeSet<&str> = BTreeSet::new();
     for (slot, candidates) in slots {
         let spellings: BTreeSet<&str> = candidates.iter().map(|candidate| candidate.metric).collect();
         if spellings.len() > 1 {
             doubled.extend(spellings);
         }
-        if let Some(candidate) = choose(candidates) {
-            chosen.insert(*slot, candidate);
-        }
+        chosen.extend(choose(&candidates).map(|candidate| (slot, candidate)));
     }
     if !doubled.is_empty() {
         let spellings = Vec::from_iter(doubled).join(" and ");
         notes.insert(format!(
             "{} has {} under {spellings} in the same hours; the larger of them is taken in each hour, and they are never added",
-            name.describe(),
+            all[0].name.describe(),
             measure.name(),
         ));
     }
@@ -147,22 +158,23 @@ fn choose<'a>(candidates: &[Candidate<'a>]) -> Option<Candidate<'a>> {
 }
 
 /// Lets each day be told either by its hours or by its daily value: the finer unless it saw less.
-fn one_per_day<'a>(chosen: &BTreeMap<Slot, Candidate<'a>>) -> Vec<(Slot, Candidate<'a>)> {
-    let day_of = |slot: &Slot| slot.start - slot.start.rem_euclid(DAY);
+fn one_per_day(chosen: Slots<'_>) -> Slots<'_> {
     let mut hourly: BTreeMap<i64, i64> = BTreeMap::new();
+    let whole: BTreeMap<i64, i64> =
+        chosen.iter().filter(|(slot, _)| slot.daily).map(|(slot, candidate)| (slot.start, candidate.sum)).collect();
+    if whole.is_empty() {
+        return chosen;
+    }
+    let day_of = |slot: &Slot| slot.start - slot.start.rem_euclid(DAY);
     for (slot, candidate) in chosen.iter().filter(|(slot, _)| !slot.daily) {
         let sum = hourly.entry(day_of(slot)).or_default();
         *sum = sum.saturating_add(candidate.sum);
     }
-    let by_hours = |day: i64| match (hourly.get(&day), chosen.get(&Slot { daily: true, start: day })) {
-        (Some(hours), Some(whole)) => *hours >= whole.sum,
+    let by_hours = |day: i64| match (hourly.get(&day), whole.get(&day)) {
+        (Some(hours), Some(whole)) => hours >= whole,
         (hours, _) => hours.is_some(),
     };
-    chosen
-        .iter()
-        .filter(|(slot, _)| slot.daily != by_hours(day_of(slot)))
-        .map(|(slot, candidate)| (*slot, *candidate))
-        .collect()
+    chosen.into_iter().filter(|(slot, _)| slot.daily != by_hours(day_of(slot))).collect()
 }
 
 /// A sample being put together, with how many of its measures came which way.
@@ -173,69 +185,45 @@ struct Draft {
 }
 
 impl Draft {
-    /// Names the origin that most measures came from.
-    fn finish(self) -> HourSample {
-        let source = if self.from_stream >= self.from_replies { Source::MetricStream } else { Source::GetMetricData };
-        HourSample { source, ..self.sample }
-    }
-}
-
-type DraftKey = (Slot, String, String, String, Option<String>, BTreeMap<String, String>);
-
-/// Adds a value to the sample that it belongs to. Several series may share one, as projects do.
-fn add_to_draft(
-    drafts: &mut BTreeMap<DraftKey, Draft>,
-    levels: &Levels,
-    name: &SeriesName,
-    measure: Measure,
-    slot: Slot,
-    candidate: Candidate<'_>,
-    notes: &mut BTreeSet<String>,
-) {
-    let identity = levels.identity(&name.namespace, &name.dimensions);
-    let key = (
-        slot,
-        name.account_id.clone(),
-        name.region.clone(),
-        name.namespace.clone(),
-        identity.model_id.clone(),
-        identity.owner.clone(),
-    );
-    let draft = drafts.entry(key).or_insert_with(|| Draft {
-        sample: HourSample {
+    /// Nothing measured yet.
+    fn of(subject: &Arc<Subject>, slot: Slot) -> Self {
+        let sample = HourSample {
             hour: slot.start,
             daily: slot.daily,
-            account_id: name.account_id.clone(),
-            region: name.region.clone(),
-            namespace: name.namespace.clone(),
-            scope: identity.scope,
+            subject: Arc::clone(subject),
             source: Source::MetricStream,
-            model_id: identity.model_id,
-            owner: identity.owner,
-            endpoint: identity.endpoint,
             invocations: None,
             input_tokens: None,
             output_tokens: None,
             cache_read_tokens: None,
             cache_write_tokens: None,
             business_units: None,
-        },
-        from_stream: 0,
-        from_replies: 0,
-    });
-    match candidate.origin {
-        Origin::Stream => draft.from_stream += 1,
-        Origin::Reply { .. } => draft.from_replies += 1,
+        };
+        Self { sample, from_stream: 0, from_replies: 0 }
     }
-    let value = match measure {
-        Measure::Invocations => &mut draft.sample.invocations,
-        Measure::InputTokens => &mut draft.sample.input_tokens,
-        Measure::OutputTokens => &mut draft.sample.output_tokens,
-        Measure::CacheReadTokens => &mut draft.sample.cache_read_tokens,
-        Measure::CacheWriteTokens => &mut draft.sample.cache_write_tokens,
-        Measure::BusinessUnits => &mut draft.sample.business_units,
-    };
-    *value = Some(add(value.unwrap_or(0), candidate.sum, name, notes));
+
+    /// Adds a value. Several series may measure one quantity of a subject, as projects do.
+    fn add(&mut self, measure: Measure, candidate: Candidate<'_>, name: &SeriesName, notes: &mut BTreeSet<String>) {
+        match candidate.origin {
+            Origin::Stream => self.from_stream += 1,
+            Origin::Reply { .. } => self.from_replies += 1,
+        }
+        let value = match measure {
+            Measure::Invocations => &mut self.sample.invocations,
+            Measure::InputTokens => &mut self.sample.input_tokens,
+            Measure::OutputTokens => &mut self.sample.output_tokens,
+            Measure::CacheReadTokens => &mut self.sample.cache_read_tokens,
+            Measure::CacheWriteTokens => &mut self.sample.cache_write_tokens,
+            Measure::BusinessUnits => &mut self.sample.business_units,
+        };
+        *value = Some(add(value.unwrap_or(0), candidate.sum, name, notes));
+    }
+
+    /// Names the origin that most measures came from.
+    fn finish(self) -> HourSample {
+        let source = if self.from_stream >= self.from_replies { Source::MetricStream } else { Source::GetMetricData };
+        HourSample { source, ..self.sample }
+    }
 }
 
 /// Adds, and stops at the largest number with a note rather than wrapping around.
@@ -244,18 +232,4 @@ fn add(left: i64, right: i64, name: &SeriesName, notes: &mut BTreeSet<String>) -
         notes.insert(format!("{} adds up to more than can be counted and is cut off; check its unit", name.describe()));
         i64::MAX
     })
-}
-
-/// What samples are sorted by; no two samples agree on all of it.
-fn order(sample: &HourSample) -> impl Ord + '_ {
-    (
-        sample.hour,
-        sample.daily,
-        &sample.account_id,
-        &sample.region,
-        sample.scope,
-        &sample.namespace,
-        &sample.model_id,
-        &sample.owner,
-    )
 }

@@ -7,7 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{CloudWatchError, Endpoint, MetricSource, Scope};
+use super::series::SeriesName;
+use super::{CloudWatchError, Endpoint, MetricSource, Scope, Subject};
 
 /// The owner key whose dimension names the model.
 const MODEL_KEY: &str = "model";
@@ -101,14 +102,6 @@ pub(super) enum Verdict {
     NotOurs,
 }
 
-/// What a series belongs to, once its level is known.
-pub(super) struct Identity {
-    pub(super) scope: Scope,
-    pub(super) endpoint: Option<Endpoint>,
-    pub(super) model_id: Option<String>,
-    pub(super) owner: BTreeMap<String, String>,
-}
-
 /// The levels that one source reads.
 pub(super) struct Levels {
     namespace: Option<String>,
@@ -192,28 +185,22 @@ impl Levels {
     /// Says whose calls a series of a level that is read has measured.
     ///
     /// Values stay raw text: an owner's canonical form and a model's name are found later.
-    pub(super) fn identity(&self, namespace: &str, dimensions: &BTreeMap<String, String>) -> Identity {
-        let value = |name: &str| dimensions.get(name).filter(|value| !value.trim().is_empty()).cloned();
-        let native = |endpoint, model| Identity {
-            scope: Scope::Native,
-            endpoint: Some(endpoint),
-            model_id: value(model),
-            owner: BTreeMap::new(),
+    pub(super) fn subject(&self, name: &SeriesName) -> Subject {
+        let value = |dimension: &str| name.dimensions.get(dimension).filter(|value| !value.trim().is_empty()).cloned();
+        let (scope, endpoint, model_id) = match name.namespace.as_str() {
+            "AWS/Bedrock" => (Scope::Native, Some(Endpoint::Runtime), value("ModelId")),
+            "AWS/BedrockMantle" => (Scope::Native, Some(Endpoint::Mantle), value("Model")),
+            _ => (Scope::Owner, None, self.dimensions.get(MODEL_KEY).and_then(|dimension| value(dimension))),
         };
-        match namespace {
-            "AWS/Bedrock" => native(Endpoint::Runtime, "ModelId"),
-            "AWS/BedrockMantle" => native(Endpoint::Mantle, "Model"),
-            _ => Identity {
-                scope: Scope::Owner,
-                endpoint: None,
-                model_id: self.dimensions.get(MODEL_KEY).and_then(|name| value(name)),
-                owner: self
-                    .dimensions
-                    .iter()
-                    .filter(|(key, _)| *key != MODEL_KEY)
-                    .filter_map(|(key, name)| Some((key.clone(), value(name)?)))
-                    .collect(),
-            },
+        let owners = self.dimensions.iter().filter(|(key, _)| scope == Scope::Owner && *key != MODEL_KEY);
+        Subject {
+            account_id: name.account_id.clone(),
+            region: name.region.clone(),
+            scope,
+            namespace: name.namespace.clone(),
+            model_id,
+            owner: owners.filter_map(|(key, dimension)| Some((key.clone(), value(dimension)?))).collect(),
+            endpoint,
         }
     }
 }

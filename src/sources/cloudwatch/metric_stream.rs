@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny};
 
 use super::number::Scalar;
 
@@ -36,6 +37,44 @@ pub(super) struct Statistics {
     pub(super) count: Scalar,
     #[serde(default)]
     pub(super) sum: Scalar,
+}
+
+/// All of a record that its series' points have in common. Its members are taken as [`Record`]'s are.
+#[derive(Debug, Deserialize)]
+pub(super) struct Head<'a> {
+    #[serde(borrow, default)]
+    pub(super) account_id: Cow<'a, str>,
+    #[serde(borrow, default)]
+    pub(super) region: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) namespace: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) metric_name: Cow<'a, str>,
+    #[serde(default)]
+    pub(super) dimensions: BTreeMap<String, String>,
+    #[serde(default)]
+    timestamp: Seen,
+    #[serde(default)]
+    value: Seen,
+    #[serde(default)]
+    unit: Seen,
+}
+
+/// Whether a member is there, whatever it holds.
+#[derive(Debug, Default)]
+struct Seen(bool);
+
+impl<'de> Deserialize<'de> for Seen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self(true))
+    }
+}
+
+/// Reads a head, which must be a whole object; `None` where it is none, or holds what is not for a head.
+pub(super) fn parse_head(object: &[u8]) -> Option<Head<'_>> {
+    let head: Head<'_> = serde_json::from_slice(object).ok()?;
+    let has_tail = head.timestamp.0 || head.value.0 || head.unit.0;
+    (!has_tail).then_some(head)
 }
 
 /// Reads a record from the text of one object; an error where the object is something else.

@@ -2,7 +2,8 @@
 //! answered → one sample an hour.
 //!
 //! ```text
-//! folder ─► objects ─► metric_stream ───────────► series ─► hours ─► HourSample
+//! folder ─► objects ─► quick, heads ─────────────► series ─► hours ─► HourSample
+//!                  ├─► metric_stream ──────────────┤
 //!                  └─► metric_data ─► replies ─────┤
 //! api ─────────────────────────────────────────────┘
 //! ```
@@ -10,23 +11,29 @@
 //! | step | in → out | holds afterwards |
 //! |---|---|---|
 //! | folder | a path → text | formats are told by content, gzip by its first bytes |
+//! | crew, reader | files → points, notes, replies | the same whoever reads which file |
 //! | objects | text → JSON objects | a damaged object costs only itself, and is told with its line |
+//! | quick, heads | common form → points | exactly what the parser makes of it, or nothing |
 //! | levels | metric → verdict | exactly one level of dimensions is read in each namespace |
 //! | replies | reply + request → points | a reply without its request, account or region is not read |
-//! | series | points → series | a redelivered point counts once, in whatever order files come |
+//! | series, points | points → series | a redelivered point counts once, in whatever order files come; packed |
 //! | hours | series → samples | of all that measured one thing in one hour, one is taken; nothing is added twice |
 //!
 //! A quantity that no series measured is `None`, and a measured zero is `Some(0)`.
 //! Only `folder` touches the disk, and only `api` the network.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 pub mod api;
+mod crew;
 mod folder;
+mod heads;
 mod hours;
 mod levels;
 mod metric_data;
@@ -35,6 +42,9 @@ mod notes;
 mod number;
 mod objects;
 mod pairing;
+mod points;
+mod quick;
+mod reader;
 mod reading;
 mod replies;
 mod series;
@@ -44,8 +54,10 @@ mod whereabouts;
 #[cfg(test)]
 mod tests;
 
+pub use points::Points;
 pub use series::{Origin, Point, Series, SeriesName};
 
+use crew::Crew;
 use reading::Reading;
 use replies::Saved;
 
@@ -165,6 +177,25 @@ impl Endpoint {
     }
 }
 
+/// Whose calls are measured, and by whom.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Subject {
+    /// The account that made the calls.
+    pub account_id: String,
+    /// The region in which they were made.
+    pub region: String,
+    /// Who measured.
+    pub scope: Scope,
+    /// The metrics' namespace.
+    pub namespace: String,
+    /// The model as the dimension has it: an id, a profile's id, an ARN, a name or a tier.
+    pub model_id: Option<String>,
+    /// Owner key → raw value; empty for native samples.
+    pub owner: BTreeMap<String, String>,
+    /// The endpoint, where the namespace tells it.
+    pub endpoint: Option<Endpoint>,
+}
+
 /// What was measured in one hour for one account, region, namespace, model and owner.
 ///
 /// Input tokens stay as the model's family reports them: without cached tokens for Claude and Nova,
@@ -175,22 +206,10 @@ pub struct HourSample {
     pub hour: i64,
     /// Whether it was measured in periods longer than an hour, and stands for the day.
     pub daily: bool,
-    /// The account that made the calls.
-    pub account_id: String,
-    /// The region in which they were made.
-    pub region: String,
-    /// The metrics' namespace.
-    pub namespace: String,
-    /// Who measured.
-    pub scope: Scope,
+    /// Whose calls: one text for all hours, of which there are many.
+    pub subject: Arc<Subject>,
     /// The way that most of the measures came.
     pub source: Source,
-    /// The model as the dimension has it: an id, a profile's id, an ARN, a name or a tier.
-    pub model_id: Option<String>,
-    /// Owner key → raw value; empty for native samples.
-    pub owner: BTreeMap<String, String>,
-    /// The endpoint, where the namespace tells it.
-    pub endpoint: Option<Endpoint>,
     /// Calls.
     pub invocations: Option<i64>,
     /// Input tokens.
@@ -206,6 +225,16 @@ pub struct HourSample {
 }
 
 impl HourSample {
+    /// What samples are sorted by; two that agree on it measure the same.
+    #[must_use]
+    pub fn order(&self, other: &Self) -> Ordering {
+        let by_time = (self.hour, self.daily).cmp(&(other.hour, other.daily));
+        by_time.then_with(|| match Arc::ptr_eq(&self.subject, &other.subject) {
+            true => Ordering::Equal,
+            false => self.subject.cmp(&other.subject),
+        })
+    }
+
     /// Takes from another sample of the same series and hour what this one lacks; of two values the larger.
     pub fn settle_with(&mut self, other: &Self) {
         let measures = [
@@ -263,9 +292,10 @@ impl CloudWatchError {
     }
 }
 
-/// Reads files that are at hand as bytes, a part at a time, and gives their points.
+/// Reads files that are at hand as bytes, some at a time, and gives their points.
 pub struct Parser<'a> {
     reading: Reading<'a>,
+    crew: Crew<'a>,
     saved: Saved,
 }
 
@@ -286,7 +316,8 @@ impl<'a> Parser<'a> {
     /// # Errors
     /// When the configuration names an unknown measure.
     pub fn new(source: &'a MetricSource) -> Result<Self, CloudWatchError> {
-        Ok(Self { reading: Reading::of(source)?, saved: Saved::default() })
+        let reading = Reading::of(source)?;
+        Ok(Self { crew: reading.crew(), reading, saved: Saved::default() })
     }
 
     /// Whether a file of this name is one that metrics are saved under.
@@ -296,9 +327,16 @@ impl<'a> Parser<'a> {
         !is_hidden && folder::is_read(Path::new(path))
     }
 
-    /// Reads a file.
-    pub fn take(&mut self, file: &Path, bytes: Bytes) {
-        self.reading.read_content(file, folder::unpack(bytes), &mut self.saved);
+    /// Reads files, each with its name.
+    pub fn take(&mut self, files: &[(PathBuf, Bytes)]) {
+        let found = self.crew.read(files, |(file, bytes)| (file.clone(), folder::unpack(bytes.clone())));
+        self.reading.take(found, &mut self.saved);
+    }
+
+    /// Bytes that the points take which were read so far.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.crew.size()
     }
 
     /// The files that hold requests or replies, which are understood only together.
@@ -311,6 +349,7 @@ impl<'a> Parser<'a> {
     /// What was read.
     #[must_use]
     pub fn finish(mut self) -> Parsed {
+        self.crew.give(&mut self.reading);
         replies::read(&self.saved, &mut self.reading);
         if self
             .reading
@@ -332,9 +371,7 @@ impl<'a> Parser<'a> {
 /// When the configuration names an unknown measure.
 pub fn samples(series: Vec<Series>, source: &MetricSource) -> Result<(Vec<HourSample>, Vec<Warning>), CloudWatchError> {
     let mut store = series::Store::default();
-    for series in &series {
-        store.add_all(series);
-    }
+    series.into_iter().for_each(|series| store.add_series(series));
     Ok(hours::samples(&store, &levels::Levels::of(source)?, source))
 }
 
@@ -348,9 +385,10 @@ pub fn read(source: &MetricSource) -> Result<Read, CloudWatchError> {
     let path_error = |error| CloudWatchError::Path { path: source.path.clone(), source: error };
     let mut files = folder::files(&source.path, &mut reading.notes).map_err(path_error)?;
     let mut saved = Saved::default();
-    for file in &files {
-        reading.read_file(file, &mut saved);
-    }
+    let mut crew = reading.crew();
+    let found = crew.read(&files, |file| (file.clone(), folder::open(file)));
+    crew.give(&mut reading);
+    reading.take(found, &mut saved);
     if source.path.is_file() && saved.replies.iter().any(|reply| reply.own.is_none()) && saved.requests.is_empty() {
         let found = reading.requests_beside(&source.path);
         files.extend(found.requests.iter().map(|saved| saved.file.clone()));

@@ -15,6 +15,8 @@ pub(super) struct Notes {
     pub(super) failures: Vec<String>,
     warned: BTreeSet<Warning>,
     failed: BTreeSet<String>,
+    /// Texts that stand for every place where they are true.
+    once: BTreeSet<String>,
 }
 
 impl Notes {
@@ -26,9 +28,37 @@ impl Notes {
         }
     }
 
+    /// Warns about something where it is met first, and nowhere else.
+    pub(super) fn warn_once(&mut self, file: &Path, line: Option<u64>, text: String) {
+        if self.once.insert(text.clone()) {
+            self.warn(file, line, text);
+        }
+    }
+
+    /// Adds what was noted elsewhere, as if it had been noted here.
+    pub(super) fn absorb(&mut self, other: Self) {
+        for Warning { file, line, text } in other.warnings {
+            match other.once.contains(&text) {
+                true => self.warn_once(&file, line, text),
+                false => self.warn(&file, line, text),
+            }
+        }
+        for failure in other.failures {
+            self.add_failure(failure);
+        }
+    }
+
+    /// Whether nothing was noted.
+    pub(super) fn is_empty(&self) -> bool {
+        self.warnings.is_empty() && self.failures.is_empty()
+    }
+
     /// Records once that a file, or a part of it, could not be used.
     pub(super) fn fail(&mut self, file: &Path, text: &str) {
-        let failure = format!("{}: {text}", file.display());
+        self.add_failure(format!("{}: {text}", file.display()));
+    }
+
+    fn add_failure(&mut self, failure: String) {
         if self.failed.insert(failure.clone()) {
             self.failures.push(failure);
         }

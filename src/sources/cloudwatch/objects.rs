@@ -32,12 +32,31 @@ pub(super) enum Piece<'a> {
     },
 }
 
+/// Who takes the pieces.
+pub(super) trait Visit {
+    /// Takes the object that `text` begins with without cutting it out first, where that can be told by
+    /// its form, and says how long it is; its line breaks, of which it has none, would not be counted.
+    fn take_known(&mut self, text: &[u8]) -> Option<usize> {
+        let _unknown = text;
+        None
+    }
+
+    /// Takes a piece.
+    fn take(&mut self, piece: Piece<'_>);
+}
+
+impl<F: FnMut(Piece<'_>)> Visit for F {
+    fn take(&mut self, piece: Piece<'_>) {
+        self(piece);
+    }
+}
+
 /// Hands every piece of `reader` to `visit`, in order.
 ///
 /// # Errors
 /// Whatever the reader fails with, such as the early end of a gzip file. All whole objects before
 /// that point have been visited then.
-pub(super) fn scan(mut reader: impl BufRead, visit: &mut dyn FnMut(Piece<'_>)) -> io::Result<()> {
+pub(super) fn scan(mut reader: impl BufRead, visit: &mut impl Visit) -> io::Result<()> {
     let mut scanner = Scanner::default();
     loop {
         let chunk = match reader.fill_buf() {
@@ -52,6 +71,10 @@ pub(super) fn scan(mut reader: impl BufRead, visit: &mut dyn FnMut(Piece<'_>)) -
         let length = chunk.len();
         let mut rest = chunk;
         while let Some((&byte, behind)) = rest.split_first() {
+            if let Some(length) = scanner.known(rest, visit) {
+                rest = &rest[length..];
+                continue;
+            }
             rest = scanner.rest_of_string(rest).unwrap_or_else(|| {
                 scanner.feed(byte, visit);
                 behind
@@ -81,6 +104,14 @@ struct Scanner {
 }
 
 impl Scanner {
+    /// Lets an object that begins here be taken as it lies, where that is possible.
+    fn known(&self, bytes: &[u8], visit: &mut impl Visit) -> Option<usize> {
+        if self.depth > 0 || self.skipping || bytes.first() != Some(&b'{') {
+            return None;
+        }
+        visit.take_known(bytes)
+    }
+
     /// Takes the plain letters of an open string at once, which most of a file consists of.
     fn rest_of_string<'a>(&mut self, bytes: &'a [u8]) -> Option<&'a [u8]> {
         if !self.in_string || self.escaped {
@@ -92,7 +123,7 @@ impl Scanner {
         (plain > 0).then(|| &bytes[plain..])
     }
 
-    fn feed(&mut self, byte: u8, visit: &mut dyn FnMut(Piece<'_>)) {
+    fn feed(&mut self, byte: u8, visit: &mut impl Visit) {
         if byte == b'\n' {
             self.line_break(visit);
         } else if self.depth > 0 {
@@ -103,7 +134,7 @@ impl Scanner {
     }
 
     /// Takes a byte between objects.
-    fn between(&mut self, byte: u8, visit: &mut dyn FnMut(Piece<'_>)) {
+    fn between(&mut self, byte: u8, visit: &mut impl Visit) {
         match byte {
             b'{' => {
                 self.pending.push(byte);
@@ -113,13 +144,13 @@ impl Scanner {
             b' ' | b'\t' | b'\r' | b',' | b'[' | b']' => {}
             _ => {
                 self.skipping = true;
-                visit(Piece::Junk { line: self.breaks + 1 });
+                visit.take(Piece::Junk { line: self.breaks + 1 });
             }
         }
     }
 
     /// Takes a byte of the open object.
-    fn inside(&mut self, byte: u8, visit: &mut dyn FnMut(Piece<'_>)) {
+    fn inside(&mut self, byte: u8, visit: &mut impl Visit) {
         self.pending.push(byte);
         if self.in_string {
             match byte {
@@ -136,7 +167,7 @@ impl Scanner {
             b'}' | b']' => {
                 self.depth -= 1;
                 if self.depth == 0 {
-                    visit(Piece::Object { line: self.began, bytes: &self.pending });
+                    visit.take(Piece::Object { line: self.began, bytes: &self.pending });
                     self.reset();
                 }
             }
@@ -144,7 +175,7 @@ impl Scanner {
         }
     }
 
-    fn line_break(&mut self, visit: &mut dyn FnMut(Piece<'_>)) {
+    fn line_break(&mut self, visit: &mut impl Visit) {
         self.settle_line(visit);
         if self.depth > 0 {
             self.pending.push(b'\n');
@@ -155,7 +186,7 @@ impl Scanner {
     }
 
     /// Judges, at the end of a line, whether the open object can still be whole.
-    fn settle_line(&mut self, visit: &mut dyn FnMut(Piece<'_>)) {
+    fn settle_line(&mut self, visit: &mut impl Visit) {
         if self.depth == 0 {
             return;
         }
@@ -165,22 +196,22 @@ impl Scanner {
             return;
         }
         let line = if next { self.pending.split_off(self.line_start) } else { Vec::new() };
-        visit(Piece::Junk { line: self.began });
+        visit.take(Piece::Junk { line: self.began });
         self.reset();
         for byte in line {
             self.feed(byte, visit);
         }
         if self.in_string {
             // The record was whole, but something behind it on the same line is cut off.
-            visit(Piece::Junk { line: self.began });
+            visit.take(Piece::Junk { line: self.began });
             self.reset();
         }
     }
 
-    fn end(&mut self, visit: &mut dyn FnMut(Piece<'_>)) {
+    fn end(&mut self, visit: &mut impl Visit) {
         self.settle_line(visit);
         if self.depth > 0 {
-            visit(Piece::Junk { line: self.began });
+            visit.take(Piece::Junk { line: self.began });
             self.reset();
         }
     }
@@ -206,7 +237,7 @@ mod tests {
         let mut found = Vec::new();
         // A small buffer makes objects span several reads.
         let reader = io::BufReader::with_capacity(7, text.as_bytes());
-        scan(reader, &mut |piece| {
+        scan(reader, &mut |piece: Piece<'_>| {
             found.push(match piece {
                 Piece::Object { line, bytes } => {
                     format!("{line} {}", String::from_utf8_lossy(bytes))

@@ -53,6 +53,19 @@ impl Saved {
         true
     }
 
+    /// Adds what was saved in files that come behind these.
+    pub(super) fn absorb(&mut self, other: Self) {
+        let before = self.requests.len();
+        self.requests.extend(other.requests);
+        let moved = |reply: SavedReply| SavedReply { own: reply.own.map(|own| own + before), ..reply };
+        self.replies.extend(other.replies.into_iter().map(moved));
+    }
+
+    /// Whether nothing was saved.
+    pub(super) fn is_empty(&self) -> bool {
+        self.requests.is_empty() && self.replies.is_empty()
+    }
+
     /// Closes a file: its bare queries make one request.
     pub(super) fn end_of(&mut self, file: &Path) {
         let request = std::mem::take(&mut self.bare);
@@ -201,7 +214,7 @@ fn read_result(
     };
     match usable(query, &measures) {
         Ok(asked) => {
-            if reading.unit_fits(file, None, &query.metric, query.unit.as_deref(), &measures) {
+            if reading.unit_fits(file, &query.metric, query.unit.as_deref(), &measures) {
                 add_points(&name, asked, file, result, reading);
             }
             true

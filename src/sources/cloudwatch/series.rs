@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::IgnoredLevel;
+use super::points::Points;
+use super::{IgnoredLevel, MetricSource};
 
 /// One data point: how many samples it had, where that is known, and their sum.
 ///
@@ -64,14 +65,14 @@ impl SeriesName {
 }
 
 /// One series and its points.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Series {
     /// What is measured.
     pub name: SeriesName,
     /// How the points reached us.
     pub origin: Origin,
     /// By their start in epoch seconds.
-    pub points: BTreeMap<i64, Point>,
+    pub points: Points,
 }
 
 /// All series of one source.
@@ -89,6 +90,33 @@ pub(super) struct Store {
 impl Store {
     /// Adds a point, or settles it with the one already there.
     pub(super) fn add(&mut self, name: &NameRef<'_>, origin: Origin, at: i64, point: Point) {
+        let position = self.position(name, origin);
+        self.add_at(position, at, point);
+    }
+
+    /// Adds a point to the series at a position.
+    pub(super) fn add_at(&mut self, position: usize, at: i64, point: Point) {
+        self.series[position].points.settle(at, point);
+    }
+
+    /// Adds a series, or its points to those already there.
+    pub(super) fn add_series(&mut self, series: Series) {
+        let Series { name, origin, points } = series;
+        let SeriesName { account_id, region, namespace, metric, dimensions } = &name;
+        let position = self.position(&NameRef { account_id, region, namespace, metric, dimensions }, origin);
+        self.series[position].points.absorb(points);
+    }
+
+    /// Adds what another store holds.
+    pub(super) fn absorb(&mut self, other: Self) {
+        other.series.into_iter().for_each(|series| self.add_series(series));
+        for (level, series) in other.ignored {
+            self.ignored.entry(level).or_default().extend(series);
+        }
+    }
+
+    /// Where a series stands, which stays so; it is made where it is new.
+    pub(super) fn position(&mut self, name: &NameRef<'_>, origin: Origin) -> usize {
         self.key.clear();
         name.write(&mut self.key);
         if let Origin::Reply { period, phase, sample_count } = origin {
@@ -97,25 +125,13 @@ impl Store {
                 self.key.push(BETWEEN);
             }
         }
-        let position = if let Some(position) = self.index.get(&self.key) {
-            *position
-        } else {
-            let position = self.series.len();
-            self.index.insert(self.key.clone(), position);
-            self.series.push(Series { name: name.to_owned(), origin, points: BTreeMap::new() });
-            position
-        };
-        let kept = self.series[position].points.entry(at).or_insert(point);
-        *kept = point.max(*kept);
-    }
-
-    /// Adds all points of a series.
-    pub(super) fn add_all(&mut self, series: &Series) {
-        let SeriesName { account_id, region, namespace, metric, dimensions } = &series.name;
-        let name = NameRef { account_id, region, namespace, metric, dimensions };
-        for (at, point) in &series.points {
-            self.add(&name, series.origin, *at, *point);
+        if let Some(position) = self.index.get(&self.key) {
+            return *position;
         }
+        let position = self.series.len();
+        self.index.insert(self.key.clone(), position);
+        self.series.push(Series { name: name.to_owned(), origin, points: Points::default() });
+        position
     }
 
     /// Remembers that a series of another level was seen.
@@ -124,6 +140,11 @@ impl Store {
         name.write(&mut key);
         let level = (name.namespace.to_owned(), name.dimensions.keys().cloned().collect());
         self.ignored.entry(level).or_default().insert(key);
+    }
+
+    /// Bytes that the points take.
+    pub(super) fn size(&self) -> usize {
+        self.series.iter().map(|series| series.points.size()).sum()
     }
 
     /// The levels that were seen and not read.
@@ -162,7 +183,16 @@ pub(super) struct NameRef<'a> {
     pub(super) dimensions: &'a BTreeMap<String, String>,
 }
 
-impl NameRef<'_> {
+impl<'a> NameRef<'a> {
+    /// The name with the account and the region that are configured, where it tells none itself.
+    pub(super) fn or_configured(self, source: &'a MetricSource) -> Option<Self> {
+        let or = |own: &'a str, configured: &'a Option<String>| {
+            Some(own).filter(|own| !own.is_empty()).or(configured.as_deref())
+        };
+        let account_id = or(self.account_id, &source.account)?;
+        let region = or(self.region, &source.region)?;
+        Some(Self { account_id, region, ..self })
+    }
     fn write(&self, key: &mut String) {
         let names = [self.account_id, self.region, self.namespace, self.metric];
         let dimensions = self.dimensions.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);

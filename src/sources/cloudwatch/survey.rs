@@ -34,7 +34,7 @@ impl Survey {
 
     fn scan(&mut self, reader: impl BufRead) {
         // A file that is cut or damaged shows what stands before that; the rest is for the reader to judge.
-        let _end = objects::scan(reader, &mut |piece| {
+        let _end = objects::scan(reader, &mut |piece: Piece<'_>| {
             if let Piece::Object { bytes, .. } = piece {
                 self.object(bytes);
             }

@@ -11,13 +11,14 @@ use aws_sdk_cloudwatch::types::{MessageData, MetricDataResult};
 use super::plan::Call;
 use crate::clock;
 use crate::sources::cloudwatch::number::Scalar;
+use crate::sources::cloudwatch::points::Points;
 use crate::sources::cloudwatch::series::{Origin, Point, SeriesName};
 
 /// How many series of one trouble are named before the rest is only counted.
 const NAMED_MAX: usize = 5;
 
-/// Points by series and origin, then by their start in epoch seconds.
-pub(super) type Points = BTreeMap<(SeriesName, Origin), BTreeMap<i64, Point>>;
+/// Points by series and origin.
+pub(super) type Answered = BTreeMap<(SeriesName, Origin), Points>;
 
 /// The id of the query that stands at a position of its call; ids begin with a small letter.
 pub(super) fn id(position: usize) -> String {
@@ -54,7 +55,7 @@ impl<'a> Answers<'a> {
     }
 
     /// Takes a page.
-    pub(super) fn add(&mut self, page: &GetMetricDataOutput, points: &mut Points) {
+    pub(super) fn add(&mut self, page: &GetMetricDataOutput, points: &mut Answered) {
         self.messages.extend(page.messages().iter().map(message));
         for result in page.metric_data_results() {
             self.messages.extend(result.messages().iter().map(message));
@@ -73,7 +74,7 @@ impl<'a> Answers<'a> {
         (position < self.call.series.len()).then_some(position)
     }
 
-    fn add_result(&mut self, position: usize, result: &MetricDataResult, points: &mut Points) {
+    fn add_result(&mut self, position: usize, result: &MetricDataResult, points: &mut Answered) {
         let status = result.status_code().map_or("Complete", |status| status.as_str());
         self.statuses.insert(position, status.to_owned());
         let name = &self.call.series[position];
@@ -95,12 +96,11 @@ impl<'a> Answers<'a> {
     }
 
     /// A point that another page repeats is settled like a redelivery: the larger stays.
-    fn add_point(&self, name: &SeriesName, at: i64, sum: i64, points: &mut Points) {
+    fn add_point(&self, name: &SeriesName, at: i64, sum: i64, points: &mut Answered) {
         let period = self.call.part.period;
         let origin = Origin::Reply { period, phase: at.rem_euclid(period), sample_count: false };
         let point = Point { count: None, sum };
-        let kept = points.entry((name.clone(), origin)).or_default().entry(at).or_insert(point);
-        *kept = point.max(*kept);
+        points.entry((name.clone(), origin)).or_default().settle(at, point);
     }
 
     fn note(&mut self, trouble: Trouble, series: String) {
@@ -196,7 +196,7 @@ mod tests {
         let series = series(count);
         let part = Part { window: Window { from: START, until: START + 10 * 3600 }, period: 3600 };
         let call = Call { series: &series, part };
-        let (mut answers, mut points) = (Answers::to(&call), Points::new());
+        let (mut answers, mut points) = (Answers::to(&call), Answered::new());
         for page in pages {
             answers.add(page, &mut points);
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::answers::{Answers, Points};
+use super::answers::{Answered, Answers};
 use super::catalogue::Catalogue;
 use super::wire::Line;
 use super::{Question, Requests, Target, Window, abreast, is_read, line, plan};
@@ -62,29 +62,19 @@ pub fn fetch(
     let unasked = unasked.iter().flat_map(|job| job.of_target(&job.windows)).collect();
     let warnings = forgotten(&jobs, &answers).into_iter().collect();
     let mut fetched = Fetched { unasked, warnings, ..Fetched::default() };
-    let mut points = Points::new();
+    let mut points = Answered::new();
     for (job, got) in jobs.iter().zip(answers) {
         fetched.settled.extend(job.of_target(&got.settled));
         fetched.again.extend(job.of_target(job.windows.difference(&got.settled)));
         fetched.refused.extend(got.refusal.map(|failure| (job.line.target.clone(), failure)));
         fetched.warnings.extend(got.warnings);
         fetched.requests.add(got.requests);
-        merge(&mut points, got.points);
+        // A point that two targets have, as a monitoring account and one that is linked to it do, is
+        // settled like a redelivery: the larger stays.
+        got.points.into_iter().for_each(|(series, more)| points.entry(series).or_default().absorb(more));
     }
     fetched.series = points.into_iter().map(|((name, origin), points)| Series { name, origin, points }).collect();
     Ok(fetched)
-}
-
-/// Adds the points of another target. A point that both have, as a monitoring account and one that is
-/// linked to it do, is settled like a redelivery: the larger stays.
-fn merge(points: &mut Points, more: Points) {
-    for (series, more) in more {
-        let kept = points.entry(series).or_default();
-        for (at, point) in more {
-            let kept = kept.entry(at).or_insert(point);
-            *kept = point.max(*kept);
-        }
-    }
 }
 
 /// Says once that windows reach back further than CloudWatch does.
@@ -111,7 +101,7 @@ struct Job<'a> {
 /// What one target answered, before it refused where it did.
 #[derive(Default)]
 struct Got {
-    points: Points,
+    points: Answered,
     settled: BTreeSet<Window>,
     refusal: Option<Failure>,
     forgotten: bool,

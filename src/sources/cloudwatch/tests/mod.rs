@@ -2,6 +2,7 @@
 
 mod alternatives;
 mod files;
+mod forms;
 mod levels;
 mod pages;
 mod properties;

@@ -92,7 +92,7 @@ fn place(files: &[(&str, &str)], account: Option<&str>, region: Option<&str>) ->
     let Some(sample) = read.samples.first() else {
         return Err(read.failures);
     };
-    Ok((sample.account_id.clone(), sample.region.clone()))
+    Ok((sample.subject.account_id.clone(), sample.subject.region.clone()))
 }
 
 fn at(account: &str, region: &str) -> Result<(String, String), Vec<String>> {

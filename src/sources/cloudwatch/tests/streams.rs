@@ -21,14 +21,16 @@ fn minutes_of_one_model_become_one_hour() {
         [HourSample {
             hour: MIDNIGHT,
             daily: false,
-            account_id: ACCOUNT.to_owned(),
-            region: REGION.to_owned(),
-            namespace: "AWS/Bedrock".to_owned(),
-            scope: Scope::Native,
+            subject: Arc::new(Subject {
+                account_id: ACCOUNT.to_owned(),
+                region: REGION.to_owned(),
+                scope: Scope::Native,
+                namespace: "AWS/Bedrock".to_owned(),
+                model_id: Some(HAIKU.to_owned()),
+                owner: BTreeMap::new(),
+                endpoint: Some(Endpoint::Runtime),
+            }),
             source: Source::MetricStream,
-            model_id: Some(HAIKU.to_owned()),
-            owner: BTreeMap::new(),
-            endpoint: Some(Endpoint::Runtime),
             invocations: Some(4),
             input_tokens: Some(1551),
             output_tokens: Some(902),
@@ -112,13 +114,16 @@ fn custom_metrics_carry_their_owner_and_are_read_only_where_configured() {
     ];
     let folder = folder(&[("a", &text.join("\n"))]);
     let with_owner = read(&source(folder.path())).unwrap();
-    let owned = with_owner.samples.iter().find(|sample| sample.scope == Scope::Owner).unwrap();
-    assert_eq!((owned.input_tokens, owned.invocations, owned.model_id.as_deref()), (Some(70), Some(3), Some("sonnet")));
-    assert_eq!(owned.owner, BTreeMap::from([("workload".to_owned(), "Chat Bot".to_owned())]));
-    assert_eq!(owned.endpoint, None);
+    let owned = with_owner.samples.iter().find(|sample| sample.subject.scope == Scope::Owner).unwrap();
+    assert_eq!(
+        (owned.input_tokens, owned.invocations, owned.subject.model_id.as_deref()),
+        (Some(70), Some(3), Some("sonnet"))
+    );
+    assert_eq!(owned.subject.owner, BTreeMap::from([("workload".to_owned(), "Chat Bot".to_owned())]));
+    assert_eq!(owned.subject.endpoint, None);
     assert_eq!(with_owner.samples.len(), 2);
     assert_eq!(with_owner.ignored_levels[0].namespace, "Acme/GenAI");
-    assert!(read(&native(folder.path())).unwrap().samples.iter().all(|sample| sample.scope == Scope::Native));
+    assert!(read(&native(folder.path())).unwrap().samples.iter().all(|sample| sample.subject.scope == Scope::Native));
 }
 
 #[test]
@@ -143,7 +148,7 @@ fn mantle_is_read_at_project_and_model_and_projects_of_one_model_are_summed() {
     let read = read_files(&[("a", &text.join("\n"))]);
     let sample = &read.samples[0];
     assert_eq!((read.samples.len(), sample.input_tokens, sample.invocations), (1, Some(10), Some(5)));
-    assert_eq!((sample.endpoint, sample.cache_read_tokens), (Some(Endpoint::Mantle), None));
+    assert_eq!((sample.subject.endpoint, sample.cache_read_tokens), (Some(Endpoint::Mantle), None));
 }
 
 #[test]
