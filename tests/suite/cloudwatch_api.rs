@@ -84,7 +84,7 @@ fn sums(world: &World, series: &[Series]) -> Vec<(String, i64, i64)> {
         let name = &series.name;
         let value = name.dimensions.values().next_back().expect("a dimension").clone();
         let text = format!("{} {} {} {value}", name.account_id, name.region, name.metric);
-        series.points.iter().map(move |(at, point)| (text.clone(), *at, point.sum)).collect::<Vec<_>>()
+        series.points.iter().map(move |(at, point)| (text.clone(), at, point.sum)).collect::<Vec<_>>()
     };
     let points = series.iter().flat_map(of_series);
     points.map(|(text, at, sum)| (text, (world.hour(0) - at) / HOUR, sum)).collect()
@@ -249,7 +249,7 @@ fn a_fine_period_is_asked_as_finely_as_cloudwatch_still_keeps_it() {
         .iter()
         .map(|series| {
             let Origin::Reply { period, .. } = series.origin else { panic!("a reply") };
-            (period, series.points.values().map(|point| point.sum).collect::<Vec<_>>())
+            (period, series.points.iter().map(|(_, point)| point.sum).collect::<Vec<_>>())
         })
         .collect();
     assert_eq!(periods, [(60, vec![11, 1]), (300, vec![41, 16]), (3600, vec![401, 64])]);
