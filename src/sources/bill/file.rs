@@ -184,7 +184,7 @@ fn chunk_range(column: &ColumnChunkMetaData) -> Range<u64> {
 /// A footer whose columns lie outside of the file is damaged, whatever else it says.
 fn check_ranges(metadata: &ParquetMetaData, size: u64) -> Result<(), String> {
     for (number, group) in metadata.row_groups().iter().enumerate() {
-        if group.num_rows() < 0 {
+        if u32::try_from(group.num_rows()).is_err() {
             return Err(format!("row group {number} has {} rows", group.num_rows()));
         }
         for column in group.columns() {

@@ -20,7 +20,7 @@ use super::file::{BillFile, broken};
 use super::lines::Lines;
 use super::numbers::times;
 use super::prune;
-use super::take::take;
+use super::take::{Rows, take};
 use crate::clock;
 use crate::error::Result;
 use crate::normalise::select;
@@ -65,9 +65,8 @@ pub fn look(file: &BillFile, group: usize, bytes: &Chunks, known: Option<i64>) -
     let times = [TimeColumn::UsageStart, TimeColumn::UsageEnd].map(|column| file.positions.time(column));
     let roots: Vec<usize> =
         times.into_iter().chain([file.positions.text(TextColumn::LineItemType)]).flatten().collect();
-    let rows: Vec<u32> = (0..u32::try_from(file.rows(group)).unwrap_or(u32::MAX)).collect();
     let latest = Cell::new(known);
-    take(file, group, bytes, (&rows, &roots), &|lines| {
+    take(file, group, bytes, (Rows::First(file.rows(group)), &roots), &|lines| {
         latest.set(latest.get().max(of_lines(&lines)));
         true
     })?;

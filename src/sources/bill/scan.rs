@@ -17,7 +17,7 @@ use super::file::{BillFile, broken};
 use super::layout::BillPeriod;
 use super::lines::Lines;
 use super::pages::Test;
-use super::take::{take, wanted};
+use super::take::{Rows, take, wanted};
 use super::{prune, reach};
 use crate::clock;
 use crate::error::{Error, Result};
@@ -80,7 +80,7 @@ pub fn candidates(
         if rows.is_empty() {
             return Ok(());
         }
-        take(file, task.group, &bytes, (&rows, &file.positions.all()), send)?;
+        take(file, task.group, &bytes, (Rows::Some(&rows), &file.positions.all()), send)?;
         // What was fetched is looked at while it is there.
         if file.origin.is_remote() {
             let known = reached().0;
@@ -251,7 +251,7 @@ fn read_consumers(
     bytes.load(&file.ranges(group, &[resource])).map_err(|error| file.error(&bytes, &error))?;
     let tested = Tested { root: resource, test: Test::of(is_wanted), is_wide: true };
     let rows = wanted(file, group, &bytes, &[tested])?;
-    if rows.is_empty() { Ok(()) } else { take(file, group, &bytes, (&rows, &roots), send) }
+    if rows.is_empty() { Ok(()) } else { take(file, group, &bytes, (Rows::Some(&rows), &roots), send) }
 }
 
 /// The billing periods whose lines a plain file holds.
@@ -273,9 +273,8 @@ pub fn periods_in(place: &Place, entry: &Entry) -> Result<BTreeSet<String>> {
 
 fn add_periods(file: &BillFile, group: usize, roots: &[usize], periods: &mut BTreeSet<String>) -> Result<()> {
     let bytes = file.origin.open()?;
-    let rows: Vec<u32> = (0..u32::try_from(file.rows(group)).unwrap_or(u32::MAX)).collect();
     let (periods, timeless) = (RefCell::new(periods), Cell::new(None));
-    take(file, group, &bytes, (&rows, roots), &|lines| {
+    take(file, group, &bytes, (Rows::First(file.rows(group)), roots), &|lines| {
         let mut last = None;
         for row in 0..lines.len {
             let Some(instant) = lines.period_time(row) else {

@@ -25,8 +25,7 @@ const STRETCH: usize = 16_384;
 /// # Errors
 /// Where bytes cannot be had or are damaged.
 pub fn wanted(file: &BillFile, group: usize, bytes: &Chunks, tested: &[Tested<'_>]) -> Result<Vec<u32>> {
-    let rows = usize::try_from(file.rows(group)).unwrap_or(usize::MAX);
-    let mut marks = Marks::none(rows);
+    let mut marks = Marks::none(usize::try_from(file.rows(group)).unwrap_or(usize::MAX));
     for tested in tested {
         // What was marked before it was declined is marked again, by the same test.
         match mark_pages(file, group, bytes, tested, &mut marks) {
@@ -82,6 +81,33 @@ fn mark_decoded(file: &BillFile, group: usize, bytes: &Chunks, tested: &Tested<'
     Ok(())
 }
 
+/// Lines of a row group.
+#[derive(Debug, Clone, Copy)]
+pub enum Rows<'a> {
+    /// These, which ascend.
+    Some(&'a [u32]),
+    /// So many from the first on.
+    First(u64),
+}
+
+impl Rows<'_> {
+    /// A stretch of them by its number, and whether others follow. A footer may lie about its lines, so
+    /// they are not counted up beforehand.
+    fn stretch(&self, number: usize) -> (Vec<u32>, bool) {
+        let start = number * STRETCH;
+        match self {
+            Self::Some(rows) => {
+                let end = rows.len().min(start + STRETCH);
+                (rows[start.min(end)..end].to_vec(), end < rows.len())
+            }
+            Self::First(count) => {
+                let end = (*count).min((start + STRETCH) as u64);
+                ((start as u64..end).filter_map(|row| u32::try_from(row).ok()).collect(), end < *count)
+            }
+        }
+    }
+}
+
 /// Takes the columns of the wanted lines and sends them in stretches, until nobody wants more.
 ///
 /// # Errors
@@ -90,13 +116,17 @@ pub fn take(
     file: &BillFile,
     group: usize,
     bytes: &Chunks,
-    (rows, roots): (&[u32], &[usize]),
+    (rows, roots): (Rows<'_>, &[usize]),
     send: &dyn Fn(Lines) -> bool,
 ) -> Result<()> {
     bytes.load(&file.ranges(group, roots)).map_err(|error| file.error(bytes, &error))?;
     let before = file.rows_before(group);
     let mut open: BTreeMap<usize, Column> = BTreeMap::new();
-    for (at, stretch) in rows.chunks(STRETCH).enumerate() {
+    for at in 0.. {
+        let (stretch, has_more) = rows.stretch(at);
+        if stretch.is_empty() {
+            break;
+        }
         let (mut columns, mut declined) = (BTreeMap::new(), Vec::new());
         for root in roots {
             let opened = match open.remove(root) {
@@ -106,9 +136,9 @@ pub fn take(
                 Some(column) => Ok(column),
             };
             let taken = opened.and_then(|mut column| {
-                let taken = column.take(stretch)?;
+                let taken = column.take(&stretch)?;
                 // A column holds a page while it is open, so it is closed when nothing is left to take.
-                if (at + 1) * STRETCH < rows.len() {
+                if has_more {
                     open.insert(*root, column);
                 }
                 Ok(taken)
@@ -119,7 +149,7 @@ pub fn take(
                 Err(Stop::Failed(error)) => return Err(file.error(bytes, &error)),
             }
         }
-        columns.extend(decoded(file, group, bytes, stretch, &declined)?);
+        columns.extend(decoded(file, group, bytes, &stretch, &declined)?);
         let numbers = stretch.iter().map(|row| before + u64::from(*row) + 1).collect();
         let lines = Lines::new(&file.positions, numbers, &|root| columns.get(&root).cloned());
         if !send(lines.map_err(|error| file.unfit(&error))?) {

@@ -11,25 +11,32 @@ use super::levels::{Lists, levels_of};
 
 /// Lines of a row group, each marked or not.
 #[derive(Debug, Clone)]
-pub struct Marks(Vec<u64>);
+pub struct Marks {
+    words: Vec<u64>,
+    /// Lines that there are.
+    rows: usize,
+}
 
 impl Marks {
-    /// No line of so many is marked.
+    /// No line of so many is marked. Room is taken as lines are marked, since a footer may lie about them.
     pub fn none(rows: usize) -> Self {
-        Self(vec![0; rows.div_ceil(64)])
+        Self { words: Vec::new(), rows }
     }
 
     /// Marks a line.
     pub fn add(&mut self, row: usize) {
-        if let Some(word) = self.0.get_mut(row / 64) {
-            *word |= 1 << (row % 64);
+        if row < self.rows {
+            if row / 64 >= self.words.len() {
+                self.words.resize(row / 64 + 1, 0);
+            }
+            self.words[row / 64] |= 1 << (row % 64);
         }
     }
 
     /// The marked lines, in order.
     pub fn rows(&self) -> Vec<u32> {
         let mut rows = Vec::new();
-        for (at, word) in self.0.iter().enumerate() {
+        for (at, word) in self.words.iter().enumerate() {
             let mut left = *word;
             while left != 0 {
                 rows.push((at * 64) as u32 + left.trailing_zeros());

@@ -223,3 +223,73 @@ impl Lists {
         self.is_open
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Levels of one bit, as one packed run or as runs of equal ones.
+    fn written(levels: &[u8], packed: bool) -> Vec<u8> {
+        if !packed {
+            return levels.chunk_by(|a, b| a == b).flat_map(|run| [(run.len() as u8) << 1, run[0]]).collect();
+        }
+        let mut bytes = vec![(levels.len().div_ceil(8) as u8) << 1 | 1];
+        bytes.extend(
+            levels.chunks(8).map(|eight| eight.iter().enumerate().fold(0, |byte, (at, level)| byte | level << at)),
+        );
+        bytes
+    }
+
+    const PAGES: [&[u8]; 3] = [&[0, 1, 1, 0, 1], &[1, 1, 0, 0, 1], &[1]];
+
+    #[test]
+    fn a_line_whose_entries_go_on_in_the_next_page_is_found_whole() {
+        for packed in [true, false] {
+            let mut lists = Lists::default();
+            let mut wanted: &[u32] = &[1, 3];
+            let mut found = Vec::new();
+            for (page, levels) in PAGES.iter().enumerate() {
+                let bytes = written(levels, packed);
+                let runs = Runs::new(&bytes, 1, levels.len());
+                lists.find(runs, &mut wanted, |begins, at| found.push((page, begins, at))).unwrap();
+            }
+            let expected =
+                [(0, true, 3), (0, false, 4), (1, false, 0), (1, false, 1), (1, true, 3), (1, false, 4), (2, false, 0)];
+            assert_eq!(found, expected, "packed {packed}");
+            assert!(wanted.is_empty() && lists.is_open() && lists.begun() == 4);
+        }
+    }
+
+    #[test]
+    fn the_line_of_a_level_is_known_over_pages() {
+        for packed in [true, false] {
+            let mut lists = Lists::default();
+            let mut wanted: &[u32] = &[0, 2, 4, 6, 7, 10];
+            let (mut found, mut first) = (Vec::new(), 0);
+            for levels in PAGES {
+                let bytes = written(levels, packed);
+                let runs = Runs::new(&bytes, 1, levels.len());
+                lists.lines_of(runs, first, &mut wanted, |line| found.push(line)).unwrap();
+                first += levels.len();
+            }
+            assert_eq!(found, [0, 0, 1, 1, 2, 3], "packed {packed}");
+        }
+    }
+
+    #[test]
+    fn places_and_levels_are_each_others_inverse() {
+        let levels: Vec<u8> = (0..100_u8).map(|at| u8::from(at % 3 > 0)).collect();
+        for packed in [true, false] {
+            let bytes = written(&levels, packed);
+            let runs = || Runs::new(&bytes, 1, levels.len());
+            let mut there = Vec::new();
+            let all: Vec<u32> = (0..100).collect();
+            places(runs(), 1, &all, |place| there.push(place.value)).unwrap();
+            let values: Vec<u32> = there.iter().copied().filter(|value| *value != NULL).collect();
+            assert_eq!(values, (0..66).collect::<Vec<_>>());
+            let mut found = Vec::new();
+            levels_of(runs(), 1, &values, |level| found.push(level)).unwrap();
+            assert!(found.iter().all(|level| levels[*level as usize] == 1) && found.len() == 66);
+        }
+    }
+}
