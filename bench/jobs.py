@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from data import Data
 
@@ -27,13 +28,19 @@ class Job:
     goal: str = ""
     """What the result is held against."""
 
-    def config(self, bill: str, stream: str | None, store: str) -> str:
+    def config(self, bill: Path, stream: Path | None, store: Path) -> str:
+        """Billtag's config for the job."""
         lines = [f'as_of = "{AS_OF}"', "[[bill]]", f'path = "{bill}"', "[store]", f'path = "{store}"']
         # Peers group by the whole principal, so billtag keeps it too.
         lines += ["[privacy]", "sessions = true"]
         if stream:
             dimensions = ", ".join(f'{key} = "{key.title()}"' for key in ("workload", "team", "environment", "model"))
-            lines += ["[[metrics]]", f'path = "{stream}"', 'namespace = "Acme/GenAI"', f"dimensions = {{ {dimensions} }}"]
+            lines += [
+                "[[metrics]]",
+                f'path = "{stream}"',
+                'namespace = "Acme/GenAI"',
+                f"dimensions = {{ {dimensions} }}",
+            ]
         return "\n".join(lines) + "\n"
 
 
@@ -112,5 +119,7 @@ def large_jobs() -> list[Job]:
         Job("dense-10M", "10 million lines", bill(10_000_000, 8), floor=True),
         Job("dense-100M", "100 million lines", bill(hundred, 8), floor=True, goal="ten times as long as 10 million"),
         Job("distinct-100M", "100 million lines, 2 million keys", bill(hundred, 8, "--distinct"), goal="256 MB"),
-        Job("streams-10M", "10 million records", bill(1000, 1), stream=stream, question="streams", goal="3 times faster"),
+        Job(
+            "streams-10M", "10 million records", bill(1000, 1), stream=stream, question="streams", goal="3 times faster"
+        ),
     ]
