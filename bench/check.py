@@ -102,7 +102,7 @@ def figures(folder: str) -> str:
 
 def sides(kind: str, store: str, answer: str) -> tuple[str, str, str, tuple[str, ...]]:
     """Billtag's side, the peer's side, their keys and their values."""
-    if kind == "scan":
+    if kind in ("scan", "sparse"):
         ours = charges(store, "charges", tag("workload"), tag("team"))
         return ours, answered_charges(answer), KEYS, ("cost", "quantity")
     if kind == "consumers":

@@ -8,6 +8,7 @@ import subprocess
 from collections import defaultdict
 from pathlib import Path
 
+import data
 import report
 from jobs import Figures, Job, jobs, large_jobs
 from measure import Failed, Sample, run, warm
@@ -58,7 +59,7 @@ class Bench:
         for program in (self.billtag, self.generator, self.floor):
             if not program.exists():
                 raise Failed(f"{program} is missing; cargo build --bin billtag --examples, perhaps with --release")
-        self.data = (options.data or target / "data").resolve()
+        self.data = (options.data or target / "data").resolve() / data.version(ROOT / "fixtures" / "generator")
         self.scratch = self.data / "runs"
         self.differences: list[str] = []
 
@@ -68,7 +69,7 @@ class Bench:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         config = folder / "billtag.toml"
-        config.write_text(job.config(str(bill), stream and str(stream), str(folder / "store")))
+        config.write_text(job.config(bill, stream, folder / "store"))
         programs: dict[str, list[str | Path]] = {"billtag": [self.billtag, "-c", config, job.command]}
         for peer in (peer for peer in job.peers if peer in self.options.peers):
             program = ROOT / "bench" / "peers" / f"with_{peer}.py"
@@ -134,9 +135,9 @@ class Bench:
 
 def build() -> Path:
     """Builds what is needed; the folder is cargo's own choice."""
-    command = ["cargo", "build", "--release", "--locked", "--bin", "billtag", "--example", "fixtures", "--example", "floor"]
+    command = "cargo build --release --locked --bin billtag --examples".split()
     subprocess.run(command, cwd=ROOT, check=True)
-    metadata = ["cargo", "metadata", "--format-version", "1", "--no-deps", "--locked"]
+    metadata = "cargo metadata --format-version 1 --no-deps --locked".split()
     said = subprocess.run(metadata, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     return Path(report.json_member(said, "target_directory")) / "release" / "billtag"
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
+
+
+def version(generator: Path) -> str:
+    """A name for what the generator writes, so that data of an older one is not taken for its own."""
+    text = b"".join(path.read_bytes() for path in sorted(generator.rglob("*.rs")))
+    return hashlib.sha256(text).hexdigest()[:8]
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,7 @@ class Data:
         made = folder / f"{self.name}.part"
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir(parents=True)
+        command: list[str | Path]
         if self.is_stream:
             command = [generator, "streams", made, str(self.lines)]
         else:

@@ -23,7 +23,7 @@ def json_member(text: str, name: str) -> str:
 
 
 def median(samples: list[Sample], name: str) -> float:
-    return statistics.median(getattr(sample, name) for sample in samples)
+    return float(statistics.median(getattr(sample, name) for sample in samples))
 
 
 def mega(size: float) -> str:
@@ -51,8 +51,8 @@ class Result:
 
     def summary(self) -> str:
         fastest = self.fastest()
-        against = f"{self.ratio(fastest):.2f} × ({fastest})" if fastest else ""
-        floor = f"{1 / self.ratio('floor'):.2f} ×" if "floor" in self.samples else ""
+        against = f"{self.ratio(fastest):.2f} ({fastest})" if fastest else ""
+        floor = f"{1 / self.ratio('floor'):.2f}" if "floor" in self.samples else ""
         peak = mega(median(self.samples["billtag"], "peak"))
         return f"| {self.job.name} | {self.seconds('billtag'):.2f} | {against} | {floor} | {peak} | {self.job.goal} |"
 
@@ -120,7 +120,7 @@ def write(path: Path, results: list[Result | FigureResult], billtag: Path, pytho
         *machine(),
         *versions(billtag, python),
         "",
-        "| job | billtag, s | against the fastest peer | against the floor | peak MB | goal |",
+        "| job | billtag, seconds | times faster than the fastest peer | times the floor | peak MB | goal |",
         "|---|--:|--:|--:|--:|---|",
         *(result.summary() for result in results),
         *growth(results),
@@ -161,7 +161,11 @@ def versions(billtag: Path, python: Path) -> list[str]:
     def said(*command: str | Path) -> str:
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
 
-    packages = said(python, "-c", "import importlib.metadata as m; print(*sorted(f'{d.name} {d.version}' for d in m.distributions()))")
+    packages = said(
+        python,
+        "-c",
+        "import importlib.metadata as m; print(*sorted(f'{d.name} {d.version}' for d in m.distributions()))",
+    )
     words = packages.split()
     pairs = [f"{name} {version}" for name, version in zip(words[::2], words[1::2], strict=True)]
     engines = [pair for pair in pairs if pair.split()[0] in ("chdb", "chdb-core", "datafusion", "duckdb", "polars")]

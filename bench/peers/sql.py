@@ -182,5 +182,3 @@ def consumers(dialect: Dialect, lines: str, found: str) -> str:
     left join {found} c on l.account = c.account and {dialect.split("l.principal", "/", 3)} = c.session
     group by 1, 2, 3, 4, 5, 6, 7, 8
     """
-
-

@@ -82,4 +82,4 @@ def daily(folder: str, layout: str, answer: str) -> None:
 
 
 if __name__ == "__main__":
-    main({"scan": scan, "consumers": consumers, "streams": streams, "daily": daily})
+    main({"scan": scan, "sparse": scan, "consumers": consumers, "streams": streams, "daily": daily})

@@ -138,4 +138,4 @@ def streams(folder: str, layout: str, answer: str) -> None:
 
 
 if __name__ == "__main__":
-    main({"scan": scan, "consumers": consumers, "streams": streams})
+    main({"scan": scan, "sparse": scan, "consumers": consumers, "streams": streams})
