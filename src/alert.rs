@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
 use serde_json::{Value, json};
 
 use crate::clock;
@@ -175,29 +176,29 @@ fn explain_findings(engine: &Engine, findings: &mut [Finding]) -> Result<()> {
         return Ok(());
     }
     let lines = engine.run_over(&Query { name: "alert lines".into(), sql: LINES.into() }, &days)?;
+    let lines_of = by_series(&lines);
+    let columns = LINE_COLUMNS.map(|name| lines.column(name));
     for finding in findings {
         let mut owners: BTreeMap<[String; 3], i128> = BTreeMap::new();
-        let mut moved: BTreeMap<[String; 7], (i128, i128)> = BTreeMap::new();
-        for row in &lines.rows {
-            let day = lines.day(row, "day");
-            let cost = lines.amount(row, "cost").unwrap_or(0);
-            let is_today = day == Some(finding.day);
-            if !belongs(finding, &lines, row) || !(is_today || day == finding.compared_day) {
-                continue;
-            }
-            let held = moved.entry(LINE_COLUMNS.map(|name| lines.text(row, name))).or_default();
-            if is_today {
-                let owner = ["team", "environment", "cost_center"].map(|name| lines.text(row, name));
-                *owners.entry(owner).or_default() += cost;
-                held.0 += cost;
-            } else {
-                held.1 += cost;
+        let mut moved: BTreeMap<[&str; 7], (i128, i128)> = BTreeMap::new();
+        for day in [Some(finding.day), finding.compared_day].into_iter().flatten() {
+            for row in lines_of.get(&series(finding, day)).into_iter().flatten() {
+                let cost = lines.amount(row, "cost").unwrap_or(0);
+                let held = moved.entry(columns.map(|at| at.map_or("", |at| row[at].as_text()))).or_default();
+                if day == finding.day {
+                    let owner = ["team", "environment", "cost_center"].map(|name| lines.text(row, name));
+                    *owners.entry(owner).or_default() += cost;
+                    held.0 += cost;
+                } else {
+                    held.1 += cost;
+                }
             }
         }
         let main = owners.into_iter().max_by(|a, b| a.1.cmp(&b.1).then_with(|| b.0.cmp(&a.0)));
         finding.owner = main.map(|(owner, _)| owner).unwrap_or_default();
-        let lines = moved.into_iter().map(|(what, (cost, before))| Line { what, cost, before });
-        finding.lines = lines.filter(|line| line.cost != line.before).collect();
+        let moved = moved.into_iter().filter(|(_, (cost, before))| cost != before);
+        let line = |(what, (cost, before)): ([&str; 7], _)| Line { what: what.map(String::from), cost, before };
+        finding.lines = moved.map(line).collect();
         finding.lines.sort_by(|a, b| {
             let moved = |line: &Line| (line.cost - line.before).abs();
             moved(b).cmp(&moved(a)).then_with(|| a.what.cmp(&b.what))
@@ -206,14 +207,31 @@ fn explain_findings(engine: &Engine, findings: &mut [Finding]) -> Result<()> {
     Ok(())
 }
 
-fn belongs(finding: &Finding, lines: &Grid, row: &[Cell]) -> bool {
-    let workload = lines.cell(row, "workload");
-    let same_series = if finding.allocation == "allocated" {
-        *workload == Cell::Text(finding.workload.clone())
+/// What a finding and the lines behind it have in common: the day, the workload, the account where
+/// there is no workload, and the currency.
+type Series<'a> = (i32, Option<&'a str>, &'a str, &'a str);
+
+fn series(finding: &Finding, day: i32) -> Series<'_> {
+    if finding.allocation == "allocated" {
+        (day, Some(&finding.workload), "", &finding.currency)
     } else {
-        *workload == Cell::Null && lines.text(row, "sub_account_id") == finding.account
-    };
-    same_series && lines.text(row, "billing_currency") == finding.currency
+        (day, None, &finding.account, &finding.currency)
+    }
+}
+
+/// The lines of each series, since there are as many findings as lines where many workloads are new.
+fn by_series(lines: &Grid) -> HashMap<Series<'_>, Vec<&[Cell]>> {
+    let mut found: HashMap<Series<'_>, Vec<&[Cell]>> = HashMap::new();
+    for row in &lines.rows {
+        let Some(day) = lines.day(row, "day") else { continue };
+        let currency = lines.cell(row, "billing_currency").as_text();
+        let series = match lines.cell(row, "workload") {
+            Cell::Text(workload) => (day, Some(workload.as_str()), "", currency),
+            _ => (day, None, lines.cell(row, "sub_account_id").as_text(), currency),
+        };
+        found.entry(series).or_default().push(row);
+    }
+    found
 }
 
 /// Notes which days were looked at.

@@ -39,6 +39,14 @@ impl Cell {
         }
     }
 
+    /// The text of a text; empty for all else.
+    pub fn as_text(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            _ => "",
+        }
+    }
+
     /// Whether it is a number, for alignment.
     pub fn is_number(&self) -> bool {
         matches!(self, Self::Count(_) | Self::Decimal(..) | Self::Float(_))
