@@ -236,7 +236,7 @@ impl<'a> Session<'a> {
                 "leave --cost out, or begin the SQL with a line `-- cost: billed_cost` that names the column it reads",
             ));
         }
-        let answer = self.engine()?.run(&query)?;
+        let answer = self.engine()?.answer(&query)?;
         output::write(self.common, &render::answer(&answer, output::format(self.common)?, self.width)?)?;
         Ok(0)
     }

@@ -128,11 +128,11 @@ fn history(subject: &Subject<'_>, on: &str) -> Check {
     }
 }
 
-/// Opens the tables, which asserts the law on them.
+/// Opens the tables and asserts the law on them.
 fn open_tables(subject: &Subject<'_>, on: &str, stored: &mut Stored) {
     let opened = subject.store.snapshot();
     let opened = opened.and_then(|snapshot| Engine::open(snapshot, subject.config, subject.as_of, Range::default()));
-    match opened {
+    match opened.and_then(|engine| engine.assert_law().map(|()| engine)) {
         Ok(engine) => {
             stored.engine = Some(engine);
             stored.billed = billed(stored);

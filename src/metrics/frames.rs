@@ -40,8 +40,24 @@ pub fn days(days: &[Day]) -> Result<DataFrame> {
     build().map_err(|error| engine_error(&error))
 }
 
+/// The config's thresholds, in units of 1e-10.
+#[derive(Debug, Clone, Copy)]
+pub struct Thresholds {
+    ratio: i128,
+    page_above: i128,
+    cache_hit_floor: i128,
+}
+
+impl Thresholds {
+    /// Those of a config.
+    pub fn of(config: &Config) -> Self {
+        let (ratio, page_above) = (config.anomaly.ratio, config.anomaly.page_above);
+        Self { ratio, page_above, cache_hit_floor: config.cache.hit_floor }
+    }
+}
+
 /// `params`: the clock, the range and the config's thresholds, in one row.
-pub fn params(config: &Config, whole: (i32, i32), as_of: i64, range: Range) -> Result<DataFrame> {
+pub fn params(thresholds: &Thresholds, whole: (i32, i32), as_of: i64, range: Range) -> Result<DataFrame> {
     let from = range.from.unwrap_or(whole.0);
     let to = range.to.unwrap_or(whole.1);
     let build = || {
@@ -59,9 +75,9 @@ pub fn params(config: &Config, whole: (i32, i32), as_of: i64, range: Range) -> R
                 Column::from(time),
                 date("from", from)?,
                 date("to", to)?,
-                decimal("ratio", config.anomaly.ratio)?,
-                decimal("page_above", config.anomaly.page_above)?,
-                decimal("cache_hit_floor", config.cache.hit_floor)?,
+                decimal("ratio", thresholds.ratio)?,
+                decimal("page_above", thresholds.page_above)?,
+                decimal("cache_hit_floor", thresholds.cache_hit_floor)?,
             ],
         )
     };

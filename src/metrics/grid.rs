@@ -1,5 +1,6 @@
 //! Grids: a query's answer, small and engine-free.
 
+use super::digits;
 use crate::clock;
 use crate::money;
 
@@ -25,17 +26,83 @@ pub enum Cell {
 }
 
 impl Cell {
+    /// The value, borrowed.
+    pub fn value(&self) -> Value<'_> {
+        match self {
+            Self::Null => Value::Null,
+            Self::Text(text) => Value::Text(text),
+            Self::Count(count) => Value::Count(*count),
+            Self::Decimal(value, scale) => Value::Decimal(*value, *scale),
+            Self::Float(value) => Value::Float(*value),
+            Self::Flag(flag) => Value::Flag(*flag),
+            Self::Day(day) => Value::Day(*day),
+            Self::Time(micros) => Value::Time(*micros),
+        }
+    }
+
     /// The value as plain text; unknown is empty.
     pub fn text(&self) -> String {
+        let mut text = String::new();
+        self.value().write(&mut text);
+        text
+    }
+
+    /// The text of a text; empty for all else.
+    pub fn as_text(&self) -> &str {
         match self {
-            Self::Null => String::new(),
-            Self::Text(text) => text.clone(),
-            Self::Count(count) => count.to_string(),
-            Self::Decimal(value, scale) => decimal_text(*value, *scale),
-            Self::Float(value) => format!("{value}"),
-            Self::Flag(flag) => flag.to_string(),
-            Self::Day(day) => clock::day_text(*day),
-            Self::Time(micros) => clock::instant_text(micros.div_euclid(1_000_000)),
+            Self::Text(text) => text,
+            _ => "",
+        }
+    }
+}
+
+/// One value, borrowed from where it lies.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value<'a> {
+    /// Unknown.
+    Null,
+    /// Text.
+    Text(&'a str),
+    /// Whole number.
+    Count(i128),
+    /// Decimal: value and places.
+    Decimal(i128, i8),
+    /// Ratio.
+    Float(f64),
+    /// Yes or no.
+    Flag(bool),
+    /// Day number.
+    Day(i32),
+    /// Epoch microseconds, UTC.
+    Time(i64),
+}
+
+impl Value<'_> {
+    /// The value on its own.
+    pub fn to_cell(self) -> Cell {
+        match self {
+            Self::Null => Cell::Null,
+            Self::Text(text) => Cell::Text(text.to_string()),
+            Self::Count(count) => Cell::Count(count),
+            Self::Decimal(value, scale) => Cell::Decimal(value, scale),
+            Self::Float(value) => Cell::Float(value),
+            Self::Flag(flag) => Cell::Flag(flag),
+            Self::Day(day) => Cell::Day(day),
+            Self::Time(micros) => Cell::Time(micros),
+        }
+    }
+
+    /// Adds the value as plain text; unknown is empty.
+    pub fn write(self, out: &mut String) {
+        match self {
+            Self::Null => {}
+            Self::Text(text) => out.push_str(text),
+            Self::Count(count) => digits::count(count, out),
+            Self::Decimal(value, scale) => digits::decimal(value, scale, out),
+            Self::Float(value) => digits::float(value, out),
+            Self::Flag(flag) => out.push_str(if flag { "true" } else { "false" }),
+            Self::Day(day) => digits::day(day, out),
+            Self::Time(micros) => out.push_str(&clock::instant_text(micros.div_euclid(1_000_000))),
         }
     }
 
@@ -48,15 +115,32 @@ impl Cell {
     }
 
     /// Whether it is a number, for alignment.
-    pub fn is_number(&self) -> bool {
+    pub fn is_number(self) -> bool {
         matches!(self, Self::Count(_) | Self::Decimal(..) | Self::Float(_))
     }
 }
 
-fn decimal_text(value: i128, scale: i8) -> String {
-    match money::from_decimal(value, scale) {
-        Ok(units) => money::to_text(units),
-        Err(_) => format!("{value}e-{scale}"),
+/// What can be shown row by row.
+pub trait Rows {
+    /// Names of the columns.
+    fn names(&self) -> &[String];
+    /// How many rows there are.
+    fn height(&self) -> usize;
+    /// The value in a row and a column.
+    fn value(&self, row: usize, column: usize) -> Value<'_>;
+}
+
+impl Rows for Grid {
+    fn names(&self) -> &[String] {
+        &self.columns
+    }
+
+    fn height(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn value(&self, row: usize, column: usize) -> Value<'_> {
+        self.rows[row][column].value()
     }
 }
 

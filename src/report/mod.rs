@@ -1,10 +1,12 @@
 //! Report: small tables in, text for people out. Together with alert and audit the only place that
 //! rounds or formats.
 
+pub mod aligned;
 pub mod coverage;
 pub mod daily;
 pub mod document;
 pub mod render;
+pub mod rows;
 pub mod safe;
 pub mod trust;
 pub mod words;

@@ -1,13 +1,13 @@
 //! Documents to text: a terminal's table, Markdown, JSON, CSV.
 
-use comfy_table::{CellAlignment, ContentArrangement, Table as Grid, presets};
 use serde_json::{Map, Value, json};
 
+use super::aligned::Texts;
 use super::document::{Block, Document, Look, Table};
-use super::{safe, words};
+use super::{rows, safe, words};
 use crate::cli::Format;
 use crate::error::{Error, Result};
-use crate::metrics::{Cell, Grid as Answer};
+use crate::metrics::{Cell, Rows};
 
 /// Documents in a format, as one valid text of it. Tables wrap to a width, where a terminal has one.
 pub fn documents(documents: &[Document], format: Format, width: Option<u16>) -> Result<String> {
@@ -25,24 +25,13 @@ pub fn documents(documents: &[Document], format: Format, width: Option<u16>) -> 
 }
 
 /// A query's answer in a format: all columns as they are.
-pub fn answer(answer: &Answer, format: Format, width: Option<u16>) -> Result<String> {
-    match format {
-        Format::Table => Ok(aligned(&answer_table(answer, false), width)),
-        Format::Md => Ok(markdown_lines(&answer_table(answer, true))),
-        Format::Json => {
-            let rows = answer.rows.iter().map(|row| object(answer.columns.iter().map(String::as_str), row));
-            to_text(&Value::Array(rows.collect()))
-        }
-        Format::Csv => {
-            let mut writer = csv::Writer::from_writer(Vec::new());
-            let mut records = vec![answer.columns.clone()];
-            records.extend(answer.rows.iter().map(|row| row.iter().map(csv_cell).collect()));
-            for record in records {
-                writer.write_record(&record).map_err(|error| unwritable(&error))?;
-            }
-            finish_csv(writer)
-        }
-    }
+pub fn answer(answer: &dyn Rows, format: Format, width: Option<u16>) -> Result<String> {
+    Ok(match format {
+        Format::Table => answer_table(answer, false).aligned(width),
+        Format::Md => answer_table(answer, true).markdown(),
+        Format::Json => rows::json(answer),
+        Format::Csv => rows::csv(answer),
+    })
 }
 
 fn to_text(value: &Value) -> Result<String> {
@@ -178,7 +167,7 @@ fn terminal(document: &Document, width: Option<u16>) -> String {
                 if !table.note.is_empty() {
                     out.push_str(&format!("({})\n", safe::plain(&table.note)));
                 }
-                out.push_str(&aligned(&people_table(table, false), width));
+                out.push_str(&people_table(table, false).aligned(width));
             }
         }
     }
@@ -201,7 +190,7 @@ fn markdown(document: &Document) -> String {
                 if !table.note.is_empty() {
                     out.push_str(&format!("{}\n\n", safe::markdown(&table.note)));
                 }
-                out.push_str(&markdown_lines(&people_table(table, true)));
+                out.push_str(&people_table(table, true).markdown());
             }
         }
     }
@@ -216,77 +205,39 @@ fn code_block(lines: &[String]) -> String {
     format!("{fence}sh\n{}\n{fence}\n", lines.join("\n"))
 }
 
-/// Headings, alignments and texts of a table.
-struct Texts {
-    headings: Vec<String>,
-    right: Vec<bool>,
-    rows: Vec<Vec<String>>,
-}
-
 fn people_table(table: &Table, is_markdown: bool) -> Texts {
     let safe = |text: String| if is_markdown { safe::markdown(&text) } else { text };
-    Texts {
-        headings: table.columns.iter().map(|column| safe(column.heading.clone())).collect(),
-        right: table.columns.iter().map(|column| column.look != Look::Plain).collect(),
-        rows: table
-            .rows
-            .iter()
-            .map(|row| {
-                row.iter().zip(&table.columns).map(|(cell, column)| safe(words::cell(cell, column.look))).collect()
-            })
-            .collect(),
-    }
-}
-
-fn answer_table(answer: &Answer, is_markdown: bool) -> Texts {
-    let safe = |text: &str| if is_markdown { safe::markdown(text) } else { safe::plain(text) };
-    let is_right = |at: usize| answer.rows.iter().any(|row| row[at].is_number());
-    Texts {
-        headings: answer.columns.iter().map(|name| safe(name)).collect(),
-        right: (0..answer.columns.len()).map(is_right).collect(),
-        rows: answer.rows.iter().map(|row| row.iter().map(|cell| safe(&cell.text())).collect()).collect(),
-    }
-}
-
-/// What stands for a table without rows.
-const NOTHING: &str = "nothing\n";
-
-fn aligned(texts: &Texts, width: Option<u16>) -> String {
-    if texts.rows.is_empty() {
-        return NOTHING.into();
-    }
-    let mut grid = Grid::new();
-    grid.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    if let Some(width) = width {
-        grid.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-    }
-    grid.set_header(&texts.headings);
-    for row in &texts.rows {
-        grid.add_row(row);
-    }
-    for (at, right) in texts.right.iter().enumerate() {
-        if let Some(column) = grid.column_mut(at) {
-            column.set_padding((if at == 0 { 2 } else { 1 }, 1));
-            column.set_cell_alignment(if *right { CellAlignment::Right } else { CellAlignment::Left });
+    let headings = table.columns.iter().map(|column| safe(column.heading.clone()));
+    let mut texts =
+        Texts::new(headings.collect(), table.columns.iter().map(|column| column.look != Look::Plain).collect());
+    for row in &table.rows {
+        for (cell, column) in row.iter().zip(&table.columns) {
+            texts.push(|out| out.push_str(&safe(words::cell(cell, column.look))));
         }
     }
-    let mut out = String::new();
-    for line in grid.lines() {
-        out.push_str(line.trim_end());
-        out.push('\n');
-    }
-    out
+    texts
 }
 
-fn markdown_lines(texts: &Texts) -> String {
-    if texts.rows.is_empty() {
-        return NOTHING.into();
+fn answer_table(answer: &dyn Rows, is_markdown: bool) -> Texts {
+    let push = |text: &str, out: &mut String| {
+        if is_markdown { out.push_str(&safe::markdown(text)) } else { safe::push_plain(text, out) }
+    };
+    let heading = |name: &String| {
+        let mut heading = String::new();
+        push(name, &mut heading);
+        heading
+    };
+    let columns = 0..answer.names().len();
+    let is_right = |at: usize| (0..answer.height()).any(|row| answer.value(row, at).is_number());
+    let headings = answer.names().iter().map(heading).collect();
+    let mut texts = Texts::new(headings, columns.clone().map(is_right).collect());
+    let mut text = String::new();
+    for row in 0..answer.height() {
+        for column in columns.clone() {
+            text.clear();
+            answer.value(row, column).write(&mut text);
+            texts.push(|out| push(&text, out));
+        }
     }
-    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-    let rule: Vec<String> = texts.right.iter().map(|right| if *right { "---:" } else { "---" }.to_string()).collect();
-    let mut out = line(&texts.headings) + &line(&rule);
-    for row in &texts.rows {
-        out.push_str(&line(row));
-    }
-    out
+    texts
 }

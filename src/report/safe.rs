@@ -3,6 +3,16 @@
 /// Text for a terminal: control characters, line breaks and direction overrides become visible.
 pub fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    push_plain(text, &mut out);
+    out
+}
+
+/// Adds text for a terminal.
+pub fn push_plain(text: &str, out: &mut String) {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        out.push_str(text);
+        return;
+    }
     for c in text.chars() {
         if c.is_control() || is_invisible(c) {
             out.extend(c.escape_unicode());
@@ -10,7 +20,6 @@ pub fn plain(text: &str) -> String {
             out.push(c);
         }
     }
-    out
 }
 
 /// Characters that change how their neighbours look without being seen.
@@ -41,14 +50,20 @@ pub fn markdown(text: &str) -> String {
 
 /// Text for a CSV cell that a spreadsheet must not run as a formula.
 pub fn csv(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    push_csv(text, &mut out);
+    out
+}
+
+/// Adds text for a CSV cell.
+pub fn push_csv(text: &str, out: &mut String) {
     let risky = text.trim_start_matches([' ', '\u{a0}', '\u{feff}', '\u{200b}']);
     if risky.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
         || text.starts_with(['\t', '\r', '\n'])
     {
-        format!("'{text}")
-    } else {
-        text.to_string()
+        out.push('\'');
     }
+    out.push_str(text);
 }
 
 #[cfg(test)]
