@@ -26,7 +26,7 @@ def options() -> argparse.Namespace:
     add = parser.add_argument
     add("--lines", type=int, help="lines of a bill; a stream has half as many records (2,000,000)")
     add("--shapes", type=lambda text: text.split(","), help="these jobs only, by name and separated by commas")
-    add("--rounds", type=int, default=5, help="how often everything runs, one after the other (5)")
+    add("--rounds", type=int, default=3, help="how often everything runs, one after the other (3)")
     add("--peers", type=lambda text: text.split(","), default=list(PEERS), help=f"of {','.join(PEERS)} (all)")
     add("--billtag", type=Path, help="the binary, beside `examples/fixtures` and `examples/floor` (built, release)")
     add("--data", type=Path, help="folder of the data, which is kept (target/bench/data)")

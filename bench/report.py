@@ -107,7 +107,7 @@ class FigureResult:
 
 def write(path: Path, results: list[Result | FigureResult], billtag: Path, python: Path) -> None:
     """Writes the page."""
-    words = " ".join(["bench/run", *sys.argv[1:]])
+    words = " ".join(["bench/run", *asked(sys.argv[1:])])
     text = [
         "# Results",
         "",
@@ -129,6 +129,13 @@ def write(path: Path, results: list[Result | FigureResult], billtag: Path, pytho
     for result in results:
         text += result.lines()
     path.write_text("\n".join(text).rstrip() + "\n")
+
+
+def asked(arguments: list[str]) -> list[str]:
+    """The options that decide what is measured; folders of this machine mean nothing elsewhere."""
+    folders = ("--billtag", "--data", "--out")
+    pairs = zip(["", *arguments], arguments, strict=False)
+    return [word for before, word in pairs if before not in folders and not word.startswith(folders)]
 
 
 def growth(results: list[Result | FigureResult]) -> list[str]:
