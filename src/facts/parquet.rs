@@ -29,7 +29,7 @@ use crate::text::{Text, Texts};
 /// Rows turned into arrays at once, so that memory does not follow the table.
 const CHUNK: usize = 8_192;
 /// Rows of a row group.
-const ROW_GROUP: usize = 262_144;
+const ROW_GROUP: usize = 131_072;
 
 /// A row of `usage`.
 #[derive(Debug, Clone)]

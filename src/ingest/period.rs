@@ -27,9 +27,9 @@ use crate::watch::Watch;
 
 /// Which part of the memory gathered charges may take: as much again goes to a stretch of them and its
 /// facts, the rest to reading, to what is written, and to the program itself.
-const GATHERED: usize = 4;
+const GATHERED: usize = 5;
 /// Bytes of a row while facts are made of it, and of those that wait to be written meanwhile.
-const ROW_BYTES: usize = 3_500;
+const ROW_BYTES: usize = 5_000;
 
 /// A bill that was read.
 struct Read {
