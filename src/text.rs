@@ -79,7 +79,7 @@ impl Texts {
     }
 
     /// How many texts there are, the unknown among them.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.ends.len()
     }
 

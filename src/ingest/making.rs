@@ -96,7 +96,7 @@ impl Making<'_> {
     pub fn make(&self, totals: &Totals, trust: &mut Trust) -> Result<Made> {
         let by_day = by_day(self.samples);
         let claims = |sample: &&HourSample| sample.subject.scope == cloudwatch::Scope::Owner;
-        let demanded: BTreeSet<i32> = self.samples.iter().filter(claims).map(|sample| day_of(sample)).collect();
+        let demanded: BTreeSet<i32> = self.samples.iter().filter(claims).map(day_of).collect();
         // Claims are made within a day, so a day that has some is not cut.
         let stretches = self.gathered.stretches(self.most, &|day| !demanded.contains(&day));
         let mut profiles = self.profiles(&stretches)?;

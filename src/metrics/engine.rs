@@ -160,7 +160,7 @@ impl Engine {
             let answer = self.collect(query, asked, &reads);
             (answer, law.join())
         });
-        law.map_err(|_| engine_error(&"the stored tables cannot be summed"))??;
+        law.unwrap_or_else(|_panic| Err(engine_error(&"the stored tables cannot be summed")))?;
         self.lawful.borrow_mut().extend(unproven);
         answer
     }

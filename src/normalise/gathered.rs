@@ -247,7 +247,7 @@ pub struct Renaming<'a> {
 impl<'a> Renaming<'a> {
     /// Nothing is renamed yet.
     pub fn new(from: &'a Texts) -> Self {
-        Self { from, known: vec![Text::NULL; from.len()] }
+        Self { from, known: vec![Text::NULL; from.count()] }
     }
 
     /// A text in the other collection.

@@ -95,7 +95,7 @@ fn encode(rows: &[Joined], texts: &Texts, to: &mut Vec<u8>) {
             numbers.extend(amount.to_le_bytes());
         }
     }
-    to.extend((own.len() as u32).to_le_bytes());
+    to.extend((own.count() as u32).to_le_bytes());
     for text in own.all() {
         to.extend((text.len() as u32).to_le_bytes());
         to.extend(text.as_bytes());

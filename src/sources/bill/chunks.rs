@@ -78,7 +78,7 @@ impl Origin {
     pub fn tail(&self) -> Vec<Range<u64>> {
         match self {
             Self::Local(_) => Vec::new(),
-            Self::Remote { size, .. } => vec![size.saturating_sub(TAIL)..*size],
+            Self::Remote { size, .. } => Vec::from([Range { start: size.saturating_sub(TAIL), end: *size }]),
         }
     }
 }
@@ -132,7 +132,7 @@ impl Chunks {
         if let Some(piece) = self.piece(start, length) {
             return Ok(piece);
         }
-        self.load(&[start..start.saturating_add(length.max(1))])?;
+        self.load(&[Range { start, end: start.saturating_add(length.max(1)) }])?;
         self.piece(start, length).ok_or_else(|| ParquetError::EOF(format!("no bytes at {start}")))
     }
 

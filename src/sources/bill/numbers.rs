@@ -42,7 +42,7 @@ fn text_times(words: &Words) -> Result<Int64Array, ArrowError> {
         Some(text) => clock::parse(text).map(|second| Some(second * 1_000_000)).map_err(ArrowError::ParseError),
     };
     let values: Vec<Option<i64>> = (0..words.values()).map(read).collect::<Result<_, _>>()?;
-    Ok((0..words.len()).map(|row| values[words.key(row)?]).collect())
+    Ok((0..words.lines()).map(|row| values[words.key(row)?]).collect())
 }
 
 /// Microseconds of a whole number since the epoch, whose unit shows in its size.

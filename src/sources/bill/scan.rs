@@ -154,7 +154,7 @@ fn in_parallel(
     let workers = if files.iter().any(|file| file.origin.is_remote()) { cores.max(ABREAST) } else { cores };
     let mut refused: BTreeMap<Task, Error> = BTreeMap::new();
     std::thread::scope(|scope| {
-        let (sender, receiver) = mpsc::sync_channel::<(Task, Lines)>(4);
+        let (sender, receiver) = mpsc::sync_channel::<(Task, Lines)>(1);
         for _ in 0..workers.min(tasks.len().max(1)) {
             let sender = sender.clone();
             let (tasks, next, left, failures, budget) = (&tasks, &next, &left, &failures, &budget);

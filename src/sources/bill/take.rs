@@ -18,7 +18,7 @@ use super::words::{Pairs, Words};
 use crate::error::Result;
 
 /// Lines that are taken at once, so that memory does not follow the row group.
-const STRETCH: usize = 16_384;
+const STRETCH: usize = 8_192;
 
 /// The lines of a row group with a value that passes one of the tests.
 ///

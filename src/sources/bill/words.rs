@@ -39,7 +39,7 @@ impl Words {
     }
 
     /// How many lines there are.
-    pub fn len(&self) -> usize {
+    pub fn lines(&self) -> usize {
         self.keys.as_ref().map_or(self.values.len(), Array::len)
     }
 
@@ -78,7 +78,11 @@ pub struct Pairs {
 
 #[derive(Debug)]
 enum Form {
-    Map { offsets: Vec<Range<usize>>, keys: Words, values: Words },
+    /// Where each line's entries lie, and their keys and values.
+    Map {
+        offsets: Vec<Range<usize>>,
+        entries: Box<[Words; 2]>,
+    },
     Json(Words),
     Struct(Vec<(String, Words)>),
     Flat(String, Words),
@@ -97,7 +101,7 @@ impl Pairs {
             DataType::Map(..) => {
                 let map = array.as_map();
                 let offsets = ranges(map.offsets(), array);
-                Form::Map { offsets, keys: Words::new(map.keys())?, values: Words::new(map.values())? }
+                Form::Map { offsets, entries: Box::new([Words::new(map.keys())?, Words::new(map.values())?]) }
             }
             DataType::LargeList(field) => {
                 let list = cast(array, &DataType::List(std::sync::Arc::clone(field)))?;
@@ -111,7 +115,7 @@ impl Pairs {
                     return Err(ArrowError::SchemaError("a list of pairs has no key and value".into()));
                 };
                 let offsets = ranges(list.offsets(), array);
-                Form::Map { offsets, keys: Words::new(keys)?, values: Words::new(values)? }
+                Form::Map { offsets, entries: Box::new([Words::new(keys)?, Words::new(values)?]) }
             }
             DataType::Struct(fields) => {
                 let named = fields.iter().zip(array.as_struct().columns());
@@ -126,7 +130,8 @@ impl Pairs {
     /// Calls `each` with a line's keys and values.
     pub fn each(&self, row: usize, each: &mut dyn FnMut(&str, &str)) {
         match &self.form {
-            Form::Map { offsets, keys, values } => {
+            Form::Map { offsets, entries } => {
+                let [keys, values] = &**entries;
                 for at in offsets[row].clone() {
                     if let (Some(key), Some(value)) = (keys.get(at), values.get(at)) {
                         each(key, value);
@@ -164,7 +169,8 @@ impl Pairs {
     pub fn sign(&self, row: usize, to: &mut Vec<u32>) {
         let number = |key: Option<usize>| key.map_or(0, |key| key as u32 + 1);
         match &self.form {
-            Form::Map { offsets, keys, values } => {
+            Form::Map { offsets, entries } => {
+                let [keys, values] = &**entries;
                 to.push(offsets[row].len() as u32);
                 for at in offsets[row].clone() {
                     to.extend([number(keys.key(at)), number(values.key(at))]);

@@ -76,7 +76,7 @@ impl<'a> Test<'a> {
         if !(self.looks)(text) {
             return Ok(false);
         }
-        Ok((self.passes)(std::str::from_utf8(text).map_err(|_| Stop::Declined)?))
+        Ok((self.passes)(std::str::from_utf8(text).ok().ok_or(Stop::Declined)?))
     }
 }
 
@@ -114,7 +114,7 @@ pub fn mark(mut leaf: Leaf, keys: Option<Leaf>, test: Test<'_>, marks: &mut Mark
 /// Which of a dictionary's values pass.
 pub fn passing(dictionary: &Dictionary, test: Test<'_>) -> Result<Vec<bool>, Stop> {
     let text = |at: usize| dictionary.text(at).ok_or_else(|| Stop::damaged("a dictionary ends too early"));
-    (0..dictionary.len()).map(|at| test.holds(text(at)?)).collect()
+    (0..dictionary.count()).map(|at| test.holds(text(at)?)).collect()
 }
 
 /// The places of a page's values that pass.

@@ -34,14 +34,14 @@ impl Dictionary {
             let mut texts = Plain::new(&bytes);
             for _ in 0..count {
                 texts.next()?;
-                ends.push(u32::try_from(texts.at).map_err(|_| Stop::Declined)?);
+                ends.push(u32::try_from(texts.at).ok().ok_or(Stop::Declined)?);
             }
         }
         Ok(Self { bytes, ends, count })
     }
 
     /// How many values it has.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.count
     }
 
@@ -128,8 +128,8 @@ impl Leaf {
     pub fn open(file: &BillFile, group: usize, leaf: usize, bytes: &Chunks) -> Result<Self, Stop> {
         let column = file.column(group, leaf);
         let described = column.column_descr();
-        let rows = usize::try_from(file.rows(group)).map_err(|_| Stop::Declined)?;
-        let level = |level: i16| u32::try_from(level).map_err(|_| Stop::Declined);
+        let rows = usize::try_from(file.rows(group)).ok().ok_or(Stop::Declined)?;
+        let level = |level: i16| u32::try_from(level).ok().ok_or(Stop::Declined);
         Ok(Self {
             physical: column.column_type(),
             max_definition: level(described.max_def_level())?,

@@ -83,12 +83,10 @@ pub fn levels_of(mut runs: Runs<'_>, max: u32, values: &[u32], mut each: impl Fn
             Run::Packed(packed, count) => {
                 let inside = packed.count(max, 0, count);
                 if values.peek().is_some_and(|value| *value < before + inside) {
-                    let mut passed = before;
-                    for at in (0..count).filter(|at| packed.get(*at) == max) {
-                        if values.next_if_eq(&passed).is_some() {
+                    for (value, at) in (before..).zip((0..count).filter(|at| packed.get(*at) == max)) {
+                        if values.next_if_eq(&value).is_some() {
                             each((first + at) as u32);
                         }
-                        passed += 1;
                     }
                 }
                 before += inside;

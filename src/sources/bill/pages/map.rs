@@ -71,7 +71,7 @@ impl Map {
         let mut entries = self.take_keys(rows)?;
         let mut values = Texts::default();
         self.values.each_page(&entries.levels, |page, dictionary, places| values.add(page, dictionary, places))?;
-        entries.offsets.push(i32::try_from(entries.keys.len()).map_err(|_| Stop::Declined)?);
+        entries.offsets.push(i32::try_from(entries.keys.len()).ok().ok_or(Stop::Declined)?);
         let DataType::Struct(fields) = self.entry.data_type() else { return Err(Stop::Declined) };
         let unfit = |error: arrow::error::ArrowError| Stop::damaged(&format!("a map's keys and values: {error}"));
         let columns = vec![entries.keys.finish()?, values.finish()?];

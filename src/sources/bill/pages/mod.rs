@@ -51,7 +51,7 @@ impl From<ParquetError> for Stop {
 #[derive(Debug)]
 pub enum Column {
     /// Texts and numbers.
-    Flat(values::Flat),
+    Flat(Box<values::Flat>),
     /// Keys and values.
     Map(Box<map::Map>),
 }
@@ -67,7 +67,7 @@ impl Column {
             ([leaf], _) => {
                 let described = file.column(group, *leaf).column_descr();
                 let flat = values::Flat::open(Leaf::open(file, group, *leaf, bytes)?, described, data_type)?;
-                Ok(Self::Flat(flat))
+                Ok(Self::Flat(Box::new(flat)))
             }
             ([keys, values], DataType::Map(..)) => {
                 let open = |leaf: &usize| Leaf::open(file, group, *leaf, bytes);

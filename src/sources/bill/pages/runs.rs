@@ -244,7 +244,12 @@ mod tests {
                 let bytes = written(&values, width, packed);
                 let positions: Vec<u32> = (0..43).filter(|at| at % 3 != 1).collect();
                 let mut found = Vec::new();
-                Runs::new(&bytes, width, 43).at(&positions, |value| Ok(found.push(value))).unwrap();
+                Runs::new(&bytes, width, 43)
+                    .at(&positions, |value| {
+                        found.push(value);
+                        Ok(())
+                    })
+                    .unwrap();
                 let expected: Vec<u32> = positions.iter().map(|at| values[*at as usize]).collect();
                 assert_eq!(found, expected, "width {width}, packed {packed}");
                 let mut passing = Vec::new();

@@ -79,7 +79,7 @@ impl Flat {
 
     fn instants(&self, numbers: Vec<Option<i64>>) -> Result<ArrayRef, Stop> {
         let numbers = Int64Array::from(numbers);
-        cast(&numbers, &self.data_type).map_err(|_| Stop::Declined)
+        cast(&numbers, &self.data_type).ok().ok_or(Stop::Declined)
     }
 }
 
@@ -185,7 +185,7 @@ pub(super) struct Texts {
 impl Texts {
     fn value(&mut self, text: &[u8]) -> Result<i32, Stop> {
         // The general reader says better what is wrong.
-        self.values.append_value(std::str::from_utf8(text).map_err(|_| Stop::Declined)?);
+        self.values.append_value(std::str::from_utf8(text).ok().ok_or(Stop::Declined)?);
         self.count += 1;
         Ok(self.count - 1)
     }
@@ -199,7 +199,7 @@ impl Texts {
             return self.add_plain(page, places);
         }
         let dictionary = dictionary.ok_or_else(|| Stop::damaged("a page needs a dictionary that is not there"))?;
-        self.known.resize(dictionary.len(), 0);
+        self.known.resize(dictionary.count(), 0);
         with_nulls(page, places, |index| {
             let Some(index) = index.map(|index| index as usize) else {
                 self.keys.push(None);
@@ -252,7 +252,7 @@ impl Texts {
     pub(super) fn finish(mut self) -> Result<ArrayRef, Stop> {
         let values: StringArray = self.values.finish();
         let keys = Int32Array::from(self.keys);
-        Ok(Arc::new(DictionaryArray::try_new(keys, Arc::new(values)).map_err(|_| Stop::Declined)?))
+        Ok(Arc::new(DictionaryArray::try_new(keys, Arc::new(values)).ok().ok_or(Stop::Declined)?))
     }
 
     /// How many texts there are.
