@@ -44,7 +44,7 @@ pub struct Daily {
 ///
 /// # Errors
 /// Where a sum leaves what a column can hold.
-pub fn store(charges: &mut Vec<Charge>, facts: &mut Vec<Fact>, sessions: bool, texts: &mut Texts) -> Result<()> {
+pub fn as_stored(charges: &mut Vec<Charge>, facts: &mut Vec<Fact>, sessions: bool, texts: &mut Texts) -> Result<()> {
     let hidden = charges.iter_mut().chain(facts.iter_mut().map(|fact| &mut fact.charge));
     hidden.for_each(|charge| hide_session(charge, sessions, texts));
     let ranks = texts.ranks();

@@ -224,7 +224,7 @@ impl<'scope, 'a> Tables<'scope, 'a> {
 
     fn add(&mut self, charges: Charges, mut facts: Vec<Fact>, sessions: bool, stretch: &Range<i64>) -> Result<()> {
         let Charges { mut texts, mut rows } = charges;
-        facts::store(&mut rows, &mut facts, sessions, &mut texts)?;
+        facts::as_stored(&mut rows, &mut facts, sessions, &mut texts)?;
         add_totals(&mut self.totals[0], rows.iter(), &texts);
         add_totals(&mut self.totals[1], facts.iter().map(|fact| &fact.charge), &texts);
         let day = clock::day_of(stretch.start);
