@@ -44,14 +44,13 @@ pub(super) struct Survey {
 
 impl Survey {
     /// Looks over all charges.
-    pub fn of(gathered: &Gathered, most: usize, vocabulary: &Vocabulary) -> Result<Self> {
+    pub fn of(gathered: &mut Gathered, most: usize, vocabulary: &Vocabulary) -> Result<Self> {
         let mut survey = Self::default();
-        for stretch in gathered.stretches(most, &|_| true) {
-            let mut charges = gathered.load(&stretch)?;
+        gathered.each_part(most, &mut |charges| {
             add_totals(&mut survey.totals, charges.rows.iter(), &charges.texts);
-            survey.add_regions(&charges);
-            attribute::add_unnamed_sessions(&mut charges, vocabulary, &mut survey.wanted);
-        }
+            survey.add_regions(charges);
+            attribute::add_unnamed_sessions(charges, vocabulary, &mut survey.wanted);
+        })?;
         Ok(survey)
     }
 

@@ -177,7 +177,7 @@ impl Job<'_> {
         let mut gathered = Gathered::new(memory / GATHERED);
         let bill = self.read_bills(&mut record, &mut gathered, warnings)?;
         let most = memory / GATHERED / ROW_BYTES;
-        let Survey { totals, regions, wanted } = Survey::of(&gathered, most, self.vocabulary)?;
+        let Survey { totals, regions, wanted } = Survey::of(&mut gathered, most, self.vocabulary)?;
         if !totals.can_be_stored() {
             let names: Vec<&str> = self.exports.iter().map(|export| export.name.as_str()).collect();
             return Err(making::too_large(&names.join(", ")));

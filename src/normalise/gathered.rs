@@ -217,6 +217,28 @@ impl Gathered {
         }
     }
 
+    /// Calls `each` with all charges in parts, whose texts may be those of other parts too.
+    ///
+    /// # Errors
+    /// That of `each`, or of a temporary file that cannot be read.
+    pub fn each_part(&mut self, most: usize, each: &mut dyn FnMut(&mut Charges)) -> Result<()> {
+        if self.spill.is_some() {
+            let stretches = self.stretches(most, &|_| true);
+            return stretches.iter().try_for_each(|stretch| {
+                each(&mut self.load(stretch)?);
+                Ok(())
+            });
+        }
+        let mut charges = Charges { rows: Vec::new(), texts: std::mem::take(&mut self.texts) };
+        for part in self.table.rows.chunks(most.max(1)) {
+            charges.rows.clear();
+            charges.rows.extend(part.iter().map(|row| self.charge(row)));
+            each(&mut charges);
+        }
+        self.texts = charges.texts;
+        Ok(())
+    }
+
     fn charge(&self, (key, sum): &Joined) -> Charge {
         let net = self.nets.get(key.export as usize).is_some_and(|net| *net);
         Charge { start: key.start, texts: key.texts, amounts: sum.amounts(net) }
