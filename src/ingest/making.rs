@@ -274,8 +274,8 @@ fn written_aside<'scope, Row: Send + 'scope>(
     mut writer: Writer,
     write: fn(&mut Writer, &[Row], &Texts) -> Result<()>,
 ) -> (Waiting<Row>, Writing<'scope>) {
-    // One stretch is written, one waits.
-    let (sender, receiver) = mpsc::sync_channel::<(Vec<Row>, Arc<Texts>)>(1);
+    // One stretch is written while the next is made; none waits.
+    let (sender, receiver) = mpsc::sync_channel::<(Vec<Row>, Arc<Texts>)>(0);
     let thread = scope.spawn(move || {
         for (rows, texts) in receiver {
             write(&mut writer, &rows, &texts)?;

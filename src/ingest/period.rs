@@ -25,9 +25,9 @@ use crate::sources::bill::columns::{TextColumn, TimeColumn};
 use crate::sources::bill::scan;
 use crate::watch::Watch;
 
-/// Which part of the memory gathered charges may take: as much again goes to a stretch of them and its
-/// facts, the rest to reading, to what is written, and to the program itself.
-const GATHERED: usize = 5;
+/// Which part of the memory gathered charges may take. As much again goes to a stretch of them and its
+/// facts; the program itself and the columns that are being written take most of the rest.
+const GATHERED: usize = 16;
 /// Bytes of a row while facts are made of it, and of those that wait to be written meanwhile.
 const ROW_BYTES: usize = 5_000;
 
