@@ -41,6 +41,9 @@ pub fn open_columns<'a>(
     }
     open.extend(open_of(file, group, bytes, others).map_err(failed)?);
     open.extend(open_of(file, group, bytes, &wide).map_err(failed)?);
+    // Their pages are looked at next, all of them.
+    let roots: Vec<usize> = open.iter().map(|tested| tested.root).collect();
+    bytes.load(&file.ranges(group, &roots)).map_err(failed)?;
     Ok(open)
 }
 

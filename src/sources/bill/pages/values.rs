@@ -179,7 +179,7 @@ pub(super) struct Texts {
     /// Of the dictionary's values: the number here, from 1.
     known: Vec<i32>,
     /// The last plain value.
-    last: Option<Vec<u8>>,
+    last: Option<(Vec<u8>, i32)>,
 }
 
 impl Texts {
@@ -236,11 +236,15 @@ impl Texts {
             }
             let text = texts.next()?;
             passed += 1;
-            if self.last.as_deref() != Some(text) {
-                self.value(text)?;
-                self.last = Some(text.to_vec());
-            }
-            self.keys.push(Some(self.count - 1));
+            let key = match &self.last {
+                Some((last, key)) if last == text => *key,
+                _ => {
+                    let key = self.value(text)?;
+                    self.last = Some((text.to_vec(), key));
+                    key
+                }
+            };
+            self.keys.push(Some(key));
         }
         Ok(())
     }
