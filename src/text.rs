@@ -29,7 +29,7 @@ impl Text {
 }
 
 /// Distinct texts, one behind the other.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Texts {
     all: String,
     /// By number: where the text ends.
@@ -46,15 +46,6 @@ impl Default for Texts {
 }
 
 impl Texts {
-    /// No texts, with room for so many.
-    pub fn with_room(texts: usize) -> Self {
-        let mut room = Self::default();
-        room.ends.reserve(texts);
-        let Self { all, ends, places, hasher } = &mut room;
-        places.reserve(texts, |at| hasher.hash_one(slice(all, ends, *at)));
-        room
-    }
-
     /// The number of a text; empty text is unknown.
     pub fn intern(&mut self, text: &str) -> Text {
         if text.is_empty() {
@@ -86,6 +77,11 @@ impl Texts {
     /// Every text in order of number.
     pub fn all(&self) -> impl Iterator<Item = &str> {
         (0..self.ends.len() as u32).map(|at| slice(&self.all, &self.ends, at))
+    }
+
+    /// Bytes of the texts themselves.
+    pub fn length(&self) -> usize {
+        self.all.len()
     }
 
     /// Bytes that the texts take.

@@ -96,6 +96,11 @@ impl Consumers {
         }
     }
 
+    /// Whether no tagged consumer is known.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
     /// A found owner's value.
     pub fn text(&self, text: Text) -> Option<&str> {
         self.texts.get(text)

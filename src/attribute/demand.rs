@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use super::Fact;
 use super::owner::{KEYS, OwnerTexts, Vocabulary};
+use super::{Fact, Facts};
 use crate::classify;
 use crate::clock;
 use crate::config::OWNER_NAMES;
 use crate::normalise::trust::Trust;
-use crate::normalise::{Charge, Charges, UNBLENDED};
+use crate::normalise::{Charges, Dimensions, UNBLENDED};
 use crate::schema::ChargeText;
 use crate::sources::cloudwatch::{HourSample, Scope, Subject};
 use crate::text::{Text, Texts};
@@ -103,33 +103,53 @@ impl Profiles {
     /// Learns the models of profiles from the bill's own lines; of several the one with the highest
     /// cost counts.
     pub fn learn_models(&mut self, charges: &Charges) {
-        for charge in &charges.rows {
-            let Some(key) = self.key(charge, &charges.texts) else { continue };
-            let model = [ChargeText::PublisherName, ChargeText::ModelName, ChargeText::ModelTier];
-            let model = model.map(|column| charges.texts.str(charge.text(column)).to_string());
-            let sum = self.models.entry(key).or_default().entry(model).or_default();
+        let asked = self.asked_of(charges);
+        let mut costs: Vec<Option<i128>> = vec![None; asked.len()];
+        for charge in charges.rows.iter().filter(|charge| asked[charge.dimensions as usize].is_some()) {
+            let sum = costs[charge.dimensions as usize].get_or_insert(0);
             *sum = sum.saturating_add(charge.amounts[UNBLENDED].unwrap_or(0));
+        }
+        for ((set, key), cost) in charges.dimensions.all().iter().zip(asked).zip(costs) {
+            let (Some(key), Some(cost)) = (key, cost) else { continue };
+            let model = [ChargeText::PublisherName, ChargeText::ModelName, ChargeText::ModelTier];
+            let model = model.map(|column| charges.texts.str(set[column as usize]).to_string());
+            let sum = self.models.entry(key).or_default().entry(model).or_default();
+            *sum = sum.saturating_add(cost);
         }
     }
 
     /// Learns the owners of profiles from facts; of several on a day the one with the highest cost counts.
-    pub fn learn_owners(&mut self, facts: &[Fact], texts: &Texts) {
-        for fact in facts {
-            let Some(key) = self.key(&fact.charge, texts) else { continue };
-            let owner = fact.owner.map(|text| texts.str(text).to_string());
-            let days = self.owners.entry(key).or_default();
-            let sum = days.entry(clock::day_of(fact.charge.start)).or_default().entry(owner).or_default();
-            *sum = sum.saturating_add(fact.charge.amounts[UNBLENDED].unwrap_or(0));
+    pub fn learn_owners(&mut self, facts: &Facts, charges: &Charges) {
+        let asked = self.asked_of(charges);
+        let mut costs: BTreeMap<(u32, u32, i32), i128> = BTreeMap::new();
+        for Fact { charge, ownership } in &facts.rows {
+            if asked[charge.dimensions as usize].is_some() {
+                let sum = costs.entry((charge.dimensions, *ownership, clock::day_of(charge.start))).or_default();
+                *sum = sum.saturating_add(charge.amounts[UNBLENDED].unwrap_or(0));
+            }
+        }
+        for ((set, ownership, day), cost) in costs {
+            let Some(key) = &asked[set as usize] else { continue };
+            let owner = facts.ownerships.get(ownership).owner;
+            let owner = owner.map(|text| charges.texts.str(text).to_string());
+            let days = self.owners.entry(key.clone()).or_default();
+            let sum = days.entry(day).or_default().entry(owner).or_default();
+            *sum = sum.saturating_add(cost);
         }
     }
 
-    fn key(&self, charge: &Charge, texts: &Texts) -> Option<ProfileKey> {
-        let short = profile_id(texts.str(charge.text(ChargeText::ResourceId)))?;
-        if self.asked.is_empty() {
-            return None;
-        }
-        let key = (texts.str(charge.text(ChargeText::SubAccountId)).to_string(), short.to_string());
-        self.asked.contains(&key).then_some(key)
+    /// By dimensions: the profile that metrics may mean.
+    fn asked_of(&self, charges: &Charges) -> Vec<Option<ProfileKey>> {
+        let text = |set: &Dimensions, column: ChargeText| charges.texts.str(set[column as usize]).to_string();
+        let key = |set: &Dimensions| {
+            if self.asked.is_empty() {
+                return None;
+            }
+            let resource = text(set, ChargeText::ResourceId);
+            let key = (text(set, ChargeText::SubAccountId), profile_id(&resource)?.to_string());
+            self.asked.contains(&key).then_some(key)
+        };
+        charges.dimensions.all().iter().map(key).collect()
     }
 
     /// Who owned a profile on a day: as its bill lines of that day say, else of the last day before,
@@ -209,10 +229,9 @@ pub fn demands(
     samples: &[&HourSample],
     profiles: &Profiles,
     vocabulary: &Vocabulary,
-    charges: &mut Charges,
+    texts: &mut Texts,
     trust: &mut Trust,
 ) -> Vec<Demand> {
-    let texts = &mut charges.texts;
     let mut demands = Vec::new();
     for sample in samples.iter().filter(|sample| sample.subject.scope == Scope::Owner) {
         let owner = owner_of(sample, vocabulary, texts);

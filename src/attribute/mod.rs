@@ -26,12 +26,13 @@ use tokens::{Claims, TokenRow};
 
 use crate::clock;
 use crate::config::{Config, OWNER_NAMES};
+use crate::distinct::Distinct;
 use crate::money;
 use crate::normalise::trust::Trust;
-use crate::normalise::{Amounts, Charge, Charges, QUANTITY, UNBLENDED};
+use crate::normalise::{Amounts, Charge, Charges, Dimensions, QUANTITY, UNBLENDED};
 use crate::schema::ChargeText;
 use crate::sources::cloudwatch::HourSample;
-use crate::text::{Text, Texts};
+use crate::text::{Ranks, Text, Texts};
 
 /// A rung of the ladder, or the lack of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -78,6 +79,13 @@ impl Method {
 pub struct Fact {
     /// The charge, with the part's amounts.
     pub charge: Charge,
+    /// Number of its ownership.
+    pub ownership: u32,
+}
+
+/// Who owns a part of a charge, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ownership {
     /// Workload, team, environment, cost center and `Model` tag.
     pub owner: OwnerTexts,
     /// Which rung gave the workload.
@@ -86,6 +94,15 @@ pub struct Fact {
     pub evidence: Text,
     /// Whether the traffic decides between models.
     pub is_router: bool,
+}
+
+/// The facts of some charges, whose texts and dimensions are the charges'.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// Every ownership of the rows.
+    pub ownerships: Distinct<Ownership>,
+    /// The rows.
+    pub rows: Vec<Fact>,
 }
 
 /// Who owns a row so far, and by which evidence.
@@ -123,10 +140,10 @@ pub fn is_allocable(category: &str) -> bool {
 /// Adds the sessions that rungs 1 and 2 leave without a workload: what the second pass looks for.
 pub fn add_unnamed_sessions(charges: &mut Charges, vocabulary: &Vocabulary, wanted: &mut Wanted) {
     let mut reader = TagReader::new(vocabulary);
-    for charge in &charges.rows {
-        let carriers = reader.read(charge.text(ChargeText::Tags), &mut charges.texts);
+    for set in charges.dimensions.all() {
+        let carriers = reader.read(set[ChargeText::Tags as usize], &mut charges.texts);
         let named = carriers.resource[WORKLOAD].or(carriers.principal[WORKLOAD]);
-        let arn = charges.texts.str(charge.text(ChargeText::PrincipalArn));
+        let arn = charges.texts.str(set[ChargeText::PrincipalArn as usize]);
         if let (true, Some(session)) = (named.is_null(), principal::session(arn)) {
             wanted.add(session);
         }
@@ -141,13 +158,41 @@ pub struct Ladder<'a> {
     rules: Rules,
     consumers: &'a Consumers,
     reader: TagReader<'a>,
+    /// By dimensions, turn of the rules, and the day where callers may be known by their tags.
+    known: HashMap<(u32, usize, i32), usize>,
+    named: Vec<Named>,
+    evidence: Evidence,
+    ownerships: Distinct<Ownership>,
+}
+
+/// What the rungs that need no measurement say of charges with the same dimensions.
+#[derive(Debug)]
+struct Named {
+    /// Rungs 1 to 4.
+    standing: Standing,
+    /// With rung 6 beneath them.
+    ownership: u32,
+    is_router: bool,
+    /// Tag keys that are probably typos: no rung reads them.
+    typos: Vec<String>,
+    /// A session name that several resources have.
+    ambiguous: Option<String>,
 }
 
 impl<'a> Ladder<'a> {
     /// Builds the ladder for the charges of a stretch of time.
     pub fn new(config: &'a Config, vocabulary: &'a Vocabulary, consumers: &'a Consumers, texts: &mut Texts) -> Self {
-        let rules = Rules::new(config, vocabulary, texts);
-        Self { config, vocabulary, rules, consumers, reader: TagReader::new(vocabulary) }
+        Self {
+            config,
+            vocabulary,
+            rules: Rules::new(config, vocabulary, texts),
+            consumers,
+            reader: TagReader::new(vocabulary),
+            known: HashMap::new(),
+            named: Vec::new(),
+            evidence: Evidence::default(),
+            ownerships: Distinct::default(),
+        }
     }
 
     /// Splits every charge by owner. The charges stay as they are.
@@ -157,132 +202,134 @@ impl<'a> Ladder<'a> {
         samples: &[&HourSample],
         profiles: &Profiles,
         trust: &mut Trust,
-    ) -> Vec<Fact> {
-        let mut standings = Vec::with_capacity(charges.rows.len());
-        for charge in &charges.rows {
-            standings.push(self.upper_rungs(charge, &mut charges.texts, trust));
+    ) -> Facts {
+        let Charges { texts, dimensions, rows: charged } = charges;
+        let mut named = Vec::with_capacity(charged.len());
+        for charge in charged {
+            let at = self.named(charge, dimensions, texts);
+            self.named[at].count(charge, dimensions, texts, trust);
+            named.push(at);
         }
-        let (rows, claims) = self.claims(charges, &standings, samples, profiles, trust);
+        let (rows, claims) = self.claims(charges, &named, samples, profiles, trust);
         let mut facts = Vec::with_capacity(charges.rows.len());
-        let mut evidence = Evidence::default();
         let ranks = rows.iter().any(Option::is_some).then(|| charges.texts.ranks());
         for (at, charge) in charges.rows.iter().enumerate() {
-            let texts = &mut charges.texts;
-            let is_router = self.rules.is_router(charge, texts);
-            if !is_allocable(texts.str(charge.text(ChargeText::ChargeCategory))) {
-                facts.push(Fact {
-                    charge: charge.clone(),
-                    owner: OwnerTexts::default(),
-                    method: Method::NotAllocable,
-                    evidence: Text::NULL,
-                    is_router,
-                });
+            let named = &self.named[named[at]];
+            let (Some(Some(row)), Some(ranks)) = (rows.get(at), &ranks) else {
+                facts.push(Fact { charge: charge.clone(), ownership: named.ownership });
                 continue;
-            }
-            let parts = match (rows[at], &ranks) {
-                (Some(row), Some(ranks)) => parts(charge, &claims, claims.cell_of[row], standings[at], ranks),
-                _ => vec![(standings[at], charge.amounts)],
             };
-            for (mut standing, amounts) in parts {
-                self.account_rung(charge, &mut standing, texts);
-                facts.push(Fact {
-                    charge: Charge { amounts, ..charge.clone() },
-                    owner: standing.owner,
-                    method: standing.method(),
-                    evidence: evidence.text(&standing, texts),
-                    is_router,
-                });
+            let is_router = named.is_router;
+            for (standing, amounts) in parts(charge, &claims, claims.cell_of[*row], named.standing, ranks) {
+                let set = charges.dimensions.get(charge.dimensions);
+                let ownership = self.ownership(set, standing, is_router, &mut charges.texts);
+                facts.push(Fact { charge: Charge { amounts, ..charge.clone() }, ownership });
             }
         }
-        facts
+        Facts { ownerships: self.ownerships, rows: facts }
+    }
+
+    /// What is said of a charge without measurements.
+    fn named(&mut self, charge: &Charge, dimensions: &Distinct<Dimensions>, texts: &mut Texts) -> usize {
+        let day = if self.consumers.is_empty() { 0 } else { clock::day_of(charge.start) };
+        let key = (charge.dimensions, self.rules.turn(charge.start), day);
+        if let Some(known) = self.known.get(&key) {
+            return *known;
+        }
+        let set = dimensions.get(charge.dimensions);
+        let mut named = self.upper_rungs(set, charge.start, texts);
+        named.ownership = self.ownership(set, named.standing, named.is_router, texts);
+        self.named.push(named);
+        self.known.insert(key, self.named.len() - 1);
+        self.named.len() - 1
     }
 
     /// Rungs 1 to 4.
-    fn upper_rungs(&mut self, charge: &Charge, texts: &mut Texts, trust: &mut Trust) -> Standing {
-        let mut standing = Standing::default();
-        if !is_allocable(texts.str(charge.text(ChargeText::ChargeCategory))) {
-            return standing;
+    fn upper_rungs(&mut self, set: &Dimensions, time: i64, texts: &mut Texts) -> Named {
+        let is_router = self.rules.is_router(set, texts);
+        let mut named =
+            Named { standing: Standing::default(), ownership: 0, is_router, typos: Vec::new(), ambiguous: None };
+        if !is_allocable(texts.str(set[ChargeText::ChargeCategory as usize])) {
+            return named;
         }
-        let tags: Carriers = self.reader.read(charge.text(ChargeText::Tags), texts);
-        self.count_typos(charge, texts, trust);
-        standing.fill(Method::ResourceTag, tags.resource, charge.text(ChargeText::ResourceId));
-        let shown = self.shown_principal(charge, texts);
-        standing.fill(Method::PrincipalTag, tags.principal, shown);
+        let tags = set[ChargeText::Tags as usize];
+        let carriers: Carriers = self.reader.read(tags, texts);
+        named.typos = self.reader.typos(tags, texts).to_vec();
+        let standing = &mut named.standing;
+        standing.fill(Method::ResourceTag, carriers.resource, set[ChargeText::ResourceId as usize]);
+        let principal = set[ChargeText::PrincipalArn as usize];
+        let shown = shown_principal(principal, self.config.privacy.sessions, texts);
+        standing.fill(Method::PrincipalTag, carriers.principal, shown);
         if standing.owner.iter().any(|value| value.is_null()) {
-            self.consumer_rung(charge, &mut standing, texts, trust);
-            for (key, (value, rule)) in self.rules.owner(charge, texts).into_iter().enumerate() {
+            named.ambiguous = self.consumer_rung(set, clock::day_of(time), standing, texts);
+            for (key, (value, rule)) in self.rules.owner(set, time, texts).into_iter().enumerate() {
                 standing.fill_key(key, Method::OwnerRule, value, rule);
             }
         }
-        standing
+        named
     }
 
-    /// Counts what spends under a tag key that is probably a typo: no rung reads it.
-    fn count_typos(&mut self, charge: &Charge, texts: &Texts, trust: &mut Trust) {
-        for key in self.reader.typos(charge.text(ChargeText::Tags), texts) {
-            let currency = texts.str(charge.text(ChargeText::BillingCurrency));
-            let tally = trust.mistyped_keys.entry(key.clone()).or_default();
-            tally.add(currency, charge.amounts[UNBLENDED].unwrap_or(0));
-        }
-    }
-
-    fn consumer_rung(&self, charge: &Charge, standing: &mut Standing, texts: &mut Texts, trust: &mut Trust) {
+    /// Rung 3; returns a session name that several resources have.
+    fn consumer_rung(&self, set: &Dimensions, day: i32, standing: &mut Standing, texts: &mut Texts) -> Option<String> {
         // The second pass looked only for sessions without a workload, so only those are asked.
         if !standing.owner[WORKLOAD].is_null() {
-            return;
+            return None;
         }
-        let Some(session) = principal::session(texts.str(charge.text(ChargeText::PrincipalArn))) else { return };
-        let account = texts.str(charge.text(ChargeText::SubAccountId));
-        let region = texts.str(charge.text(ChargeText::RegionId));
-        match self.consumers.find(account, session, region, clock::day_of(charge.start)) {
-            Match::None => {}
-            Match::Ambiguous => {
-                let name = format!("{session} in {account}");
-                let currency = texts.str(charge.text(ChargeText::BillingCurrency));
-                let tally = trust.ambiguous_consumers.entry(name).or_default();
-                tally.add(currency, charge.amounts[UNBLENDED].unwrap_or(0));
-            }
+        let text = |column: ChargeText| texts.str(set[column as usize]);
+        let session = principal::session(text(ChargeText::PrincipalArn))?;
+        let account = text(ChargeText::SubAccountId);
+        match self.consumers.find(account, session, text(ChargeText::RegionId), day) {
+            Match::None => None,
+            Match::Ambiguous => Some(format!("{session} in {account}")),
             Match::Owner(resource, owner) => {
                 let id = texts.intern(&resource);
                 let owner = owner.map(|text| texts.intern_opt(self.consumers.text(text)));
                 standing.fill(Method::ConsumerTag, owner, id);
+                None
             }
         }
     }
 
-    /// Rung 6.
-    fn account_rung(&mut self, charge: &Charge, standing: &mut Standing, texts: &mut Texts) {
-        let account = charge.text(ChargeText::SubAccountId);
-        let tags = self.reader.read(charge.text(ChargeText::Tags), texts);
+    /// The number of the ownership that a standing comes to, with rung 6 beneath it.
+    fn ownership(&mut self, set: &Dimensions, mut standing: Standing, is_router: bool, texts: &mut Texts) -> u32 {
+        if !is_allocable(texts.str(set[ChargeText::ChargeCategory as usize])) {
+            let (owner, method, evidence) = (OwnerTexts::default(), Method::NotAllocable, Text::NULL);
+            return self.ownerships.number(Ownership { owner, method, evidence, is_router });
+        }
+        let account = set[ChargeText::SubAccountId as usize];
+        let tags = self.reader.read(set[ChargeText::Tags as usize], texts);
         standing.fill(Method::AccountTag, tags.account, account);
         standing.fill(Method::AccountTag, self.rules.account(texts.str(account)), account);
-    }
-
-    /// The principal as outputs show it.
-    fn shown_principal(&self, charge: &Charge, texts: &mut Texts) -> Text {
-        shown_principal(charge.text(ChargeText::PrincipalArn), self.config.privacy.sessions, texts)
+        let (owner, method) = (standing.owner, standing.method());
+        let evidence = self.evidence.text(&standing, texts);
+        self.ownerships.number(Ownership { owner, method, evidence, is_router })
     }
 
     /// Rung 5: which charges are rows of a cell, and who claims what of it.
     fn claims(
         &self,
         charges: &mut Charges,
-        standings: &[Standing],
+        named: &[usize],
         samples: &[&HourSample],
         profiles: &Profiles,
         trust: &mut Trust,
     ) -> (Vec<Option<usize>>, Claims) {
-        let demands = demand::demands(samples, profiles, self.vocabulary, charges, trust);
+        let demands = demand::demands(samples, profiles, self.vocabulary, &mut charges.texts, trust);
         if demands.is_empty() {
-            return (vec![None; charges.rows.len()], Claims::default());
+            return (Vec::new(), Claims::default());
         }
+        let metered: Vec<Option<TokenRow>> =
+            charges.dimensions.all().iter().map(|set| token_row(set, &charges.texts)).collect();
         let mut rows = Vec::new();
         let mut row_of = Vec::with_capacity(charges.rows.len());
-        for (charge, standing) in charges.rows.iter().zip(standings) {
-            let row = token_row(charge, standing, &charges.texts);
+        for (charge, named) in charges.rows.iter().zip(named) {
+            let owner = self.named[*named].standing.owner;
+            let given = (!owner[WORKLOAD].is_null()).then_some(owner);
+            let tokens = money::to_whole(charge.amounts[QUANTITY].unwrap_or(0));
+            let row = metered[charge.dimensions as usize].as_ref();
+            let row = row.map(|row| TokenRow { start: charge.start, tokens, given, ..row.clone() });
             // Only rows without a workload are split; the others count as given.
-            let splits = row.as_ref().is_some_and(|row| row.given.is_none());
-            row_of.push(splits.then_some(rows.len()));
+            row_of.push(row.as_ref().filter(|row| row.given.is_none()).map(|_| rows.len()));
             rows.extend(row);
         }
         let claims = tokens::claim(&rows, &demands, &charges.texts.ranks());
@@ -296,9 +343,28 @@ impl<'a> Ladder<'a> {
     }
 }
 
-/// A charge as a row of tokens that metrics can see: real-time usage by the hour or day.
-fn token_row(charge: &Charge, standing: &Standing, texts: &Texts) -> Option<TokenRow> {
-    let text = |column| texts.str(charge.text(column));
+impl Named {
+    /// Counts what a reader must know of a charge.
+    fn count(&self, charge: &Charge, dimensions: &Distinct<Dimensions>, texts: &Texts, trust: &mut Trust) {
+        if self.typos.is_empty() && self.ambiguous.is_none() {
+            return;
+        }
+        let currency = texts.str(dimensions.get(charge.dimensions)[ChargeText::BillingCurrency as usize]);
+        let cost = charge.amounts[UNBLENDED].unwrap_or(0);
+        for key in &self.typos {
+            trust.mistyped_keys.entry(key.clone()).or_default().add(currency, cost);
+        }
+        if let Some(name) = &self.ambiguous {
+            trust.ambiguous_consumers.entry(name.clone()).or_default().add(currency, cost);
+        }
+    }
+}
+
+/// Charges as rows of tokens that metrics can see, but for their time, tokens and owner: real-time usage
+/// by the hour or day.
+fn token_row(set: &Dimensions, texts: &Texts) -> Option<TokenRow> {
+    let of = |column: ChargeText| set[column as usize];
+    let text = |column| texts.str(of(column));
     let kind = TOKEN_KINDS.iter().position(|kind| *kind == text(ChargeText::UsageKind))?;
     let real_time = !matches!(text(ChargeText::PricingModel), "batch" | "provisioned" | "reserved");
     if text(ChargeText::ChargeCategory) != "Usage"
@@ -308,20 +374,19 @@ fn token_row(charge: &Charge, standing: &Standing, texts: &Texts) -> Option<Toke
     {
         return None;
     }
-    let named = !standing.owner[WORKLOAD].is_null();
     Some(TokenRow {
-        start: charge.start,
+        start: 0,
         daily: text(ChargeText::Grain) == "day",
-        account: charge.text(ChargeText::SubAccountId),
-        region: charge.text(ChargeText::RegionId),
-        model: charge.text(ChargeText::ModelName),
-        tier: charge.text(ChargeText::ModelTier),
+        account: of(ChargeText::SubAccountId),
+        region: of(ChargeText::RegionId),
+        model: of(ChargeText::ModelName),
+        tier: of(ChargeText::ModelTier),
         kind,
-        ttl: charge.text(ChargeText::CacheTtl),
-        routing: charge.text(ChargeText::Routing),
+        ttl: of(ChargeText::CacheTtl),
+        routing: of(ChargeText::Routing),
         profile: texts.find(demand::profile_id(text(ChargeText::ResourceId)).unwrap_or("")),
-        tokens: money::to_whole(charge.amounts[QUANTITY].unwrap_or(0)),
-        given: named.then_some(standing.owner),
+        tokens: 0,
+        given: None,
     })
 }
 
@@ -329,20 +394,14 @@ fn token_row(charge: &Charge, standing: &Standing, texts: &Texts) -> Option<Toke
 type ShareKey = (bool, [u32; KEYS], u32);
 
 /// Splits a row by the claims on its cell; the last part is what nobody claims.
-fn parts(
-    charge: &Charge,
-    claims: &Claims,
-    cell: usize,
-    standing: Standing,
-    ranks: &crate::text::Ranks,
-) -> Vec<(Standing, Amounts)> {
+fn parts(charge: &Charge, claims: &Claims, cell: usize, standing: Standing, ranks: &Ranks) -> Vec<(Standing, Amounts)> {
     let held = &claims.cells[cell];
     if held.is_empty() {
         return vec![(standing, charge.amounts)];
     }
-    let order = |owner: &OwnerTexts| owner.map(|text| rank(ranks, text));
+    let order = |owner: &OwnerTexts| owner.map(|text| ranks.of(text));
     let mut shares: Vec<(ShareKey, i128)> =
-        held.iter().map(|claim| ((false, order(&claim.owner), rank(ranks, claim.namespace)), claim.tokens)).collect();
+        held.iter().map(|claim| ((false, order(&claim.owner), ranks.of(claim.namespace)), claim.tokens)).collect();
     shares.push(((true, [0; KEYS], 0), claims.unclaimed[cell]));
     let split: Vec<Option<Vec<i128>>> =
         charge.amounts.iter().map(|amount| amount.and_then(|amount| money::split(amount, &shares))).collect();
@@ -362,10 +421,6 @@ fn parts(
         parts.push((standing, amounts));
     }
     parts
-}
-
-fn rank(ranks: &crate::text::Ranks, text: Text) -> u32 {
-    ranks.of(text)
 }
 
 /// The principal's text as outputs show it: without its session unless the config allows it.

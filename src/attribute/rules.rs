@@ -8,7 +8,7 @@ use super::carriers;
 use super::owner::{KEYS, OwnerTexts, Vocabulary};
 use super::principal;
 use crate::config::{Config, Owner, OwnerRule};
-use crate::normalise::Charge;
+use crate::normalise::Dimensions;
 use crate::schema::ChargeText;
 use crate::text::{Text, Texts};
 
@@ -19,6 +19,8 @@ pub struct Rules {
     accounts: BTreeMap<String, OwnerTexts>,
     router_principals: Vec<WildMatch>,
     router_profiles: Vec<WildMatch>,
+    /// When rules begin or end, sorted.
+    turns: Vec<i64>,
     /// Answers by everything that a rule can look at but the time.
     known: HashMap<[Text; 4], Vec<usize>>,
 }
@@ -42,24 +44,29 @@ impl Rules {
         let rules = rules.map(|(at, rule)| Rule::new(at + 1, rule, vocabulary, texts)).collect();
         let accounts = config.accounts.iter();
         let accounts = accounts.map(|(id, owner)| (id.clone(), vocabulary.owner(owner, texts))).collect();
+        let mut turns: Vec<i64> = config.owner.iter().flat_map(|rule| [rule.from, rule.until]).flatten().collect();
+        turns.sort_unstable();
         let globs = |patterns: &[String]| patterns.iter().map(|pattern| WildMatch::new(pattern)).collect();
         Self {
             rules,
             accounts,
             router_principals: globs(&config.router.principals),
             router_profiles: globs(&config.router.profiles),
+            turns,
             known: HashMap::new(),
         }
     }
 
-    /// For each owner key the value of the first rule that matches and gives it, with the rule's id.
-    pub fn owner(&mut self, charge: &Charge, texts: &Texts) -> [(Text, Text); KEYS] {
-        let key = [
-            charge.text(ChargeText::PrincipalArn),
-            charge.text(ChargeText::ResourceId),
-            charge.text(ChargeText::SubAccountId),
-            charge.text(ChargeText::CostCategories),
-        ];
+    /// The number of the time between two turns of rules, within which they say the same.
+    pub fn turn(&self, time: i64) -> usize {
+        self.turns.partition_point(|turn| *turn <= time)
+    }
+
+    /// For each owner key the value of the first rule that matches at a time and gives it, with the rule's id.
+    pub fn owner(&mut self, of: &Dimensions, time: i64, texts: &Texts) -> [(Text, Text); KEYS] {
+        let columns =
+            [ChargeText::PrincipalArn, ChargeText::ResourceId, ChargeText::SubAccountId, ChargeText::CostCategories];
+        let key = columns.map(|column| of[column as usize]);
         if !self.known.contains_key(&key) {
             let matching = self.rules.iter().enumerate().filter(|(_, rule)| rule.matches(key, texts));
             let matching = matching.map(|(at, _)| at).collect();
@@ -68,9 +75,7 @@ impl Rules {
         let mut found = [(Text::NULL, Text::NULL); KEYS];
         for at in &self.known[&key] {
             let rule = &self.rules[*at];
-            if rule.from.is_some_and(|from| charge.start < from)
-                || rule.until.is_some_and(|until| charge.start >= until)
-            {
+            if rule.from.is_some_and(|from| time < from) || rule.until.is_some_and(|until| time >= until) {
                 continue;
             }
             for (found, value) in found.iter_mut().zip(rule.owner) {
@@ -87,10 +92,10 @@ impl Rules {
         self.accounts.get(account).copied().unwrap_or_default()
     }
 
-    /// Whether a charge is a router's traffic.
-    pub fn is_router(&self, charge: &Charge, texts: &Texts) -> bool {
-        let arn = texts.str(charge.text(ChargeText::PrincipalArn));
-        let resource = texts.str(charge.text(ChargeText::ResourceId));
+    /// Whether charges are a router's traffic.
+    pub fn is_router(&self, of: &Dimensions, texts: &Texts) -> bool {
+        let arn = texts.str(of[ChargeText::PrincipalArn as usize]);
+        let resource = texts.str(of[ChargeText::ResourceId as usize]);
         let short = resource.rsplit('/').next().unwrap_or("");
         any_principal(&self.router_principals, arn)
             || (!resource.is_empty()

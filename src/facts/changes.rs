@@ -4,12 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::attribute::owner::OwnerTexts;
+use crate::attribute::owner::WORKLOAD;
 use crate::clock::DAY;
-use crate::facts::Daily;
+use crate::facts::Days;
 use crate::normalise::BILLED;
 use crate::schema::{ChargeText, DAILY_TEXTS};
-use crate::text::Texts;
+use crate::text::Text;
 
 /// A row of `changes`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,17 +34,20 @@ pub struct Changed {
 pub type Costs = BTreeMap<(i32, String, String), i128>;
 
 /// Adds the costs of days that are to be stored.
-pub fn add_costs(costs: &mut Costs, rows: &[Daily], texts: &Texts) {
+pub fn add_costs(costs: &mut Costs, days: &Days) {
     let currency = DAILY_TEXTS.iter().position(|column| *column == ChargeText::BillingCurrency).unwrap_or(0);
-    for row in rows {
-        let workload = workload(&row.owner, row.method.name(), texts);
-        let key = (row.day, workload, texts.str(row.texts[currency]).to_string());
-        *costs.entry(key).or_default() += row.amounts[BILLED].unwrap_or(0);
+    let mut sums: BTreeMap<(i32, Text, &str, Text), i128> = BTreeMap::new();
+    for row in &days.rows {
+        let by = days.owners.get(row.owner);
+        let workload = by.owner[WORKLOAD];
+        let method = if workload.is_null() { by.method.name() } else { "" };
+        let key = (row.day, workload, method, days.kept.get(row.kept)[currency]);
+        *sums.entry(key).or_default() += row.amounts[BILLED].unwrap_or(0);
     }
-}
-
-fn workload(owner: &OwnerTexts, method: &str, texts: &Texts) -> String {
-    texts.get(owner[0]).unwrap_or(method).to_string()
+    for ((day, workload, method, currency), cost) in sums {
+        let workload = days.texts.get(workload).unwrap_or(method).to_string();
+        *costs.entry((day, workload, days.texts.str(currency).to_string())).or_default() += cost;
+    }
 }
 
 /// What differs on the days that had ended by `watermark`.

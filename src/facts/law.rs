@@ -9,6 +9,15 @@ use crate::money;
 use crate::normalise::{AMOUNT_COUNT, Amounts};
 use crate::schema::AMOUNTS;
 
+/// Adds amounts to sums; one that no column holds stays as large as it can be.
+pub fn add(sums: &mut Amounts, amounts: &Amounts) {
+    for (sum, amount) in sums.iter_mut().zip(amounts) {
+        if let Some(amount) = amount {
+            *sum = Some(sum.unwrap_or(0).saturating_add(*amount));
+        }
+    }
+}
+
 /// Sums of the amount columns by account and currency.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals(pub BTreeMap<(String, String), Amounts>);
@@ -26,12 +35,7 @@ impl Totals {
     /// Adds a row.
     pub fn add(&mut self, account: &str, currency: &str, amounts: &Amounts) {
         let key = (account.to_string(), currency.to_string());
-        let sums = self.0.entry(key).or_default();
-        for (sum, amount) in sums.iter_mut().zip(amounts) {
-            if let Some(amount) = amount {
-                *sum = Some(sum.unwrap_or(0).saturating_add(*amount));
-            }
-        }
+        add(self.0.entry(key).or_default(), amounts);
     }
 
     /// Whether every sum fits its column.

@@ -15,46 +15,52 @@ pub mod store;
 use hashbrown::HashMap;
 
 use crate::attribute::owner::OwnerTexts;
-use crate::attribute::{self, Fact, Method};
+use crate::attribute::{self, Facts, Method};
 use crate::clock;
-use crate::error::{Error, Result};
+use crate::distinct::Distinct;
+use crate::error::Result;
 use crate::normalise::gathered::Renaming;
-use crate::normalise::{Amounts, Charge, add};
+use crate::normalise::{Amounts, Charges, add, too_large};
 use crate::schema::{ChargeText, DAILY_TEXTS};
 use crate::text::{Text, Texts};
-
-/// A row of `cost_daily`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Daily {
-    /// Day number.
-    pub day: i32,
-    /// Owner columns.
-    pub owner: OwnerTexts,
-    /// Method.
-    pub method: Method,
-    /// Router traffic.
-    pub is_router: bool,
-    /// The kept text columns of the charge.
-    pub texts: [Text; DAILY_TEXTS.len()],
-    /// Amounts.
-    pub amounts: Amounts,
-}
 
 /// Makes charges and facts what is stored: sessions hidden unless allowed, sorted, equal rows joined.
 ///
 /// # Errors
 /// Where a sum leaves what a column can hold.
-pub fn as_stored(charges: &mut Vec<Charge>, facts: &mut Vec<Fact>, sessions: bool, texts: &mut Texts) -> Result<()> {
-    let hidden = charges.iter_mut().chain(facts.iter_mut().map(|fact| &mut fact.charge));
-    hidden.for_each(|charge| hide_session(charge, sessions, texts));
-    let ranks = texts.ranks();
-    charges.sort_unstable_by(|a, b| a.compare(b, &ranks));
-    join(charges, |a, b| a.start == b.start && a.texts == b.texts, |row| &mut row.amounts)?;
-    let rest = |row: &Fact| (row.owner.map(|text| ranks.of(text)), row.method, ranks.of(row.evidence), row.is_router);
-    facts.sort_unstable_by(|a, b| a.charge.compare(&b.charge, &ranks).then_with(|| rest(a).cmp(&rest(b))));
-    let same =
-        |a: &Fact, b: &Fact| a.charge.start == b.charge.start && a.charge.texts == b.charge.texts && rest(a) == rest(b);
-    join(facts, same, |row| &mut row.charge.amounts)
+pub fn as_stored(charges: &mut Charges, facts: &mut Facts, sessions: bool) -> Result<()> {
+    if !sessions {
+        hide_sessions(charges, facts);
+    }
+    let ranks = charges.texts.ranks();
+    let sets = ranks_of(charges.dimensions.all(), |set| set.map(|text| ranks.of(text)));
+    let owners = ranks_of(facts.ownerships.all(), |by| {
+        (by.owner.map(|text| ranks.of(text)), by.method, ranks.of(by.evidence), by.is_router)
+    });
+    charges.rows.sort_by_cached_key(|row| (row.start, sets[row.dimensions as usize]));
+    join(&mut charges.rows, |a, b| (a.start, a.dimensions) == (b.start, b.dimensions), |row| &mut row.amounts)?;
+    facts.rows.sort_by_cached_key(|row| {
+        (row.charge.start, sets[row.charge.dimensions as usize], owners[row.ownership as usize])
+    });
+    join(
+        &mut facts.rows,
+        |a, b| {
+            let key = |row: &attribute::Fact| (row.charge.start, row.charge.dimensions, row.ownership);
+            key(a) == key(b)
+        },
+        |row| &mut row.charge.amounts,
+    )
+}
+
+/// By number: the place of a value in sorted order.
+fn ranks_of<Value, Key: Ord>(values: &[Value], key: impl Fn(&Value) -> Key) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..values.len() as u32).collect();
+    order.sort_by_cached_key(|at| key(&values[*at as usize]));
+    let mut ranks = vec![0; order.len()];
+    for (rank, number) in order.into_iter().enumerate() {
+        ranks[number as usize] = rank as u32;
+    }
+    ranks
 }
 
 /// Joins neighbours that are the same but for their amounts.
@@ -71,21 +77,71 @@ fn join<Row>(
         }
         equal
     });
-    if fits { Ok(()) } else { Err(too_large()) }
+    if fits { Ok(()) } else { Err(too_large("bill")) }
 }
 
-fn hide_session(charge: &mut Charge, sessions: bool, texts: &mut Texts) {
-    let principal = &mut charge.texts[ChargeText::PrincipalArn as usize];
-    *principal = attribute::shown_principal(*principal, sessions, texts);
+/// Principals as outputs show them: rows that differ in their sessions alone have the same dimensions then.
+fn hide_sessions(charges: &mut Charges, facts: &mut Facts) {
+    let mut shown = Distinct::default();
+    let mut hidden = Vec::with_capacity(charges.dimensions.all().len());
+    for set in charges.dimensions.all() {
+        let mut set = *set;
+        let principal = &mut set[ChargeText::PrincipalArn as usize];
+        *principal = attribute::shown_principal(*principal, false, &mut charges.texts);
+        hidden.push(shown.number(set));
+    }
+    charges.dimensions = shown;
+    let rows = charges.rows.iter_mut().chain(facts.rows.iter_mut().map(|fact| &mut fact.charge));
+    rows.for_each(|row| row.dimensions = hidden[row.dimensions as usize]);
 }
 
-type DailyKey = (i32, OwnerTexts, Method, bool, [Text; DAILY_TEXTS.len()]);
+/// The text columns of a charge that a day keeps.
+pub type Kept = [Text; DAILY_TEXTS.len()];
+
+/// Who owns a day's cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DayOwner {
+    /// Owner columns.
+    pub owner: OwnerTexts,
+    /// Method.
+    pub method: Method,
+    /// Router traffic.
+    pub is_router: bool,
+}
+
+/// A row of `cost_daily`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Daily {
+    /// Day number.
+    pub day: i32,
+    /// Number of what it keeps of its charges.
+    pub kept: u32,
+    /// Number of its owner.
+    pub owner: u32,
+    /// Amounts.
+    pub amounts: Amounts,
+}
+
+/// Rows of `cost_daily`.
+#[derive(Debug, Default)]
+pub struct Days {
+    /// Every text of the rows.
+    pub texts: Texts,
+    /// What the rows keep of their charges.
+    pub kept: Distinct<Kept>,
+    /// Owners of the rows.
+    pub owners: Distinct<DayOwner>,
+    /// The rows, sorted.
+    pub rows: Vec<Daily>,
+}
 
 /// Facts as they are summed by day.
 #[derive(Debug, Default)]
 pub struct Rollup {
-    sums: HashMap<DailyKey, Amounts>,
+    sums: HashMap<(i32, u32, u32), Amounts>,
     texts: Texts,
+    kept: Distinct<Kept>,
+    owners: Distinct<DayOwner>,
 }
 
 impl Rollup {
@@ -93,47 +149,50 @@ impl Rollup {
     ///
     /// # Errors
     /// Where a sum leaves what a column can hold.
-    pub fn add(&mut self, facts: &[Fact], texts: &Texts) -> Result<()> {
-        let mut known = Renaming::new(texts);
-        for fact in facts {
-            let mut own = |text: Text| known.rename(text, &mut self.texts);
-            let kept = DAILY_TEXTS.map(|column| own(fact.charge.text(column)));
-            let owner = fact.owner.map(own);
-            let key = (clock::day_of(fact.charge.start), owner, fact.method, fact.is_router, kept);
-            sum(self.sums.entry(key).or_default(), &fact.charge.amounts)?;
+    pub fn add(&mut self, facts: &Facts, charges: &Charges) -> Result<()> {
+        let mut known = Renaming::new(&charges.texts);
+        let mut own = |text: Text| known.rename(text, &mut self.texts);
+        let sets = charges.dimensions.all().iter();
+        let kept: Vec<u32> =
+            sets.map(|set| self.kept.number(DAILY_TEXTS.map(|column| own(set[column as usize])))).collect();
+        let owned = facts.ownerships.all().iter();
+        let owners: Vec<u32> = owned
+            .map(|by| {
+                let (owner, method, is_router) = (by.owner.map(&mut own), by.method, by.is_router);
+                self.owners.number(DayOwner { owner, method, is_router })
+            })
+            .collect();
+        for fact in &facts.rows {
+            let day = clock::day_of(fact.charge.start);
+            let key = (day, kept[fact.charge.dimensions as usize], owners[fact.ownership as usize]);
+            if !add(self.sums.entry(key).or_default(), &fact.charge.amounts) {
+                return Err(too_large("bill"));
+            }
         }
         Ok(())
     }
 
-    /// The days, sorted, with their texts.
-    pub fn finish(self) -> (Vec<Daily>, Texts) {
-        let Self { sums, texts } = self;
-        let rows = sums.into_iter().map(|((day, owner, method, is_router, texts), amounts)| Daily {
-            day,
-            owner,
-            method,
-            is_router,
-            texts,
-            amounts,
-        });
-        let mut rows: Vec<Daily> = rows.collect();
+    /// The days, sorted.
+    pub fn finish(self) -> Days {
+        let Self { sums, texts, kept, owners } = self;
         let ranks = texts.ranks();
-        rows.sort_unstable_by_key(|row| {
-            let order = |text: Text| ranks.of(text);
-            (row.day, row.owner.map(order), row.method, row.texts.map(order), row.is_router)
+        let order = |text: Text| ranks.of(text);
+        // Owner and method come before what is kept, and the router's flag after it.
+        let kept_rank = ranks_of(kept.all(), |kept| kept.map(order));
+        let owner_rank = ranks_of(owners.all(), |by| (by.owner.map(order), by.method, by.is_router));
+        let first: Vec<u32> = (0..owners.all().len() as u32)
+            .map(|at| {
+                let by = *owners.get(at);
+                let plain = owners.find(&DayOwner { is_router: false, ..by });
+                owner_rank[plain.unwrap_or(at) as usize]
+            })
+            .collect();
+        let rows = sums.into_iter().map(|((day, kept, owner), amounts)| Daily { day, kept, owner, amounts });
+        let mut rows: Vec<Daily> = rows.collect();
+        rows.sort_by_cached_key(|row| {
+            let owner = row.owner as usize;
+            (row.day, first[owner], kept_rank[row.kept as usize], owner_rank[owner])
         });
-        (rows, texts)
+        Days { texts, kept, owners, rows }
     }
-}
-
-fn sum(to: &mut Amounts, from: &Amounts) -> Result<()> {
-    if add(to, from) { Ok(()) } else { Err(too_large()) }
-}
-
-fn too_large() -> Error {
-    Error::input(
-        "bill",
-        "a sum is larger than 28 digits before the point",
-        "look for a line with an absurd amount; the period is left as it was",
-    )
 }

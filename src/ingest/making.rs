@@ -14,10 +14,10 @@ use crate::attribute::consumers::{Consumers, Wanted};
 use crate::attribute::demand::{self, Profiles};
 use crate::attribute::owner::Vocabulary;
 use crate::attribute::shared::Shares;
-use crate::attribute::{self, Fact, Ladder};
+use crate::attribute::{self, Facts, Ladder};
 use crate::clock;
 use crate::config::{Config, SharedPolicy};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::facts::changes::{self, Costs};
 use crate::facts::law::Totals;
 use crate::facts::parquet::{self, Writer};
@@ -26,10 +26,10 @@ use crate::facts::store::Store;
 use crate::facts::{self, Rollup};
 use crate::normalise::gathered::Gathered;
 use crate::normalise::trust::Trust;
-use crate::normalise::{Charge, Charges};
+use crate::normalise::{Amounts, Charge, Charges};
 use crate::schema::{ChargeText, Table};
 use crate::sources::cloudwatch::{self, HourSample};
-use crate::text::{Text, Texts};
+use crate::text::Texts;
 
 /// What the whole period is known for before its tables are made.
 #[derive(Debug, Default)]
@@ -44,26 +44,27 @@ pub(super) struct Survey {
 
 impl Survey {
     /// Looks over all charges.
-    pub fn of(gathered: &mut Gathered, most: usize, vocabulary: &Vocabulary) -> Result<Self> {
+    pub fn of(gathered: &Gathered, most: usize, vocabulary: &Vocabulary) -> Result<Self> {
         let mut survey = Self::default();
-        gathered.each_part(most, &mut |charges| {
-            add_totals(&mut survey.totals, charges.rows.iter(), &charges.texts);
-            survey.add_regions(charges);
-            attribute::add_unnamed_sessions(charges, vocabulary, &mut survey.wanted);
-        })?;
+        for stretch in gathered.stretches(most, &|_| true) {
+            let mut charges = gathered.load(&stretch)?;
+            add_totals(&mut survey.totals, &charges, charges.rows.iter());
+            survey.add_regions(&charges);
+            attribute::add_unnamed_sessions(&mut charges, vocabulary, &mut survey.wanted);
+        }
         Ok(survey)
     }
 
     fn add_regions(&mut self, charges: &Charges) {
-        let mut seen: BTreeSet<[Text; 2]> = BTreeSet::new();
-        for row in &charges.rows {
-            let text = |column| charges.texts.get(row.text(column));
-            let is_usage =
-                !row.text(ChargeText::ModelName).is_null() && text(ChargeText::ChargeCategory) == Some("Usage");
-            let place = [ChargeText::SubAccountId, ChargeText::RegionId].map(|column| row.text(column));
-            if is_usage && seen.insert(place) {
-                let [Some(account), Some(region)] = place.map(|text| charges.texts.get(text)) else { continue };
-                self.regions.entry(account.to_string()).or_default().insert(region.to_string());
+        for set in charges.dimensions.all() {
+            let text = |column: ChargeText| charges.texts.get(set[column as usize]);
+            let is_usage = text(ChargeText::ModelName).is_some() && text(ChargeText::ChargeCategory) == Some("Usage");
+            let place = text(ChargeText::SubAccountId).zip(text(ChargeText::RegionId));
+            if let (true, Some((account, region))) = (is_usage, place) {
+                let regions = self.regions.entry(account.to_string()).or_default();
+                if !regions.contains(region) {
+                    regions.insert(region.to_string());
+                }
             }
         }
     }
@@ -105,13 +106,13 @@ impl Making<'_> {
             for stretch in &stretches {
                 let mut charges = self.gathered.load(stretch)?;
                 let mut facts = self.facts(&mut charges, stretch, &by_day, &profiles, trust);
-                profiles.learn_owners(&facts, &charges.texts);
+                profiles.learn_owners(&facts, &charges);
                 if let Some(shares) = &shares {
-                    facts = shares.spread(facts, &mut charges.texts);
+                    facts = shares.spread(facts, &mut charges);
                 }
                 tables.add(charges, facts, self.config.privacy.sessions, stretch)?;
             }
-            self.count_unbilled(&by_day, &stretches, &profiles, trust);
+            self.count_unbilled(&by_day, &profiles, trust);
             let usage = usage::rows(self.samples, &profiles, self.vocabulary);
             tables.finish(totals, self.period, usage)
         })
@@ -124,10 +125,11 @@ impl Making<'_> {
         samples: &BTreeMap<i32, Vec<&HourSample>>,
         profiles: &Profiles,
         trust: &mut Trust,
-    ) -> Vec<Fact> {
-        let samples = samples.get(&clock::day_of(stretch.start)).map_or(&[][..], Vec::as_slice);
+    ) -> Facts {
+        let days = clock::day_of(stretch.start)..=clock::day_of(stretch.end - 1);
+        let samples: Vec<&HourSample> = samples.range(days).flat_map(|(_, samples)| samples).copied().collect();
         let ladder = Ladder::new(self.config, self.vocabulary, self.consumers, &mut charges.texts);
-        ladder.attribute(charges, samples, profiles, trust)
+        ladder.attribute(charges, &samples, profiles, trust)
     }
 
     /// The models of the profiles that metrics speak of.
@@ -156,22 +158,16 @@ impl Making<'_> {
             let mut charges = self.gathered.load(stretch)?;
             // What the reader must know is counted when the tables are made.
             let facts = self.facts(&mut charges, stretch, samples, profiles, &mut Trust::default());
-            shares.add(&facts, &charges.texts);
+            shares.add(&facts, &charges);
         }
         Ok(Some(shares))
     }
 
-    /// Counts what was measured on days without a charge.
-    fn count_unbilled(
-        &self,
-        samples: &BTreeMap<i32, Vec<&HourSample>>,
-        stretches: &[Range<i64>],
-        profiles: &Profiles,
-        trust: &mut Trust,
-    ) {
-        let billed: BTreeSet<i32> = stretches.iter().map(|stretch| clock::day_of(stretch.start)).collect();
+    /// Counts what was measured on days that no stretch holds.
+    fn count_unbilled(&self, samples: &BTreeMap<i32, Vec<&HourSample>>, profiles: &Profiles, trust: &mut Trust) {
+        let billed = self.gathered.days();
         for (_, samples) in samples.iter().filter(|(day, _)| !billed.contains(*day)) {
-            demand::demands(samples, profiles, self.vocabulary, &mut Charges::default(), trust);
+            demand::demands(samples, profiles, self.vocabulary, &mut Texts::default(), trust);
         }
     }
 }
@@ -188,8 +184,8 @@ fn by_day(samples: &[HourSample]) -> BTreeMap<i32, Vec<&HourSample>> {
     days
 }
 
-/// Rows that wait to be written.
-type Waiting<Row> = mpsc::SyncSender<(Vec<Row>, Arc<Texts>)>;
+/// Charges and their facts that wait to be written.
+type Waiting = mpsc::SyncSender<Arc<(Charges, Facts)>>;
 /// Writes rows until there are no more; returns the hash of the file.
 type Writing<'scope> = ScopedJoinHandle<'scope, Result<String>>;
 
@@ -197,12 +193,12 @@ type Writing<'scope> = ScopedJoinHandle<'scope, Result<String>>;
 /// of their own, while the next stretch is made.
 struct Tables<'scope, 'a> {
     store: &'a Store,
-    charges: (Waiting<Charge>, Writing<'scope>),
-    facts: (Waiting<Fact>, Writing<'scope>),
+    charges: (Waiting, Writing<'scope>),
+    facts: (Waiting, Writing<'scope>),
     daily: Writer,
     /// Of charges, facts and days.
     totals: [Totals; 3],
-    /// The day that is not complete yet.
+    /// Days that are not written yet, and the last of them, which may go on.
     rollup: Option<(i32, Rollup)>,
     costs: Costs,
 }
@@ -212,8 +208,10 @@ impl<'scope, 'a> Tables<'scope, 'a> {
         let writer = |table| Writer::create(table, store.new_file(table, period)?);
         Ok(Self {
             store,
-            charges: written_aside(scope, writer(Table::Charges)?, Writer::charges),
-            facts: written_aside(scope, writer(Table::CostFacts)?, Writer::facts),
+            charges: written_aside(scope, writer(Table::Charges)?, |writer, (charges, _)| writer.charges(charges)),
+            facts: written_aside(scope, writer(Table::CostFacts)?, |writer, (charges, facts)| {
+                writer.facts(facts, charges)
+            }),
             daily: writer(Table::CostDaily)?,
             totals: Default::default(),
             rollup: None,
@@ -221,38 +219,43 @@ impl<'scope, 'a> Tables<'scope, 'a> {
         })
     }
 
-    fn add(&mut self, charges: Charges, mut facts: Vec<Fact>, sessions: bool, stretch: &Range<i64>) -> Result<()> {
-        let Charges { mut texts, mut rows } = charges;
-        facts::as_stored(&mut rows, &mut facts, sessions, &mut texts)?;
-        add_totals(&mut self.totals[0], rows.iter(), &texts);
-        add_totals(&mut self.totals[1], facts.iter().map(|fact| &fact.charge), &texts);
-        let day = clock::day_of(stretch.start);
-        if self.rollup.as_ref().is_some_and(|(rolled, _)| *rolled != day) {
-            self.end_day()?;
-        }
-        self.rollup.get_or_insert_with(|| (day, Rollup::default())).1.add(&facts, &texts)?;
-        let texts = Arc::new(texts);
+    fn add(&mut self, mut charges: Charges, mut facts: Facts, sessions: bool, stretch: &Range<i64>) -> Result<()> {
+        facts::as_stored(&mut charges, &mut facts, sessions)?;
+        let made = Arc::new((charges, facts));
         // A writer that failed takes no more, and says why at the end.
-        let _stopped = self.charges.0.send((rows, Arc::clone(&texts)));
-        let _stopped = self.facts.0.send((facts, texts));
-        Ok(())
+        let _stopped = self.charges.0.send(Arc::clone(&made));
+        let _stopped = self.facts.0.send(Arc::clone(&made));
+        let (charges, facts) = &*made;
+        add_totals(&mut self.totals[0], charges, charges.rows.iter());
+        add_totals(&mut self.totals[1], charges, facts.rows.iter().map(|fact| &fact.charge));
+        if self.rollup.as_ref().is_some_and(|(last, _)| *last != clock::day_of(stretch.start)) {
+            self.end_days()?;
+        }
+        let last = clock::day_of(stretch.end - 1);
+        self.rollup.get_or_insert_with(|| (last, Rollup::default())).1.add(facts, charges)
     }
 
-    fn end_day(&mut self) -> Result<()> {
+    fn end_days(&mut self) -> Result<()> {
         let Some((_, rollup)) = self.rollup.take() else { return Ok(()) };
-        let (rows, texts) = rollup.finish();
+        let days = rollup.finish();
         let place = |column: ChargeText| crate::schema::DAILY_TEXTS.iter().position(|kept| *kept == column);
         let [account, currency] = [ChargeText::SubAccountId, ChargeText::BillingCurrency].map(place);
-        for row in &rows {
-            let text = |at: Option<usize>| at.map_or("", |at| texts.str(row.texts[at]));
-            self.totals[2].add(text(account), text(currency), &row.amounts);
+        let mut sums = vec![Amounts::default(); days.kept.all().len()];
+        for row in &days.rows {
+            facts::law::add(&mut sums[row.kept as usize], &row.amounts);
         }
-        changes::add_costs(&mut self.costs, &rows, &texts);
-        self.daily.daily(&rows, &texts)
+        for (kept, sum) in days.kept.all().iter().zip(sums) {
+            let text = |at: Option<usize>| at.map_or("", |at| days.texts.str(kept[at]));
+            self.totals[2].add(text(account), text(currency), &sum);
+        }
+        changes::add_costs(&mut self.costs, &days);
+        self.daily.daily(&days)
     }
 
     fn finish(mut self, expected: &Totals, period: &str, (usage, texts): (Vec<parquet::Usage>, Texts)) -> Result<Made> {
-        self.end_day()?;
+        self.end_days()?;
+        let daily_hash = self.daily.finish()?;
+        let usage_hash = parquet::usage(self.store.new_file(Table::Usage, period)?, &usage, &texts)?;
         let (charges_hash, facts_hash) = (written(self.charges)?, written(self.facts)?);
         let [charges, facts, daily] = &self.totals;
         expected.must_equal(charges, period, "the bill's lines", "charges")?;
@@ -260,55 +263,44 @@ impl<'scope, 'a> Tables<'scope, 'a> {
         expected.must_equal(daily, period, "cost_facts", "cost_daily")?;
         let files = vec![
             (Table::Charges, charges_hash),
-            (Table::Usage, parquet::usage(self.store.new_file(Table::Usage, period)?, &usage, &texts)?),
+            (Table::Usage, usage_hash),
             (Table::CostFacts, facts_hash),
-            (Table::CostDaily, self.daily.finish()?),
+            (Table::CostDaily, daily_hash),
         ];
         Ok(Made { files, costs: self.costs })
     }
 }
 
 /// Starts a thread that writes what it is sent.
-fn written_aside<'scope, Row: Send + 'scope>(
+fn written_aside<'scope>(
     scope: &'scope Scope<'scope, '_>,
     mut writer: Writer,
-    write: fn(&mut Writer, &[Row], &Texts) -> Result<()>,
-) -> (Waiting<Row>, Writing<'scope>) {
+    write: fn(&mut Writer, &(Charges, Facts)) -> Result<()>,
+) -> (Waiting, Writing<'scope>) {
     // One stretch is written while the next is made; none waits.
-    let (sender, receiver) = mpsc::sync_channel::<(Vec<Row>, Arc<Texts>)>(0);
+    let (sender, receiver) = mpsc::sync_channel::<Arc<(Charges, Facts)>>(0);
     let thread = scope.spawn(move || {
-        for (rows, texts) in receiver {
-            write(&mut writer, &rows, &texts)?;
+        for made in receiver {
+            write(&mut writer, &made)?;
         }
         writer.finish()
     });
     (sender, thread)
 }
 
-fn written<Row>((sender, thread): (Waiting<Row>, Writing<'_>)) -> Result<String> {
+fn written((sender, thread): (Waiting, Writing<'_>)) -> Result<String> {
     drop(sender);
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Adds charges to sums by account and currency.
-fn add_totals<'a>(totals: &mut Totals, rows: impl Iterator<Item = &'a Charge>, texts: &Texts) {
-    let mut sums: BTreeMap<[Text; 2], Totals> = BTreeMap::new();
+fn add_totals<'a>(totals: &mut Totals, charges: &Charges, rows: impl Iterator<Item = &'a Charge>) {
+    let mut sums = vec![Amounts::default(); charges.dimensions.all().len()];
     for row in rows {
-        let place = [ChargeText::SubAccountId, ChargeText::BillingCurrency].map(|column| row.text(column));
-        sums.entry(place).or_default().add("", "", &row.amounts);
+        facts::law::add(&mut sums[row.dimensions as usize], &row.amounts);
     }
-    for ([account, currency], sum) in sums {
-        for amounts in sum.0.values() {
-            totals.add(texts.str(account), texts.str(currency), amounts);
-        }
+    for (set, sum) in charges.dimensions.all().iter().zip(sums) {
+        let text = |column: ChargeText| charges.texts.str(set[column as usize]);
+        totals.add(text(ChargeText::SubAccountId), text(ChargeText::BillingCurrency), &sum);
     }
-}
-
-/// A sum that no column holds.
-pub(super) fn too_large(names: &str) -> Error {
-    Error::input(
-        names,
-        "the period's sum is larger than 28 digits before the point",
-        "look for a line with an absurd amount; the period is left as it was",
-    )
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::exports::Export;
 use super::live::Work;
-use super::making::{self, Made, Making, Survey};
+use super::making::{Made, Making, Survey};
 use super::measured::Measured;
 use super::{Outcome, Unread};
 use crate::attribute::carriers::TagReader;
@@ -18,7 +18,7 @@ use crate::facts::store::{self, Change, Fingerprint, Found, Part, Record};
 use crate::normalise::gathered::Gathered;
 use crate::normalise::lines::{Collected, Collector};
 use crate::normalise::trust::Trust;
-use crate::normalise::{BILLED, UNBLENDED};
+use crate::normalise::{BILLED, UNBLENDED, too_large};
 use crate::place::Entry;
 use crate::schema::Table;
 use crate::sources::bill::columns::{TextColumn, TimeColumn};
@@ -177,10 +177,10 @@ impl Job<'_> {
         let mut gathered = Gathered::new(memory / GATHERED);
         let bill = self.read_bills(&mut record, &mut gathered, warnings)?;
         let most = memory / GATHERED / ROW_BYTES;
-        let Survey { totals, regions, wanted } = Survey::of(&mut gathered, most, self.vocabulary)?;
+        let Survey { totals, regions, wanted } = Survey::of(&gathered, most, self.vocabulary)?;
         if !totals.can_be_stored() {
             let names: Vec<&str> = self.exports.iter().map(|export| export.name.as_str()).collect();
-            return Err(making::too_large(&names.join(", ")));
+            return Err(too_large(&names.join(", ")));
         }
         let found = totals.only(&[BILLED, UNBLENDED]);
         bill.must_equal(&found, self.period, "the bill's lines", "charges as they were joined")?;

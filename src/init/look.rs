@@ -220,9 +220,9 @@ fn add_charges(seen: &mut Seen, charges: &Charges) {
     let texts = &charges.texts;
     let mut keys = BTreeMap::new();
     for row in &charges.rows {
-        let text = |column| texts.str(row.text(column));
+        let text = |column| texts.str(charges.text(row, column));
         let (currency, cost) = (text(ChargeText::BillingCurrency), row.amounts[UNBLENDED].unwrap_or(0));
-        let tags = row.text(ChargeText::Tags);
+        let tags = charges.text(row, ChargeText::Tags);
         let keys = keys.entry(tags).or_insert_with(|| bare_keys(texts.str(tags)));
         for (key, spellings) in keys.iter() {
             let tag = seen.tags.entry(key.clone()).or_default();

@@ -1,21 +1,21 @@
 //! The charges of a billing period as they are gathered: lines that agree on everything but money and
 //! quantity joined, in memory while they fit there, else in a file of the system's temporary folder.
 //!
-//! They are given out by stretches of time, each with texts of its own, so that what comes after needs
-//! memory for a stretch and not for the period.
+//! What fits into memory is given out as a whole. What was written out is given out by stretches of time,
+//! each with texts of its own, so that what comes after needs memory for a stretch and not for the period.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher;
 
 use super::costs::LineCosts;
-use super::spill::Spill;
-use super::{Amounts, Charge, Charges, add};
+use super::spill::{Block, Spill};
+use super::{Amounts, Charge, Charges, Dimensions, add};
 use crate::clock::{self, DAY, HOUR};
+use crate::distinct::Distinct;
 use crate::error::Result;
-use crate::schema::CHARGE_TEXT_COUNT;
 use crate::text::{Text, Texts};
 
 /// What tells a charge from others.
@@ -25,8 +25,8 @@ pub struct Key {
     pub start: i64,
     /// Number of the export.
     pub export: u32,
-    /// The text columns.
-    pub texts: [Text; CHARGE_TEXT_COUNT],
+    /// Number of the dimensions.
+    pub dimensions: u32,
 }
 
 /// Sums of the lines of a charge, units of 1e-10, while it is not known whether the period carries net costs.
@@ -89,7 +89,8 @@ impl Table {
     /// Adds a line's or a charge's sums to its key's; `None` where a sum leaves what a column can hold.
     pub fn add(&mut self, key: Key, sum: &Sum) -> Option<()> {
         let Self { rows, places, hasher } = self;
-        let found = places.find(hasher.hash_one(key), |at| rows[*at as usize].0 == key).copied();
+        let hash = hasher.hash_one(key);
+        let found = places.find(hash, |at| rows[*at as usize].0 == key).copied();
         match found {
             Some(at) => rows[at as usize].1.add(sum),
             None => {
@@ -97,7 +98,7 @@ impl Table {
                 let mut own = Sum::default();
                 own.add(sum)?;
                 rows.push((key, own));
-                places.insert_unique(hasher.hash_one(key), at, |at| hasher.hash_one(rows[*at as usize].0));
+                places.insert_unique(hash, at, |at| hasher.hash_one(rows[*at as usize].0));
                 Some(())
             }
         }
@@ -114,6 +115,8 @@ pub struct Gathered {
     table: Table,
     /// Every text of the charges in memory.
     pub texts: Texts,
+    /// Every set of dimensions of the charges in memory.
+    pub dimensions: Distinct<Dimensions>,
     spill: Option<Spill>,
     /// By export: whether its lines carry net costs.
     nets: Vec<bool>,
@@ -140,27 +143,27 @@ impl Gathered {
     }
 
     /// Adds a line; `None` where a sum leaves what a column can hold.
-    pub fn add(&mut self, start: i64, texts: [Text; CHARGE_TEXT_COUNT], sum: &Sum) -> Option<()> {
-        self.table.add(Key { start, export: self.export(), texts }, sum)
+    pub fn add(&mut self, start: i64, dimensions: u32, sum: &Sum) -> Option<()> {
+        self.table.add(Key { start, export: self.export(), dimensions }, sum)
     }
 
-    /// Whether more is held than may be.
-    pub fn is_full(&self) -> bool {
-        self.table.bytes() + self.texts.bytes() > self.limit
+    /// Whether more is held than may be, with what is held beside it.
+    pub fn is_full(&self, beside: usize) -> bool {
+        self.table.bytes() + self.texts.bytes() + self.dimensions.bytes() + beside > self.limit
     }
 
-    /// Writes out what is held. Texts are new ones from here on.
+    /// Writes out what is held. Texts and dimensions are new ones from here on.
     ///
     /// # Errors
     /// Where the temporary file cannot be written.
     pub fn write_out(&mut self) -> Result<()> {
         self.sort();
         let rows = std::mem::take(&mut self.table).rows;
-        let texts = std::mem::take(&mut self.texts);
+        let (texts, dimensions) = (std::mem::take(&mut self.texts), std::mem::take(&mut self.dimensions));
         if self.spill.is_none() {
             self.spill = Some(Spill::create()?);
         }
-        self.spill.iter_mut().try_for_each(|spill| spill.write(&rows, &texts))
+        self.spill.iter_mut().try_for_each(|spill| spill.write(&rows, &dimensions, &texts))
     }
 
     /// Ends the gathering: what is held is put into the order in which it is given out.
@@ -183,9 +186,20 @@ impl Gathered {
         }
     }
 
-    /// The stretches of time in which the charges are given out, in order: days, or the hours of a day
-    /// with more than `most` rows that `may_split`.
+    /// The days that have charges.
+    pub fn days(&self) -> BTreeSet<i32> {
+        self.hours.keys().map(|hour| clock::day_of(hour * HOUR)).collect()
+    }
+
+    /// The stretches of time in which the charges are given out, in order: all of them, where they are in
+    /// memory; else days, or the hours of a day with more than `most` rows that `may_split`.
     pub fn stretches(&self, most: usize, may_split: &dyn Fn(i32) -> bool) -> Vec<Range<i64>> {
+        let whole = |day: i32| i64::from(day) * DAY..(i64::from(day) + 1) * DAY;
+        if self.spill.is_none() {
+            let days = self.days();
+            let ends = days.first().zip(days.last());
+            return ends.map(|(first, last)| whole(*first).start..whole(*last).end).into_iter().collect();
+        }
         let mut days: BTreeMap<i32, Vec<(i64, usize)>> = BTreeMap::new();
         for (hour, rows) in &self.hours {
             days.entry(clock::day_of(hour * HOUR)).or_default().push((*hour, *rows));
@@ -196,8 +210,7 @@ impl Gathered {
             if rows > most && may_split(day) {
                 stretches.extend(hours.iter().map(|(hour, _)| hour * HOUR..(hour + 1) * HOUR));
             } else {
-                let first = i64::from(day) * DAY;
-                stretches.push(first..first + DAY);
+                stretches.push(whole(day));
             }
         }
         stretches
@@ -208,54 +221,22 @@ impl Gathered {
     /// # Errors
     /// Where the temporary file cannot be read, or a sum leaves what a column can hold.
     pub fn load(&self, stretch: &Range<i64>) -> Result<Charges> {
-        match &self.spill {
+        let charges = |rows: &[Joined]| rows.iter().map(|row| self.charge(row)).collect();
+        Ok(match &self.spill {
             Some(spill) => {
-                let (rows, texts) = spill.read(stretch)?;
-                Ok(Charges { rows: rows.iter().map(|row| self.charge(row)).collect(), texts })
+                let Block { table, dimensions, texts } = spill.read(stretch)?;
+                Charges { rows: charges(&table.rows), dimensions, texts }
             }
-            None => Ok(self.held(stretch)),
-        }
-    }
-
-    /// Calls `each` with all charges in parts, whose texts may be those of other parts too.
-    ///
-    /// # Errors
-    /// That of `each`, or of a temporary file that cannot be read.
-    pub fn each_part(&mut self, most: usize, each: &mut dyn FnMut(&mut Charges)) -> Result<()> {
-        if self.spill.is_some() {
-            let stretches = self.stretches(most, &|_| true);
-            return stretches.iter().try_for_each(|stretch| {
-                each(&mut self.load(stretch)?);
-                Ok(())
-            });
-        }
-        let mut charges = Charges { rows: Vec::new(), texts: std::mem::take(&mut self.texts) };
-        for part in self.table.rows.chunks(most.max(1)) {
-            charges.rows.clear();
-            charges.rows.extend(part.iter().map(|row| self.charge(row)));
-            each(&mut charges);
-        }
-        self.texts = charges.texts;
-        Ok(())
+            None => {
+                let (dimensions, texts) = (self.dimensions.clone(), self.texts.clone());
+                Charges { rows: charges(&self.table.rows), dimensions, texts }
+            }
+        })
     }
 
     fn charge(&self, (key, sum): &Joined) -> Charge {
         let net = self.nets.get(key.export as usize).is_some_and(|net| *net);
-        Charge { start: key.start, texts: key.texts, amounts: sum.amounts(net) }
-    }
-
-    fn held(&self, stretch: &Range<i64>) -> Charges {
-        let place = |time: i64| self.table.rows.partition_point(|(key, _)| key.start < time);
-        let held = &self.table.rows[place(stretch.start)..place(stretch.end)];
-        // Most charges have a resource or a set of tags in common with others.
-        let mut texts = Texts::with_room(held.len() / 4);
-        let mut known = Renaming::new(&self.texts);
-        let rename = |row: &Joined| {
-            let mut charge = self.charge(row);
-            charge.texts.iter_mut().for_each(|text| *text = known.rename(*text, &mut texts));
-            charge
-        };
-        Charges { rows: held.iter().map(rename).collect(), texts }
+        Charge { start: key.start, dimensions: key.dimensions, amounts: sum.amounts(net) }
     }
 }
 
@@ -285,6 +266,7 @@ impl<'a> Renaming<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::CHARGE_TEXT_COUNT;
 
     /// Lines of two days and two exports, some of them of the same charge.
     fn gathered(limit: usize) -> Gathered {
@@ -301,8 +283,9 @@ mod tests {
                     list: (line % 2 == 0).then_some(7),
                     ..LineCosts::default()
                 };
-                gathered.add(hour * HOUR, texts, &Sum::of((line % 5 > 0).then_some(1), &costs)).unwrap();
-                if gathered.is_full() {
+                let dimensions = gathered.dimensions.number(texts);
+                gathered.add(hour * HOUR, dimensions, &Sum::of((line % 5 > 0).then_some(1), &costs)).unwrap();
+                if gathered.is_full(0) {
                     gathered.write_out().unwrap();
                 }
             }
@@ -318,7 +301,7 @@ mod tests {
             let charges = gathered.load(&stretch).unwrap();
             for charge in &charges.rows {
                 assert!(stretch.contains(&charge.start));
-                let texts = charge.texts.map(|text| charges.texts.str(text).to_string());
+                let texts = charges.dimensions.get(charge.dimensions).map(|text| charges.texts.str(text).to_string());
                 shown.push(format!("{} {texts:?} {:?}", charge.start, charge.amounts));
             }
         }
@@ -334,15 +317,24 @@ mod tests {
         assert!(expected.len() > 500, "{}", expected.len());
         assert_eq!(shown(&written, usize::MAX), expected);
         assert_eq!(shown(&written, 1), expected, "by the hour");
-        assert_eq!(shown(&held, 1), expected, "by the hour");
+        assert_eq!(shown(&held, 1), expected);
     }
 
     #[test]
-    fn a_large_day_is_cut_into_hours_where_it_may_be() {
-        let gathered = gathered(usize::MAX);
-        assert_eq!(gathered.stretches(usize::MAX, &|_| true), [0..DAY, DAY..2 * DAY]);
-        assert_eq!(gathered.stretches(1, &|_| true).len(), 40);
-        let second_whole = gathered.stretches(1, &|day| day == 0);
+    fn a_large_day_that_was_written_out_is_cut_into_hours_where_it_may_be() {
+        let written = gathered(20_000);
+        assert_eq!(written.stretches(usize::MAX, &|_| true), [0..DAY, DAY..2 * DAY]);
+        assert_eq!(written.stretches(1, &|_| true).len(), 40);
+        let second_whole = written.stretches(1, &|day| day == 0);
         assert_eq!((second_whole.len(), second_whole.last().cloned()), (25, Some(DAY..2 * DAY)));
+    }
+
+    #[test]
+    fn what_is_in_memory_is_one_stretch() {
+        let held = gathered(usize::MAX);
+        let whole = 0..2 * DAY;
+        assert_eq!(held.stretches(1, &|_| true), std::slice::from_ref(&whole));
+        assert_eq!(held.days(), BTreeSet::from([0, 1]));
+        assert_eq!(Gathered::default().stretches(1, &|_| true), Vec::<Range<i64>>::new());
     }
 }

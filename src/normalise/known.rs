@@ -52,6 +52,13 @@ impl Product {
 }
 
 impl Product {
+    /// Everything that it says, as one text.
+    fn spelled(&self) -> String {
+        let Self { family, service_code, name, model, provider, region_code, region } = self;
+        let all = [family, service_code, name, model, provider, region_code, region];
+        all.map(|text| text.as_deref().unwrap_or("")).join("\u{1f}")
+    }
+
     /// Model, name and provider, interned.
     pub fn of_model(&self, texts: &mut Texts) -> [Text; 3] {
         [&self.model, &self.name, &self.provider].map(|text| texts.intern_opt(text.as_deref()))
@@ -79,8 +86,8 @@ pub struct Known {
     /// Tags and cost categories as JSON text, by what tells the line's pairs from others.
     tags: HashMap<Vec<u32>, [Text; 2]>,
     products: HashMap<Vec<u32>, usize>,
-    /// Each distinct product once; those of lines without a map first.
-    product: Vec<Product>,
+    /// Each distinct product once, and its spelling where it was asked for.
+    product: Vec<(Product, Option<Text>)>,
     sign: Vec<u32>,
     units: HashMap<([u32; 2], Text, bool), KnownUnit>,
     /// By region columns, product and usage type; `None` where only the resource can say it.
@@ -148,7 +155,7 @@ impl Known {
         let columns = [TextColumn::RegionCode, TextColumn::ProductRegion];
         let number = self.product_of(lines, row);
         let key = (Self::numbers(lines, columns, row), number, usage_type);
-        let product = &self.product[number];
+        let product = &self.product[number].0;
         let known = *self.regions.entry(key).or_insert_with(|| {
             let looks_right = |text: &&str| text.contains('-') && text.ends_with(|c: char| c.is_ascii_digit());
             let [code, region] = columns.map(|column| lines.text(column, row));
@@ -173,14 +180,21 @@ impl Known {
         if let Some(known) = self.products.get(&self.sign) {
             return *known;
         }
-        self.product.push(Product::of(lines, row));
+        self.product.push((Product::of(lines, row), None));
         self.products.insert(self.sign.clone(), self.product.len() - 1);
         self.product.len() - 1
     }
 
     /// A product by its number.
     pub fn product(&self, number: usize) -> &Product {
-        &self.product[number]
+        &self.product[number].0
+    }
+
+    /// What tells a line's product from others, in any batch.
+    pub fn product_text(&mut self, lines: &Lines, row: usize, texts: &mut Texts) -> Text {
+        let number = self.product_of(lines, row);
+        let (product, spelled) = &mut self.product[number];
+        *spelled.get_or_insert_with(|| texts.intern(&product.spelled()))
     }
 
     /// A line's tags and cost categories as JSON text.

@@ -5,6 +5,7 @@
 
 pub mod costs;
 pub mod gathered;
+pub mod kinds;
 pub mod known;
 pub mod lines;
 pub mod select;
@@ -12,9 +13,11 @@ mod spill;
 pub mod tags;
 pub mod trust;
 
+use crate::distinct::Distinct;
+use crate::error::Error;
 use crate::money;
 use crate::schema::{CHARGE_TEXT_COUNT, ChargeText};
-use crate::text::{Ranks, Text, Texts};
+use crate::text::{Text, Texts};
 
 /// Number of amount columns.
 pub const AMOUNT_COUNT: usize = crate::schema::AMOUNTS.len();
@@ -47,38 +50,46 @@ pub fn add(to: &mut Amounts, from: &Amounts) -> bool {
     })
 }
 
+/// A sum that no column holds.
+pub fn too_large(bill: &str) -> Error {
+    Error::input(
+        bill,
+        "a sum of the period is larger than 28 digits before the point",
+        "look for a line with an absurd amount; the period is left as it was",
+    )
+}
+
+/// The text columns of a charge: everything but its time and its money.
+pub type Dimensions = [Text; CHARGE_TEXT_COUNT];
+
 /// A row of `charges`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Charge {
     /// Start of the hour or day (or of the line, where it is longer), epoch seconds.
     pub start: i64,
-    /// The text columns.
-    pub texts: [Text; CHARGE_TEXT_COUNT],
+    /// Number of its dimensions.
+    pub dimensions: u32,
     /// The amount columns.
     pub amounts: Amounts,
 }
 
-impl Charge {
-    /// A text column.
-    pub fn text(&self, column: ChargeText) -> Text {
-        self.texts[column as usize]
-    }
-
-    /// The order of rows in stored files: by time, then by every text.
-    pub fn compare(&self, other: &Self, ranks: &Ranks) -> std::cmp::Ordering {
-        let order = |charge: &Self, at: usize| ranks.of(charge.texts[at]);
-        let texts = (0..CHARGE_TEXT_COUNT).map(|at| order(self, at).cmp(&order(other, at)));
-        self.start
-            .cmp(&other.start)
-            .then_with(|| texts.into_iter().find(|found| found.is_ne()).unwrap_or(std::cmp::Ordering::Equal))
-    }
-}
-
 /// The charges of a stretch of time, from one or more exports.
-#[derive(Debug, Default)]
+///
+/// A bill repeats the same few thousand sets of dimensions in every hour, so that what follows from a
+/// set is found once and not once a charge.
+#[derive(Debug, Default, Clone)]
 pub struct Charges {
     /// Every text of the rows.
     pub texts: Texts,
+    /// Every set of dimensions of the rows.
+    pub dimensions: Distinct<Dimensions>,
     /// The rows.
     pub rows: Vec<Charge>,
+}
+
+impl Charges {
+    /// A text column of a row.
+    pub fn text(&self, row: &Charge, column: ChargeText) -> Text {
+        self.dimensions.get(row.dimensions)[column as usize]
+    }
 }

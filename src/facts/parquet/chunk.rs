@@ -1,0 +1,299 @@
+//! A column chunk while it is written: values go straight into pages.
+//!
+//! The rows of a bill hold numbers of texts already, so a text is looked up in the chunk's dictionary
+//! once for each stretch of rows and not once for each row. That, and the lack of bounds that would tell
+//! a reader nothing, is why this is not left to the `parquet` crate, which frames the pages and files.
+
+use bytes::Bytes;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::column::page::{CompressedPage, Page, PageWriter};
+use parquet::column::writer::ColumnCloseResult;
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::statistics::Statistics;
+use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
+use parquet::schema::types::ColumnDescPtr;
+
+use super::hybrid;
+use crate::schema::Kind;
+use crate::text::{Text, Texts};
+
+/// Rows of a page.
+const PAGE_ROWS: usize = 16_384;
+/// Bytes of a page's values, and of a dictionary, beyond which none is added.
+const PAGE_BYTES: usize = 1 << 20;
+/// Pages are written once and read often, and the level hardly shows in either.
+pub const LEVEL: i32 = 1;
+
+/// A column chunk.
+pub struct Chunk {
+    kind: Kind,
+    rows: usize,
+    /// Of the page's rows: number of the value in the dictionary from 1, or 1 where values are plain;
+    /// zero where there is none.
+    numbers: Vec<u32>,
+    /// The page's plain values.
+    plain: Vec<u8>,
+    dictionary: Texts,
+    /// Whether the dictionary is full, so that values are plain from here on.
+    is_plain: bool,
+    /// By the source's text: its number in the dictionary.
+    known: Vec<u32>,
+    bounds: Option<[i64; 2]>,
+    pages: Vec<CompressedPage>,
+    raw: Vec<u8>,
+    compressor: zstd::bulk::Compressor<'static>,
+}
+
+impl Chunk {
+    /// An empty chunk.
+    ///
+    /// # Errors
+    /// Where the compressor cannot be made.
+    pub fn new(kind: Kind) -> std::io::Result<Self> {
+        Ok(Self {
+            kind,
+            rows: 0,
+            numbers: Vec::new(),
+            plain: Vec::new(),
+            dictionary: Texts::default(),
+            is_plain: kind != Kind::Text,
+            known: Vec::new(),
+            bounds: None,
+            pages: Vec::new(),
+            raw: Vec::new(),
+            compressor: zstd::bulk::Compressor::new(LEVEL)?,
+        })
+    }
+
+    /// Texts come from another collection from here on.
+    pub fn turn_to(&mut self, texts: &Texts) {
+        self.known.clear();
+        self.known.resize(texts.count(), 0);
+    }
+
+    /// Adds a text of the collection that was turned to.
+    ///
+    /// # Errors
+    /// Where a page cannot be compressed.
+    pub fn text(&mut self, text: Text, texts: &Texts) -> Result<()> {
+        if text.is_null() {
+            return self.add(0);
+        }
+        if !self.is_plain {
+            let known = self.known[text.number()];
+            if known != 0 {
+                return self.add(known);
+            }
+            let value = texts.str(text);
+            if self.dictionary.length() + value.len() <= PAGE_BYTES {
+                let number = self.dictionary.intern(value).number() as u32;
+                self.known[text.number()] = number;
+                return self.add(number);
+            }
+            self.end_page()?;
+            self.is_plain = true;
+        }
+        self.plain_text(texts.str(text))
+    }
+
+    /// Adds a text that belongs to no collection.
+    ///
+    /// # Errors
+    /// Where a page cannot be compressed.
+    pub fn name(&mut self, name: &str) -> Result<()> {
+        if name.is_empty() {
+            return self.add(0);
+        }
+        if !self.is_plain && self.dictionary.length() + name.len() <= PAGE_BYTES {
+            let number = self.dictionary.intern(name).number() as u32;
+            return self.add(number);
+        }
+        if !self.is_plain {
+            self.end_page()?;
+            self.is_plain = true;
+        }
+        self.plain_text(name)
+    }
+
+    fn plain_text(&mut self, text: &str) -> Result<()> {
+        self.plain.extend((text.len() as u32).to_le_bytes());
+        self.plain.extend(text.as_bytes());
+        self.add(1)
+    }
+
+    /// Adds an amount in units of the column's scale.
+    ///
+    /// # Errors
+    /// Where a page cannot be compressed.
+    pub fn amount(&mut self, amount: Option<i128>) -> Result<()> {
+        if let Some(amount) = amount {
+            self.plain.extend(amount.to_be_bytes());
+        }
+        self.add(u32::from(amount.is_some()))
+    }
+
+    /// Adds a whole number: microseconds, days or a count.
+    ///
+    /// # Errors
+    /// Where a page cannot be compressed.
+    pub fn whole(&mut self, whole: Option<i64>) -> Result<()> {
+        if let Some(whole) = whole {
+            match self.kind {
+                Kind::Day => self.plain.extend((whole as i32).to_le_bytes()),
+                _ => self.plain.extend(whole.to_le_bytes()),
+            }
+            let [least, most] = self.bounds.unwrap_or([whole; 2]);
+            self.bounds = Some([least.min(whole), most.max(whole)]);
+        }
+        self.add(u32::from(whole.is_some()))
+    }
+
+    /// Adds a yes or no.
+    ///
+    /// # Errors
+    /// Where a page cannot be compressed.
+    pub fn flag(&mut self, flag: bool) -> Result<()> {
+        self.plain.push(u8::from(flag));
+        self.add(1)
+    }
+
+    fn add(&mut self, number: u32) -> Result<()> {
+        self.numbers.push(number);
+        self.rows += 1;
+        if self.numbers.len() == PAGE_ROWS || self.plain.len() >= PAGE_BYTES {
+            self.end_page()?;
+        }
+        Ok(())
+    }
+
+    fn end_page(&mut self) -> Result<()> {
+        if self.numbers.is_empty() {
+            return Ok(());
+        }
+        let rows = self.numbers.len() as u32;
+        self.raw.clear();
+        self.write_levels();
+        // A page without a value needs no dictionary, which may never come.
+        let encoding = if self.is_plain || self.dictionary.count() == 1 {
+            match self.kind {
+                Kind::Flag => pack_flags(&self.plain, &mut self.raw),
+                _ => self.raw.extend(&self.plain),
+            }
+            Encoding::PLAIN
+        } else {
+            let width = hybrid::width_of(self.dictionary.count() as u32 - 2);
+            self.raw.push(width);
+            self.numbers.retain(|number| *number != 0);
+            self.numbers.iter_mut().for_each(|number| *number -= 1);
+            hybrid::write(&self.numbers, width, &mut self.raw);
+            Encoding::RLE_DICTIONARY
+        };
+        let buf = compressed(&mut self.compressor, &self.raw)?;
+        let (level, statistics) = (Encoding::RLE, None);
+        let page = Page::DataPage {
+            buf,
+            num_values: rows,
+            encoding,
+            def_level_encoding: level,
+            rep_level_encoding: level,
+            statistics,
+        };
+        self.pages.push(CompressedPage::new(page, self.raw.len()));
+        self.numbers.clear();
+        self.plain.clear();
+        Ok(())
+    }
+
+    /// Writes which rows have a value.
+    fn write_levels(&mut self) {
+        self.raw.extend([0; 4]);
+        let levels: Vec<u32> = self.numbers.iter().map(|number| u32::from(*number != 0)).collect();
+        hybrid::write(&levels, 1, &mut self.raw);
+        let length = (self.raw.len() - 4) as u32;
+        self.raw[..4].copy_from_slice(&length.to_le_bytes());
+    }
+
+    /// Ends the chunk: its bytes, and what a file says of it. The chunk is empty again.
+    ///
+    /// # Errors
+    /// Where a page cannot be compressed.
+    pub fn end(&mut self, column: ColumnDescPtr) -> Result<(Bytes, ColumnCloseResult)> {
+        self.end_page()?;
+        let mut sink = TrackedWrite::new(Vec::new());
+        let mut writer = SerializedPageWriter::new(&mut sink);
+        let (mut written, mut uncompressed, mut first) = (0, 0, None);
+        let has_dictionary = self.dictionary.count() > 1;
+        let dictionary = if has_dictionary { Some(self.dictionary_page()?) } else { None };
+        for page in dictionary.into_iter().chain(self.pages.drain(..)) {
+            let is_data = page.page_type() != parquet::basic::PageType::DICTIONARY_PAGE;
+            let spec = writer.write_page(page)?;
+            if is_data {
+                first.get_or_insert(spec.offset);
+            }
+            written += spec.bytes_written;
+            // As other writers count it: with the page's header.
+            uncompressed += spec.bytes_written - spec.compressed_size as u64 + spec.uncompressed_size as u64;
+        }
+        let mut metadata = ColumnChunkMetaData::builder(column)
+            .set_encodings(vec![Encoding::PLAIN, Encoding::RLE, Encoding::RLE_DICTIONARY])
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(LEVEL)?))
+            .set_num_values(self.rows as i64)
+            .set_total_compressed_size(written as i64)
+            .set_total_uncompressed_size(uncompressed as i64)
+            .set_data_page_offset(first.unwrap_or(0) as i64)
+            .set_dictionary_page_offset(has_dictionary.then_some(0));
+        if let Some(statistics) = self.statistics() {
+            metadata = metadata.set_statistics(statistics);
+        }
+        let close = ColumnCloseResult {
+            bytes_written: written,
+            rows_written: self.rows as u64,
+            metadata: metadata.build()?,
+            bloom_filter: None,
+            column_index: None,
+            offset_index: None,
+        };
+        self.empty();
+        let bytes = sink.into_inner().map_err(|error| ParquetError::External(Box::new(error)))?;
+        Ok((Bytes::from(bytes), close))
+    }
+
+    fn dictionary_page(&mut self) -> Result<CompressedPage> {
+        self.raw.clear();
+        for text in self.dictionary.all().skip(1) {
+            self.raw.extend((text.len() as u32).to_le_bytes());
+            self.raw.extend(text.as_bytes());
+        }
+        let num_values = self.dictionary.count() as u32 - 1;
+        let buf = compressed(&mut self.compressor, &self.raw)?;
+        let page = Page::DictionaryPage { buf, num_values, encoding: Encoding::PLAIN, is_sorted: false };
+        Ok(CompressedPage::new(page, self.raw.len()))
+    }
+
+    fn statistics(&self) -> Option<Statistics> {
+        let [least, most] = self.bounds?;
+        match self.kind {
+            Kind::Timestamp => Some(Statistics::int64(Some(least), Some(most), None, None, false)),
+            Kind::Day => Some(Statistics::int32(Some(least as i32), Some(most as i32), None, None, false)),
+            _ => None,
+        }
+    }
+
+    fn empty(&mut self) {
+        self.rows = 0;
+        self.bounds = None;
+        self.dictionary = Texts::default();
+        self.is_plain = self.kind != Kind::Text;
+        self.known.fill(0);
+    }
+}
+
+fn compressed(compressor: &mut zstd::bulk::Compressor<'static>, raw: &[u8]) -> Result<Bytes> {
+    Ok(Bytes::from(compressor.compress(raw)?))
+}
+
+fn pack_flags(flags: &[u8], to: &mut Vec<u8>) {
+    let packed = |eight: &[u8]| eight.iter().enumerate().fold(0, |bits, (at, flag)| bits | flag << at);
+    to.extend(flags.chunks(8).map(packed));
+}
