@@ -76,7 +76,6 @@ pub(super) struct Making<'a> {
     pub vocabulary: &'a Vocabulary,
     pub store: &'a Store,
     pub period: &'a str,
-    pub gathered: &'a Gathered,
     pub samples: &'a [HourSample],
     pub consumers: &'a Consumers,
     /// Rows of a stretch, above which a day is taken by the hour.
@@ -93,18 +92,18 @@ pub(super) struct Made {
 
 impl Making<'_> {
     /// Makes the tables, and asserts that they hold what the charges do.
-    pub fn make(&self, totals: &Totals, trust: &mut Trust) -> Result<Made> {
+    pub fn make(&self, mut gathered: Gathered, totals: &Totals, trust: &mut Trust) -> Result<Made> {
         let by_day = by_day(self.samples);
         let claims = |sample: &&HourSample| sample.subject.scope == cloudwatch::Scope::Owner;
         let demanded: BTreeSet<i32> = self.samples.iter().filter(claims).map(day_of).collect();
         // Claims are made within a day, so a day that has some is not cut.
-        let stretches = self.gathered.stretches(self.most, &|day| !demanded.contains(&day));
-        let mut profiles = self.profiles(&stretches)?;
-        let shares = self.shares(&stretches, &by_day, &profiles)?;
+        let stretches = gathered.stretches(self.most, &|day| !demanded.contains(&day));
+        let mut profiles = self.profiles(&gathered, &stretches)?;
+        let shares = self.shares(&gathered, (&stretches, &by_day), &profiles)?;
         std::thread::scope(|scope| {
             let mut tables = Tables::create(scope, self.store, self.period)?;
             for stretch in &stretches {
-                let mut charges = self.gathered.load(stretch)?;
+                let mut charges = gathered.hand_over(stretch)?;
                 let mut facts = self.facts(&mut charges, stretch, &by_day, &profiles, trust);
                 profiles.learn_owners(&facts, &charges);
                 if let Some(shares) = &shares {
@@ -112,7 +111,7 @@ impl Making<'_> {
                 }
                 tables.add(charges, facts, self.config.privacy.sessions, stretch)?;
             }
-            self.count_unbilled(&by_day, &profiles, trust);
+            self.count_unbilled(&gathered.days(), &by_day, &profiles, trust);
             let usage = usage::rows(self.samples, &profiles, self.vocabulary);
             tables.finish(totals, self.period, usage)
         })
@@ -133,11 +132,11 @@ impl Making<'_> {
     }
 
     /// The models of the profiles that metrics speak of.
-    fn profiles(&self, stretches: &[Range<i64>]) -> Result<Profiles> {
+    fn profiles(&self, gathered: &Gathered, stretches: &[Range<i64>]) -> Result<Profiles> {
         let mut profiles = Profiles::asked_by(self.samples);
         if profiles.is_asked() {
             for stretch in stretches {
-                profiles.learn_models(&self.gathered.load(stretch)?);
+                profiles.learn_models(&gathered.load(stretch)?);
             }
         }
         Ok(profiles)
@@ -146,8 +145,8 @@ impl Making<'_> {
     /// What the owners of usage have spent, where the rest is spread over them.
     fn shares(
         &self,
-        stretches: &[Range<i64>],
-        samples: &BTreeMap<i32, Vec<&HourSample>>,
+        gathered: &Gathered,
+        (stretches, samples): (&[Range<i64>], &BTreeMap<i32, Vec<&HourSample>>),
         profiles: &Profiles,
     ) -> Result<Option<Shares>> {
         if self.config.shared.policy != SharedPolicy::ProRata {
@@ -155,7 +154,7 @@ impl Making<'_> {
         }
         let mut shares = Shares::default();
         for stretch in stretches {
-            let mut charges = self.gathered.load(stretch)?;
+            let mut charges = gathered.load(stretch)?;
             // What the reader must know is counted when the tables are made.
             let facts = self.facts(&mut charges, stretch, samples, profiles, &mut Trust::default());
             shares.add(&facts, &charges);
@@ -164,8 +163,13 @@ impl Making<'_> {
     }
 
     /// Counts what was measured on days that no stretch holds.
-    fn count_unbilled(&self, samples: &BTreeMap<i32, Vec<&HourSample>>, profiles: &Profiles, trust: &mut Trust) {
-        let billed = self.gathered.days();
+    fn count_unbilled(
+        &self,
+        billed: &BTreeSet<i32>,
+        samples: &BTreeMap<i32, Vec<&HourSample>>,
+        profiles: &Profiles,
+        trust: &mut Trust,
+    ) {
         for (_, samples) in samples.iter().filter(|(day, _)| !billed.contains(*day)) {
             demand::demands(samples, profiles, self.vocabulary, &mut Texts::default(), trust);
         }

@@ -25,9 +25,11 @@ use crate::sources::bill::columns::{TextColumn, TimeColumn};
 use crate::sources::bill::scan;
 use crate::watch::Watch;
 
-/// Which part of the memory gathered charges may take. As much again goes to a stretch of them and its
-/// facts; the program itself and the columns that are being written take most of the rest.
-const GATHERED: usize = 16;
+/// Which part of the memory gathered charges may take. What is not written out is attributed as a whole,
+/// and takes that four times over, beside the program itself and the columns that are being written.
+const GATHERED: usize = 6;
+/// Which part a stretch of charges that were written out may take, with its facts.
+const STRETCH: usize = 16;
 /// Bytes of a row while facts are made of it, and of those that wait to be written meanwhile.
 const ROW_BYTES: usize = 5_000;
 
@@ -176,7 +178,7 @@ impl Job<'_> {
         let memory = self.work.config.limits.bytes();
         let mut gathered = Gathered::new(memory / GATHERED);
         let bill = self.read_bills(&mut record, &mut gathered, warnings)?;
-        let most = memory / GATHERED / ROW_BYTES;
+        let most = memory / STRETCH / ROW_BYTES;
         let Survey { totals, regions, wanted } = Survey::of(&gathered, most, self.vocabulary)?;
         if !totals.can_be_stored() {
             let names: Vec<&str> = self.exports.iter().map(|export| export.name.as_str()).collect();
@@ -199,9 +201,9 @@ impl Job<'_> {
         let consumers = self.find_consumers(&wanted)?;
         let samples = measured.samples(self.work.store, self.period)?;
         let (Work { config, store, .. }, vocabulary, period) = (&self.work, self.vocabulary, self.period);
-        let (gathered, samples, consumers) = (&gathered, &samples[..], &consumers);
-        let making = Making { config, vocabulary, store, period, gathered, samples, consumers, most };
-        let Made { files, costs } = making.make(&record.totals, &mut record.trust)?;
+        let (samples, consumers) = (&samples[..], &consumers);
+        let making = Making { config, vocabulary, store, period, samples, consumers, most };
+        let Made { files, costs } = making.make(gathered, &record.totals, &mut record.trust)?;
         let changes = self.changes(old, causes, &costs)?;
         let changes = (Table::Changes, parquet::changes(store.new_file(Table::Changes, period)?, &changes)?);
         let files = files.into_iter().chain([changes]);

@@ -221,17 +221,33 @@ impl Gathered {
     /// # Errors
     /// Where the temporary file cannot be read, or a sum leaves what a column can hold.
     pub fn load(&self, stretch: &Range<i64>) -> Result<Charges> {
-        let charges = |rows: &[Joined]| rows.iter().map(|row| self.charge(row)).collect();
         Ok(match &self.spill {
             Some(spill) => {
                 let Block { table, dimensions, texts } = spill.read(stretch)?;
-                Charges { rows: charges(&table.rows), dimensions, texts }
+                Charges { rows: self.charges(&table.rows), dimensions, texts }
             }
             None => {
                 let (dimensions, texts) = (self.dimensions.clone(), self.texts.clone());
-                Charges { rows: charges(&self.table.rows), dimensions, texts }
+                Charges { rows: self.charges(&self.table.rows), dimensions, texts }
             }
         })
+    }
+
+    /// As [`Gathered::load`], for the last time: what is in memory is there no more.
+    ///
+    /// # Errors
+    /// Where the temporary file cannot be read, or a sum leaves what a column can hold.
+    pub fn hand_over(&mut self, stretch: &Range<i64>) -> Result<Charges> {
+        if self.spill.is_some() {
+            return self.load(stretch);
+        }
+        let table = std::mem::take(&mut self.table);
+        let rows = self.charges(&table.rows);
+        Ok(Charges { rows, dimensions: std::mem::take(&mut self.dimensions), texts: std::mem::take(&mut self.texts) })
+    }
+
+    fn charges(&self, rows: &[Joined]) -> Vec<Charge> {
+        rows.iter().map(|row| self.charge(row)).collect()
     }
 
     fn charge(&self, (key, sum): &Joined) -> Charge {

@@ -41,6 +41,9 @@ pub struct Usage {
     pub measures: [Option<i64>; MEASURES.len()],
 }
 
+/// Writes a range of rows into every column.
+type Fill<'a> = &'a mut dyn FnMut(&mut [Chunk], Range<usize>) -> Result<(), ParquetError>;
+
 /// A table's file while it is written, stretch by stretch. Its bytes do not depend on the stretches.
 pub struct Writer {
     inner: SerializedFileWriter<Hashing<BufWriter<File>>>,
@@ -135,12 +138,7 @@ impl Writer {
     }
 
     /// Adds rows, of which `write` writes a range into every column.
-    fn add(
-        &mut self,
-        rows: usize,
-        texts: &Texts,
-        write: &mut dyn FnMut(&mut [Chunk], Range<usize>) -> Result<(), ParquetError>,
-    ) -> Result<()> {
+    fn add(&mut self, rows: usize, texts: &Texts, write: Fill<'_>) -> Result<()> {
         self.chunks.iter_mut().for_each(|chunk| chunk.turn_to(texts));
         let mut at = 0;
         while at < rows {

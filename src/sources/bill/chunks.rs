@@ -2,10 +2,10 @@
 //!
 //! Of a file in S3 only ranges are fetched. What belongs together is [loaded](Chunks::load) beforehand, in
 //! few requests: the dictionaries of the columns that are tested, their pages, and the other columns
-//! only where there are candidates.
+//! only where there are candidates. Of a local file a column chunk is read at once.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Cursor, Read};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +14,7 @@ use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
+use super::pages::Kept;
 use crate::aws::s3::Bucket;
 use crate::error::{Error, Result};
 use crate::place::{Entry, Place};
@@ -24,6 +25,9 @@ const WASTE: u64 = 30;
 const REQUEST: u64 = 16 << 20;
 /// What is fetched to find the footer, and most often is all of it.
 const TAIL: u64 = 32 << 10;
+
+/// Largest column chunk of a local file that is read at once; of a larger one, page by page.
+const HELD: u64 = 8 << 20;
 
 /// Where a file's bytes are.
 #[derive(Debug, Clone)]
@@ -71,7 +75,7 @@ impl Origin {
             Self::Local(path) => Source::Local(File::open(path).map_err(Error::io(path, "open"))?),
             Self::Remote { size, .. } => Source::Remote(self.clone(), *size),
         };
-        Ok(Chunks(Arc::new(Opened { bytes, loaded: Mutex::default(), failure: Mutex::default() })))
+        Ok(Chunks::of(bytes))
     }
 
     /// The end of the file, where its footer is.
@@ -87,6 +91,8 @@ impl Origin {
 enum Source {
     Local(File),
     Remote(Origin, u64),
+    /// A part of a file.
+    Held(u64, Bytes),
 }
 
 /// An opened file; a copy is the same one.
@@ -99,15 +105,47 @@ struct Opened {
     loaded: Mutex<Vec<(u64, Bytes)>>,
     /// Why bytes could not be had, which the decoder's own error does not say.
     failure: Mutex<Option<Error>>,
+    kept: Kept,
 }
 
 impl Chunks {
+    fn of(bytes: Source) -> Self {
+        Self(Arc::new(Opened { bytes, loaded: Mutex::default(), failure: Mutex::default(), kept: Kept::default() }))
+    }
+
+    /// What was decoded of a row group and is wanted again.
+    pub fn kept(&self) -> &Kept {
+        &self.0.kept
+    }
+
+    /// The bytes of a column chunk: of a local file read at once, unless they are too many.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn hold(&self, range: &Range<u64>) -> parquet::errors::Result<Self> {
+        match &self.0.bytes {
+            Source::Local(file) if range.end - range.start <= HELD => {
+                let bytes = file.get_bytes(range.start, (range.end - range.start) as usize)?;
+                Ok(Self::of(Source::Held(range.start, bytes)))
+            }
+            _ => Ok(self.clone()),
+        }
+    }
+
     /// Why bytes could not be had, if that is why decoding failed.
     pub fn failure(&self) -> Option<Error> {
         self.0.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// The loaded bytes from `start` on, at least `length` of them.
+    /// The bytes of a part from some place on.
+    fn part(&self, start: u64) -> parquet::errors::Result<Bytes> {
+        let outside = || ParquetError::EOF(format!("a page at {start} lies outside of its column"));
+        let Source::Held(first, bytes) = &self.0.bytes else { return Err(outside()) };
+        let skip = start.checked_sub(*first).and_then(|skip| usize::try_from(skip).ok());
+        skip.filter(|skip| *skip <= bytes.len()).map(|skip| bytes.slice(skip..)).ok_or_else(outside)
+    }
+
     fn piece(&self, start: u64, length: u64) -> Option<Bytes> {
         let loaded = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         let at = |start: u64| {
@@ -222,6 +260,7 @@ impl Length for Chunks {
         match &self.0.bytes {
             Source::Local(file) => file.len(),
             Source::Remote(_, size) => *size,
+            Source::Held(start, bytes) => start + bytes.len() as u64,
         }
     }
 }
@@ -230,6 +269,8 @@ impl Length for Chunks {
 pub enum Reading {
     /// Of a local file.
     File(BufReader<File>),
+    /// Of a part.
+    Held(Cursor<Bytes>),
     /// Of fetched bytes, from one piece into the next.
     Fetched(Chunks, u64),
 }
@@ -238,6 +279,7 @@ impl Read for Reading {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         match self {
             Self::File(file) => file.read(buffer),
+            Self::Held(bytes) => bytes.read(buffer),
             Self::Fetched(chunks, at) => {
                 if *at >= chunks.len() {
                     return Ok(0);
@@ -258,6 +300,7 @@ impl ChunkReader for Chunks {
     fn get_read(&self, start: u64) -> parquet::errors::Result<Reading> {
         match &self.0.bytes {
             Source::Local(file) => file.get_read(start).map(Reading::File),
+            Source::Held(..) => self.part(start).map(|bytes| Reading::Held(Cursor::new(bytes))),
             Source::Remote(..) => Ok(Reading::Fetched(self.clone(), start)),
         }
     }
@@ -265,6 +308,13 @@ impl ChunkReader for Chunks {
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
         match &self.0.bytes {
             Source::Local(file) => file.get_bytes(start, length),
+            Source::Held(..) => {
+                let part = self.part(start)?;
+                if part.len() < length {
+                    return Err(ParquetError::EOF(format!("{length} bytes at {start} leave their column")));
+                }
+                Ok(part.slice(..length))
+            }
             Source::Remote(..) => Ok(self.bytes_from(start, length as u64)?.slice(..length)),
         }
     }

@@ -175,7 +175,7 @@ fn read_footer(bytes: &Chunks) -> Result<ArrowReaderMetadata, ParquetError> {
 }
 
 /// Where a column chunk lies. The footer's own words were checked when the file was opened.
-fn chunk_range(column: &ColumnChunkMetaData) -> Range<u64> {
+pub fn chunk_range(column: &ColumnChunkMetaData) -> Range<u64> {
     let start = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
     let start = u64::try_from(start).unwrap_or(0);
     start..start.saturating_add(u64::try_from(column.compressed_size()).unwrap_or(0))

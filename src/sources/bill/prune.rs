@@ -15,7 +15,7 @@ use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::candidate::Tested;
 use super::chunks::Chunks;
-use super::file::BillFile;
+use super::file::{BillFile, chunk_range};
 use super::pages::{Dictionary, Stop, passing};
 use crate::error::Result;
 
@@ -79,7 +79,11 @@ fn may_pass(column: &ColumnChunkMetaData, bytes: &Chunks, tested: &Tested<'_>) -
         return Ok(true);
     }
     let Some((buffer, count)) = dictionary_page(column, bytes)? else { return Ok(true) };
-    let passing = Dictionary::new(buffer, count, Type::BYTE_ARRAY).and_then(|known| passing(&known, tested.test));
+    let passing = Dictionary::new(buffer, count, Type::BYTE_ARRAY).and_then(|known| {
+        let known = Arc::new(known);
+        bytes.kept().keep_dictionary(chunk_range(column).start, &known);
+        passing(&known, tested.test)
+    });
     match passing {
         Ok(passing) => Ok(passing.contains(&true)),
         Err(Stop::Declined) => Ok(true),

@@ -46,8 +46,8 @@ fn mark_pages(
 ) -> Result<(), Stop> {
     let open = |leaf: usize| Leaf::open(file, group, leaf, bytes);
     match file.leaves(tested.root)[..] {
-        [leaf] => mark(open(leaf)?, None, tested.test, marks),
-        [keys, values] => mark(open(values)?, Some(open(keys)?), tested.test, marks),
+        [leaf] => mark(open(leaf)?, None, tested.test, (bytes.kept(), marks)),
+        [keys, values] => mark(open(values)?, Some(open(keys)?), tested.test, (bytes.kept(), marks)),
         _ => Err(Stop::Declined),
     }
 }

@@ -44,7 +44,7 @@ impl Cursor {
             found.clear();
             let max = self.leaf.max_definition;
             places(page.definition(max), max, &wanted, |place| found.push(place.value))?;
-            each(page, self.leaf.dictionary.as_ref(), &found)?;
+            each(page, self.leaf.dictionary.as_deref(), &found)?;
             levels = &levels[here..];
         }
         Ok(())

@@ -3,9 +3,12 @@
 //! Where a dictionary lists every value and none passes, not even the pages are read; where some do,
 //! the indices are looked at; only plain texts are tested one by one.
 
+use std::cell::Cell;
+
 use parquet::basic::{Encoding, Type};
 
 use super::Stop;
+use super::kept::{Keeping, Kept};
 use super::leaf::{DataPage, Dictionary, Leaf, Plain};
 use super::levels::{Lists, levels_of};
 
@@ -82,9 +85,16 @@ impl<'a> Test<'a> {
 
 /// Marks every line with a value that passes, in a column of texts or in the values of a map.
 ///
+/// What was decoded is kept, where there is room.
+///
 /// # Errors
 /// Where a page is written in a way that is read elsewhere, or is damaged.
-pub fn mark(mut leaf: Leaf, keys: Option<Leaf>, test: Test<'_>, marks: &mut Marks) -> Result<(), Stop> {
+pub fn mark(
+    mut leaf: Leaf,
+    keys: Option<Leaf>,
+    test: Test<'_>,
+    (kept, marks): (&Kept, &mut Marks),
+) -> Result<(), Stop> {
     let is_flat = keys.is_none() && leaf.max_repetition == 0 && leaf.max_definition <= 1;
     let is_map = keys.is_some() && leaf.max_repetition == 1;
     if leaf.physical != Type::BYTE_ARRAY || !(is_flat || is_map) {
@@ -96,15 +106,24 @@ pub fn mark(mut leaf: Leaf, keys: Option<Leaf>, test: Test<'_>, marks: &mut Mark
     // Levels, which in a column without lists are lines.
     let mut found: Vec<u32> = Vec::new();
     let mut first = 0;
+    let mut pages = Keeping::default();
     while let Some(page) = leaf.page()? {
-        let values = passing_of(&page, leaf.dictionary.as_ref(), &passing, test)?;
+        let values = passing_of(&page, leaf.dictionary.as_deref(), &passing, test)?;
         let max = leaf.max_definition;
         levels_of(page.definition(max), max, &values, |level| {
             let level = first + level as usize;
             if is_map { found.push(level as u32) } else { marks.add(level) }
         })?;
         first += page.levels;
+        pages.add(page);
     }
+    if is_flat && first != marks.rows {
+        return Err(Stop::damaged("a column has fewer values than its row group has lines"));
+    }
+    if let Some(dictionary) = &leaf.dictionary {
+        kept.keep_dictionary(leaf.chunk, dictionary);
+    }
+    kept.keep_pages(leaf.chunk, pages);
     match keys {
         Some(keys) if !found.is_empty() => mark_lists(keys, &found, marks),
         _ => Ok(()),
@@ -130,13 +149,22 @@ fn passing_of(
             return Err(Stop::damaged("a page needs a dictionary that is not there"));
         }
         let mut passing_ones = passing.iter().enumerate().filter(|(_, passes)| **passes).map(|(at, _)| at as u32);
+        // A value that the dictionary does not have may be anything, so it is never passed over.
+        let is_beyond = Cell::new(false);
+        let known = |index: u32| {
+            is_beyond.set(is_beyond.get() | (index as usize >= passing.len()));
+            index
+        };
         match (passing_ones.next(), passing_ones.next()) {
             (None, _) => {}
-            (Some(one), None) => page.indices()?.passing(|index| index == one, |at| values.push(at as u32))?,
+            (Some(one), None) => page.indices()?.passing(|index| known(index) == one, |at| values.push(at as u32))?,
             _ => {
-                let passes = |index: u32| passing.get(index as usize).is_some_and(|passes| *passes);
+                let passes = |index: u32| passing.get(known(index) as usize).is_some_and(|passes| *passes);
                 page.indices()?.passing(passes, |at| values.push(at as u32))?;
             }
+        }
+        if is_beyond.get() {
+            return Err(Stop::damaged("an index beyond the dictionary"));
         }
         return Ok(values);
     }

@@ -1,5 +1,6 @@
 //! A leaf: one column chunk of a row group, page by page.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use super::Stop;
 use super::runs::Runs;
 use crate::sources::bill::chunks::Chunks;
-use crate::sources::bill::file::BillFile;
+use crate::sources::bill::file::{BillFile, chunk_range};
 
 /// The values that a column's dictionary-encoded pages point to.
 #[derive(Debug, Clone)]
@@ -43,6 +44,11 @@ impl Dictionary {
     /// How many values it has.
     pub fn count(&self) -> usize {
         self.count
+    }
+
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len() + self.ends.len() * size_of::<u32>()
     }
 
     /// A text.
@@ -87,7 +93,7 @@ impl<'a> Plain<'a> {
 }
 
 /// A page of data, taken apart.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct DataPage {
     /// Number of levels: values, nulls and empty maps.
     pub levels: usize,
@@ -101,9 +107,21 @@ pub struct DataPage {
     pub encoding: Encoding,
 }
 
+/// The pages of a column chunk.
+enum Pages {
+    /// As they are read; and whether the dictionary is known, so that its page is passed over.
+    Read(Box<SerializedPageReader<Chunks>>, bool),
+    /// As they were kept.
+    Kept(VecDeque<DataPage>),
+}
+
 /// One column chunk, read page by page.
 pub struct Leaf {
-    pages: SerializedPageReader<Chunks>,
+    pages: Pages,
+    /// Where the chunk lies in the file.
+    pub chunk: u64,
+    /// Levels that the footer says are still to come.
+    left: usize,
     /// Parquet's type of its values.
     pub physical: Type,
     /// Level of a value that is there.
@@ -111,7 +129,7 @@ pub struct Leaf {
     /// Level of a value that goes on its line's list; zero where there are no lists.
     pub max_repetition: u32,
     /// The dictionary, once its page was read.
-    pub dictionary: Option<Dictionary>,
+    pub dictionary: Option<Arc<Dictionary>>,
 }
 
 impl std::fmt::Debug for Leaf {
@@ -130,12 +148,24 @@ impl Leaf {
         let described = column.column_descr();
         let rows = usize::try_from(file.rows(group)).ok().ok_or(Stop::Declined)?;
         let level = |level: i16| u32::try_from(level).ok().ok_or(Stop::Declined);
+        let range = chunk_range(column);
+        let chunk = range.start;
+        let dictionary = bytes.kept().dictionary(chunk);
+        let pages = match bytes.kept().pages(chunk) {
+            Some(pages) => Pages::Kept(pages.into()),
+            None => {
+                let bytes = Arc::new(bytes.hold(&range)?);
+                Pages::Read(Box::new(SerializedPageReader::new(bytes, column, rows, None)?), dictionary.is_some())
+            }
+        };
         Ok(Self {
+            pages,
+            chunk,
+            left: usize::try_from(column.num_values()).ok().ok_or(Stop::Declined)?,
             physical: column.column_type(),
             max_definition: level(described.max_def_level())?,
             max_repetition: level(described.max_rep_level())?,
-            pages: SerializedPageReader::new(Arc::new(bytes.clone()), column, rows, None)?,
-            dictionary: None,
+            dictionary,
         })
     }
 
@@ -144,15 +174,24 @@ impl Leaf {
     /// # Errors
     /// Where it is damaged or written in an unknown way.
     pub fn read_dictionary(&mut self) -> Result<(), Stop> {
-        while self.dictionary.is_none() && self.pages.peek_next_page()?.is_some_and(|page| page.is_dict) {
-            let Some(Page::DictionaryPage { buf, num_values, encoding, .. }) = self.pages.get_next_page()? else {
-                return Err(Stop::Declined);
-            };
-            if !matches!(encoding, Encoding::PLAIN | Encoding::PLAIN_DICTIONARY) {
-                return Err(Stop::Declined);
-            }
-            self.dictionary = Some(Dictionary::new(buf, num_values, self.physical)?);
+        let Pages::Read(pages, is_known) = &mut self.pages else { return Ok(()) };
+        if self.dictionary.is_some() && !*is_known {
+            return Ok(());
         }
+        if !pages.peek_next_page()?.is_some_and(|page| page.is_dict) {
+            return Ok(());
+        }
+        if *is_known {
+            *is_known = false;
+            return Ok(pages.skip_next_page()?);
+        }
+        let Some(Page::DictionaryPage { buf, num_values, encoding, .. }) = pages.get_next_page()? else {
+            return Err(Stop::Declined);
+        };
+        if !matches!(encoding, Encoding::PLAIN | Encoding::PLAIN_DICTIONARY) {
+            return Err(Stop::Declined);
+        }
+        self.dictionary = Some(Arc::new(Dictionary::new(buf, num_values, self.physical)?));
         Ok(())
     }
 
@@ -162,8 +201,13 @@ impl Leaf {
     /// Where bytes cannot be had or are damaged.
     pub fn peek(&mut self) -> Result<Option<usize>, Stop> {
         self.read_dictionary()?;
-        let Some(page) = self.pages.peek_next_page()? else { return Ok(None) };
-        page.num_levels.map(Some).ok_or(Stop::Declined)
+        match &mut self.pages {
+            Pages::Kept(pages) => Ok(pages.front().map(|page| page.levels)),
+            Pages::Read(pages, _) => {
+                let Some(page) = pages.peek_next_page()? else { return Ok(None) };
+                page.num_levels.map(Some).ok_or(Stop::Declined)
+            }
+        }
     }
 
     /// Passes over the next page without decompressing it.
@@ -171,7 +215,11 @@ impl Leaf {
     /// # Errors
     /// Where bytes cannot be had.
     pub fn skip(&mut self) -> Result<(), Stop> {
-        Ok(self.pages.skip_next_page()?)
+        match &mut self.pages {
+            Pages::Kept(pages) => drop(pages.pop_front()),
+            Pages::Read(pages, _) => pages.skip_next_page()?,
+        }
+        Ok(())
     }
 
     /// The next page of data.
@@ -180,7 +228,11 @@ impl Leaf {
     /// Where it is damaged or its levels are written in an unknown way.
     pub fn page(&mut self) -> Result<Option<DataPage>, Stop> {
         self.read_dictionary()?;
-        match self.pages.get_next_page()? {
+        let page = match &mut self.pages {
+            Pages::Kept(pages) => return Ok(pages.pop_front()),
+            Pages::Read(pages, _) => pages.get_next_page()?,
+        };
+        match page {
             None => Ok(None),
             Some(Page::DictionaryPage { .. }) => Err(Stop::Declined),
             Some(Page::DataPage { buf, num_values, encoding, def_level_encoding, rep_level_encoding, .. }) => {
@@ -199,7 +251,7 @@ impl Leaf {
     }
 
     fn apart(
-        &self,
+        &mut self,
         levels: u32,
         repetition: Bytes,
         definition: Bytes,
@@ -207,6 +259,11 @@ impl Leaf {
         encoding: Encoding,
     ) -> Result<DataPage, Stop> {
         let levels = levels as usize;
+        // A header that promises more than the footer would have runs of it collected without end.
+        self.left = self
+            .left
+            .checked_sub(levels)
+            .ok_or_else(|| Stop::damaged("a column's pages have more values than its footer says"))?;
         let mut page = DataPage { levels, present: levels, repetition, definition, values, encoding };
         if self.max_definition > 0 {
             page.present = page.definition(self.max_definition).count(self.max_definition)?;
@@ -240,6 +297,11 @@ fn bits(max: u32) -> u32 {
 }
 
 impl DataPage {
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        self.repetition.len() + self.definition.len() + self.values.len()
+    }
+
     /// The levels that say where lines begin.
     pub fn repetition(&self, max: u32) -> Runs<'_> {
         Runs::new(&self.repetition, bits(max), self.levels)

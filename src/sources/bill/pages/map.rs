@@ -129,7 +129,7 @@ impl Map {
             at += 1;
         })?;
         if !present.is_empty() {
-            entries.keys.add(&page, self.keys.dictionary.as_ref(), &present)?;
+            entries.keys.add(&page, self.keys.dictionary.as_deref(), &present)?;
         }
         self.first += page.levels;
         self.page = Some((page, before));

@@ -10,6 +10,7 @@
 
 mod cursor;
 mod find;
+mod kept;
 mod leaf;
 mod levels;
 mod map;
@@ -21,6 +22,7 @@ use arrow::datatypes::DataType;
 use parquet::errors::ParquetError;
 
 pub use find::{Marks, Test, mark, passing};
+pub use kept::Kept;
 pub use leaf::{Dictionary, Leaf};
 
 use super::chunks::Chunks;
