@@ -96,7 +96,7 @@ def figures(folder: str) -> str:
         from {csv("token_volume")}
         union all
         select 'tier', day, workload, coalesce(model_tier, ''), cost::double from {csv("spend_by_model_tier")}
-    ) where value <> 0
+    ) where value is distinct from 0
     """
 
 
@@ -110,15 +110,15 @@ def sides(kind: str, store: str, answer: str) -> tuple[str, str, str, tuple[str,
         return ours, answered_charges(answer), KEYS, ("cost", "quantity")
     if kind == "streams":
         return usage(store), answered_usage(answer), SERIES, ("total",)
-    return figures(store), f"from '{answer}' where value <> 0", FIGURES, ("value",)
+    return figures(store), f"from '{answer}' where value is distinct from 0", FIGURES, ("value",)
 
 
 def differences(kind: str, store: str, answer: str) -> list[str]:
     connection = duckdb.connect()
     connection.execute("set timezone = 'UTC'")
     ours, theirs, keys, values = sides(kind, store, answer)
-    connection.execute(f"create table ours as {ours}")
-    connection.execute(f"create table theirs as {theirs}")
+    connection.execute(f"create table ours as select true as is_there, * from ({ours})")
+    connection.execute(f"create table theirs as select true as is_there, * from ({theirs})")
     names = keys.split(", ")
     same = " and ".join(f"ours.{name} is not distinct from theirs.{name}" for name in names)
     close = " and ".join(
@@ -130,7 +130,7 @@ def differences(kind: str, store: str, answer: str) -> list[str]:
     pairs = ", ".join(f"ours.{value}, theirs.{value}" for value in values)
     rows = connection.execute(
         f"""select count(*) over (), {shown}, {pairs} from ours full join theirs on {same}
-        where (ours.{names[0]} is null) or (theirs.{names[0]} is null) or not ({close}) limit 5"""
+        where ours.is_there is null or theirs.is_there is null or not coalesce({close}, false) limit 5"""
     ).fetchall()
     size = connection.execute("select count(*) from ours").fetchone()
     if size == (0,):

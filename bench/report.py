@@ -16,6 +16,7 @@ from jobs import Job
 from measure import Sample
 
 ROOT = Path(__file__).resolve().parent.parent
+NOTES = Path(__file__).resolve().parent / "NOTES.md"
 
 
 def json_member(text: str, name: str) -> str:
@@ -54,7 +55,22 @@ class Result:
         against = f"{self.ratio(fastest):.2f} ({fastest})" if fastest else ""
         floor = f"{1 / self.ratio('floor'):.2f}" if "floor" in self.samples else ""
         peak = mega(median(self.samples["billtag"], "peak"))
-        return f"| {self.job.name} | {self.seconds('billtag'):.2f} | {against} | {floor} | {peak} | {self.job.goal} |"
+        seconds = self.seconds("billtag")
+        return f"| {self.job.name} | {seconds:.2f} | {against} | {floor} | {peak} | {'; '.join(self.goals())} |"
+
+    def goals(self) -> list[str]:
+        """What was to be reached, and whether it was."""
+        job, fastest = self.job, self.fastest()
+        peak = median(self.samples["billtag"], "peak") / 2**20
+        return [
+            f"{words}: {'met' if met else 'missed'}"
+            for asked, words, met in (
+                (job.faster, f"{job.faster:g} × faster", fastest and self.ratio(fastest) >= job.faster),
+                (job.floors, f"{job.floors:g} × the floor", "floor" in self.samples and 1 / self.ratio("floor") <= job.floors),
+                (job.peak, f"{job.peak:g} MiB", peak <= job.peak),
+            )
+            if asked
+        ]
 
     def lines(self) -> list[str]:
         stream = self.job.stream
@@ -94,7 +110,8 @@ class FigureResult:
         slowest = max(self.samples, key=lambda name: median(self.samples[name], "seconds"))
         seconds = median(self.samples[slowest], "seconds")
         peak = mega(max(median(samples, "peak") for samples in self.samples.values()))
-        return f"| figures, the slowest: {slowest} | {seconds:.2f} | | | {peak} | 0.5 s each |"
+        met = "met" if seconds < 0.5 else "missed"
+        return f"| figures, the slowest: {slowest} | {seconds:.2f} | | | {peak} | 0.5 s each: {met} |"
 
     def lines(self) -> list[str]:
         rows = [
@@ -128,6 +145,8 @@ def write(path: Path, results: list[Result | FigureResult], billtag: Path, pytho
     ]
     for result in results:
         text += result.lines()
+    # What no measurement says by itself.
+    text += NOTES.read_text().splitlines()
     path.write_text("\n".join(text).rstrip() + "\n")
 
 
