@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::clock;
 use crate::config::Config;
@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::facts::history::AlertNote;
 use crate::facts::store::Store;
 use crate::metrics::queries::Query;
-use crate::metrics::{Cell, Engine, Grid};
+use crate::metrics::{Answer, Cell, Engine, Grid, Rows, Value};
 use crate::report::document::{column, money, text};
 use crate::report::{Document, Look, Table, words};
 
@@ -161,10 +161,9 @@ fn finding(answer: &Grid, row: &[Cell], day: i32) -> Finding {
 const LINES: &str = "\
     select cast(charge_period_start as date) as day, workload, attribution_method, team, environment, cost_center, \
     sub_account_id, region_id, model_name, usage_kind, resource_id, principal_arn, billing_currency, \
-    sum(unblended_cost) as cost from cost_facts \
+    unblended_cost as cost from cost_facts \
     where charge_category = 'Usage' and grain <> 'month' and attribution_method <> 'not_allocable' \
-    and cast(charge_period_start as date) in (select day from asked_days) \
-    group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13";
+    and cast(charge_period_start as date) in (select day from asked_days)";
 
 /// Adds owner and lines to each finding, reading each needed day once.
 fn explain_findings(engine: &Engine, findings: &mut [Finding]) -> Result<()> {
@@ -175,28 +174,12 @@ fn explain_findings(engine: &Engine, findings: &mut [Finding]) -> Result<()> {
     if days.is_empty() {
         return Ok(());
     }
-    let lines = engine.run_over(&Query { name: "alert lines".into(), sql: LINES.into() }, &days)?;
-    let lines_of = by_series(&lines);
-    let columns = LINE_COLUMNS.map(|name| lines.column(name));
-    for finding in findings {
-        let mut owners: BTreeMap<[String; 3], i128> = BTreeMap::new();
-        let mut moved: BTreeMap<[&str; 7], (i128, i128)> = BTreeMap::new();
-        for day in [Some(finding.day), finding.compared_day].into_iter().flatten() {
-            for row in lines_of.get(&series(finding, day)).into_iter().flatten() {
-                let cost = lines.amount(row, "cost").unwrap_or(0);
-                let held = moved.entry(columns.map(|at| at.map_or("", |at| row[at].as_text()))).or_default();
-                if day == finding.day {
-                    let owner = ["team", "environment", "cost_center"].map(|name| lines.text(row, name));
-                    *owners.entry(owner).or_default() += cost;
-                    held.0 += cost;
-                } else {
-                    held.1 += cost;
-                }
-            }
-        }
-        let main = owners.into_iter().max_by(|a, b| a.1.cmp(&b.1).then_with(|| b.0.cmp(&a.0)));
-        finding.owner = main.map(|(owner, _)| owner).unwrap_or_default();
-        let moved = moved.into_iter().filter(|(_, (cost, before))| cost != before);
+    let lines = engine.answer_over(&Query { name: "alert lines".into(), sql: LINES.into() }, &days)?;
+    let behind = behind(findings, &lines);
+    for (finding, behind) in findings.iter_mut().zip(behind) {
+        let main = behind.owners.into_iter().max_by(|a, b| a.1.cmp(&b.1).then_with(|| b.0.cmp(&a.0)));
+        finding.owner = main.map(|(owner, _)| owner.map(String::from)).unwrap_or_default();
+        let moved = behind.moved.into_iter().filter(|(_, (cost, before))| cost != before);
         let line = |(what, (cost, before)): ([&str; 7], _)| Line { what: what.map(String::from), cost, before };
         finding.lines = moved.map(line).collect();
         finding.lines.sort_by(|a, b| {
@@ -205,6 +188,50 @@ fn explain_findings(engine: &Engine, findings: &mut [Finding]) -> Result<()> {
         });
     }
     Ok(())
+}
+
+/// What is behind a finding.
+#[derive(Default)]
+struct Behind<'a> {
+    /// What each owner bore on the day.
+    owners: BTreeMap<[&'a str; 3], i128>,
+    /// Cost of the day and of the compared day.
+    moved: BTreeMap<[&'a str; 7], (i128, i128)>,
+}
+
+/// What is behind each finding. There are as many findings as lines where many workloads are new, so
+/// the lines are gone through once.
+fn behind<'a>(findings: &[Finding], lines: &'a Answer) -> Vec<Behind<'a>> {
+    let mut wanted: HashMap<Series<'_>, Vec<(usize, bool)>> = HashMap::new();
+    for (at, finding) in findings.iter().enumerate() {
+        for day in [Some(finding.day), finding.compared_day].into_iter().flatten() {
+            wanted.entry(series(finding, day)).or_default().push((at, day == finding.day));
+        }
+    }
+    let [day, workload, account, currency, cost] =
+        lines.columns(["day", "workload", "sub_account_id", "billing_currency", "cost"]);
+    let owner = lines.columns(["team", "environment", "cost_center"]);
+    let what = lines.columns(LINE_COLUMNS);
+    let mut found: Vec<Behind<'a>> = findings.iter().map(|_| Behind::default()).collect();
+    for row in 0..lines.height() {
+        let text = |at| lines.cell(row, at).as_text();
+        let Some(day) = lines.cell(row, day).day() else { continue };
+        let series = match lines.cell(row, workload) {
+            Value::Text(workload) => (day, Some(workload), "", text(currency)),
+            _ => (day, None, text(account), text(currency)),
+        };
+        for (at, is_the_day) in wanted.get(&series).into_iter().flatten() {
+            let cost = lines.cell(row, cost).amount().unwrap_or(0);
+            let held = found[*at].moved.entry(what.map(text)).or_default();
+            if *is_the_day {
+                held.0 += cost;
+                *found[*at].owners.entry(owner.map(text)).or_default() += cost;
+            } else {
+                held.1 += cost;
+            }
+        }
+    }
+    found
 }
 
 /// What a finding and the lines behind it have in common: the day, the workload, the account where
@@ -217,21 +244,6 @@ fn series(finding: &Finding, day: i32) -> Series<'_> {
     } else {
         (day, None, &finding.account, &finding.currency)
     }
-}
-
-/// The lines of each series, since there are as many findings as lines where many workloads are new.
-fn by_series(lines: &Grid) -> HashMap<Series<'_>, Vec<&[Cell]>> {
-    let mut found: HashMap<Series<'_>, Vec<&[Cell]>> = HashMap::new();
-    for row in &lines.rows {
-        let Some(day) = lines.day(row, "day") else { continue };
-        let currency = lines.cell(row, "billing_currency").as_text();
-        let series = match lines.cell(row, "workload") {
-            Cell::Text(workload) => (day, Some(workload.as_str()), "", currency),
-            _ => (day, None, lines.cell(row, "sub_account_id").as_text(), currency),
-        };
-        found.entry(series).or_default().push(row);
-    }
-    found
 }
 
 /// Notes which days were looked at.
@@ -323,7 +335,7 @@ pub fn document(alerts: &Alerts) -> Document {
 /// The findings as JSON: an array, each with its lines.
 pub fn json(alerts: &Alerts) -> Result<String> {
     let grid = grid(alerts);
-    let findings: Vec<Value> = alerts
+    let findings: Vec<serde_json::Value> = alerts
         .findings
         .iter()
         .zip(&grid.rows)
@@ -335,15 +347,15 @@ pub fn json(alerts: &Alerts) -> Result<String> {
             let lines = finding.lines.iter().map(|line| {
                 let mut object = serde_json::Map::new();
                 for (name, value) in LINE_COLUMNS.iter().zip(&line.what) {
-                    let value = if value.is_empty() { Value::Null } else { json!(value) };
+                    let value = if value.is_empty() { serde_json::Value::Null } else { json!(value) };
                     object.insert((*name).to_string(), value);
                 }
                 object.insert("cost".into(), json!(crate::money::to_text(line.cost)));
                 object.insert("compared_cost".into(), json!(crate::money::to_text(line.before)));
-                Value::Object(object)
+                serde_json::Value::Object(object)
             });
-            object.insert("lines".into(), Value::Array(lines.collect()));
-            Value::Object(object)
+            object.insert("lines".into(), serde_json::Value::Array(lines.collect()));
+            serde_json::Value::Object(object)
         })
         .collect();
     let mut text = serde_json::to_string_pretty(&findings)

@@ -6,10 +6,13 @@
 //! fixed since is listed.
 
 mod fix;
+mod gather;
 mod judge;
 mod show;
 
 use std::collections::BTreeMap;
+
+use hashbrown::HashSet;
 
 pub use judge::{Judge, State};
 pub use show::{document, faults, grid};
@@ -18,7 +21,7 @@ use crate::clock;
 use crate::config::{Config, OWNER_NAMES};
 use crate::error::Result;
 use crate::metrics::queries::Query;
-use crate::metrics::{Cell, Engine, Grid};
+use crate::metrics::{Engine, Rows};
 
 /// Days that are judged, unless others are asked for.
 const WINDOW: i32 = 7;
@@ -117,19 +120,6 @@ impl Audit {
     }
 }
 
-/// A line of facts, as far as the audit goes.
-struct Line {
-    day: i32,
-    carrier: Carrier,
-    id: String,
-    account: String,
-    currency: String,
-    model: String,
-    owner: [String; 4],
-    states: [State; OWNER_NAMES.len()],
-    cost: i128,
-}
-
 /// Judges the last complete days of the store, from a day of one's own where one is asked for.
 pub fn audit(engine: &Engine, config: &Config, from: Option<i32>) -> Result<Audit> {
     let Some(last) = engine.last_complete_day() else { return Ok(Audit::default()) };
@@ -139,15 +129,11 @@ pub fn audit(engine: &Engine, config: &Config, from: Option<i32>) -> Result<Audi
     }
     let month = clock::month_range(&clock::month_of(last)).map_or(first, |(first, _)| first);
     let days: Vec<i32> = (first.min(month)..=last).collect();
-    let answer = engine.run_over(&Query { name: "audit".into(), sql: SQL.into() }, &days)?;
-    let judge = Judge::new(config, &answer);
-    let mut groups: BTreeMap<(Carrier, String, String, String), Vec<Line>> = BTreeMap::new();
-    for row in &answer.rows {
-        let line = line(&answer, row, &judge);
-        let key = (line.carrier, line.id.clone(), line.account.clone(), line.currency.clone());
-        groups.entry(key).or_default().push(line);
-    }
-    let mut items: Vec<Item> = groups.into_values().map(|lines| item(lines, first, month, &judge)).collect();
+    let lines = engine.answer_over(&Query { name: "audit".into(), sql: SQL.into() }, &days)?;
+    let tags = lines.column("tags");
+    let sets: HashSet<&str> = (0..lines.height()).map(|row| lines.cell(row, tags).as_text()).collect();
+    let judge = Judge::new(config, sets.into_iter());
+    let mut items = gather::items(&lines, &judge, &gather::Span { first, month });
     items.sort_by(|a, b| {
         let debt = |item: &Item| item.cost - item.compliant;
         (&a.currency, debt(b), b.cost, &a.id).cmp(&(&b.currency, debt(a), a.cost, &b.id))
@@ -158,64 +144,6 @@ pub fn audit(engine: &Engine, config: &Config, from: Option<i32>) -> Result<Audi
 const SQL: &str = "\
     select cast(charge_period_start as date) as day, sub_account_id, resource_id, principal_arn, tags, \
     attribution_evidence, workload, team, environment, cost_center, model_name, billing_currency, \
-    sum(billed_cost) as cost from cost_facts \
+    billed_cost as cost from cost_facts \
     where charge_category in ('Usage', 'Purchase') \
-    and cast(charge_period_start as date) in (select day from asked_days) \
-    group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12";
-
-fn line(answer: &Grid, row: &[Cell], judge: &Judge) -> Line {
-    let text = |name: &str| answer.text(row, name);
-    let (resource, principal, account) = (text("resource_id"), text("principal_arn"), text("sub_account_id"));
-    let (carrier, id) = if judge::is_taggable(&resource) {
-        (Carrier::Resource, resource.clone())
-    } else if !principal.is_empty() {
-        (Carrier::Principal, principal)
-    } else {
-        (Carrier::Account, account.clone())
-    };
-    let model = text("model_name");
-    Line {
-        day: answer.day(row, "day").unwrap_or(0),
-        carrier,
-        id,
-        account,
-        currency: text("billing_currency"),
-        states: judge.states(&text("tags"), &text("attribution_evidence"), &resource, &model),
-        model,
-        owner: ["workload", "team", "environment", "cost_center"].map(text),
-        cost: answer.amount(row, "cost").unwrap_or(0),
-    }
-}
-
-fn item(lines: Vec<Line>, first: i32, month: i32, judge: &Judge) -> Item {
-    let latest = lines.iter().map(|line| line.day).max().unwrap_or(0);
-    let right = |line: &Line| line.states.iter().all(State::is_right);
-    // Each dollar is judged; what is shown is the dearest fault of the last day, or, where it has none, its dearest line.
-    let shown = lines
-        .iter()
-        .filter(|line| line.day == latest)
-        .max_by(|a, b| (!right(a), a.cost, &b.owner).cmp(&(!right(b), b.cost, &a.owner)));
-    let sum = |keep: &dyn Fn(&&Line) -> bool| lines.iter().filter(keep).map(|line| line.cost).sum::<i128>();
-    let mut models: Vec<String> =
-        lines.iter().map(|line| line.model.clone()).filter(|model| !model.is_empty()).collect();
-    models.sort();
-    models.dedup();
-    let mut item = Item {
-        carrier: lines[0].carrier,
-        id: lines[0].id.clone(),
-        account: lines[0].account.clone(),
-        currency: lines[0].currency.clone(),
-        cost: sum(&|line| line.day >= first),
-        compliant: sum(&|line| line.day >= first && right(line)),
-        month_cost: sum(&|line| line.day >= month),
-        month_compliant: sum(&|line| line.day >= month && right(line)),
-        open: sum(&|line| line.day == latest && !right(line)),
-        wrong: sum(&|line| !right(line)),
-        states: shown.map(|line| line.states.clone()).unwrap_or_default(),
-        models,
-        owner: shown.map(|line| line.owner.clone()).unwrap_or_default(),
-        fix: String::new(),
-    };
-    item.fix = fix::command(&item, judge);
-    item
-}
+    and cast(charge_period_start as date) in (select day from asked_days)";

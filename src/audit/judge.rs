@@ -6,7 +6,6 @@ use crate::attribute::carriers;
 use crate::attribute::owner::{Vocabulary, canonical};
 use crate::classify;
 use crate::config::{Config, OWNER_NAMES};
-use crate::metrics::Grid;
 
 /// Position of the `Model` tag.
 const MODEL: usize = 4;
@@ -61,13 +60,13 @@ const CARRIERS: [&[&str]; 3] = [&["resourceTags/"], &["iamPrincipal/", "userAttr
 const PROPER: [&str; OWNER_NAMES.len()] = ["Workload", "Team", "Environment", "CostCenter", "Model"];
 
 impl Judge {
-    /// Reads the config, and the habits of spelling from the lines that will be judged.
-    pub fn new(config: &Config, lines: &Grid) -> Self {
+    /// Reads the config, and the habits of spelling from the sets of tags that will be judged.
+    pub fn new<'a>(config: &Config, sets: impl Iterator<Item = &'a str>) -> Self {
         let vocabulary = Vocabulary::new(config);
         let of = |table: &BTreeMap<String, Vec<String>>| {
             OWNER_NAMES.map(|name| table.get(name).cloned().unwrap_or_default())
         };
-        let capitals = habits(lines, &vocabulary);
+        let capitals = habits(sets, &vocabulary);
         Self {
             required: OWNER_NAMES.map(|name| config.tags.required.iter().any(|required| required == name)),
             spellings: of(&config.tags.aliases),
@@ -204,10 +203,9 @@ fn model_state(tag: &str, billed: &str) -> State {
 }
 
 /// Whether most distinct values of a key have capitals.
-fn habits(lines: &Grid, vocabulary: &Vocabulary) -> [bool; OWNER_NAMES.len()] {
+fn habits<'a>(sets: impl Iterator<Item = &'a str>, vocabulary: &Vocabulary) -> [bool; OWNER_NAMES.len()] {
     let mut values: [BTreeSet<String>; OWNER_NAMES.len()] = Default::default();
-    let sets: BTreeSet<String> = lines.rows.iter().map(|row| lines.text(row, "tags")).collect();
-    for (full, value) in sets.iter().flat_map(|tags| carriers::parse(tags)) {
+    for (full, value) in sets.flat_map(carriers::parse) {
         let tag = full.split_once('/').map_or(full.as_str(), |(_, tag)| tag);
         if let Some((key, _)) = vocabulary.key(tag) {
             values[key].insert(value.trim().to_string());
@@ -233,7 +231,7 @@ mod tests {
     use super::*;
 
     fn judge(config: &Config) -> Judge {
-        Judge::new(config, &Grid::default())
+        Judge::new(config, [].into_iter())
     }
 
     const PROFILE: &str = "arn:aws:bedrock:us-east-1:111122223333:application-inference-profile/abc";

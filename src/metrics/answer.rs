@@ -2,19 +2,20 @@
 
 use polars::prelude::*;
 
-use super::engine::engine_error;
 use super::grid::{Cell, Grid, Rows, Value};
-use crate::error::Result;
+use super::order::{self, By};
 
 /// A query's answer by columns.
 pub struct Answer {
     names: Vec<String>,
     columns: Vec<Values>,
     height: usize,
+    /// Where each row stands in the columns, unless they are in order.
+    places: Option<Vec<u32>>,
 }
 
 /// The values of a column, in one piece each.
-enum Values {
+pub(super) enum Values {
     Texts(StringChunked),
     Counts(Int64Chunked),
     Decimals(Int128Chunked, i8),
@@ -28,10 +29,41 @@ enum Values {
 
 impl Answer {
     /// The answer that a frame is.
-    pub(super) fn of(frame: &DataFrame) -> Result<Self> {
+    pub(super) fn of(frame: &DataFrame) -> PolarsResult<Self> {
         let names = frame.get_column_names().iter().map(|name| name.to_string()).collect();
-        let columns = frame.columns().iter().map(values).collect::<PolarsResult<_>>();
-        Ok(Self { names, columns: columns.map_err(|error| engine_error(&error))?, height: frame.height() })
+        let columns = frame.columns().iter().map(values).collect::<PolarsResult<_>>()?;
+        Ok(Self { names, columns, height: frame.height(), places: None })
+    }
+
+    /// Puts the rows in order; whether that could be done.
+    pub(super) fn sort(&mut self, by: &[By]) -> bool {
+        self.places = order::places(self, by);
+        self.places.is_some()
+    }
+
+    /// How many rows there are.
+    pub(super) fn rows(&self) -> usize {
+        self.height
+    }
+
+    /// The values of a column by its name.
+    pub(super) fn values(&self, name: &str) -> Option<&Values> {
+        self.column(name).map(|at| &self.columns[at])
+    }
+
+    /// Position of a column.
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|column| column == name)
+    }
+
+    /// Positions of columns.
+    pub fn columns<const N: usize>(&self, names: [&str; N]) -> [Option<usize>; N] {
+        names.map(|name| self.column(name))
+    }
+
+    /// A row's value in a column; unknown where there is no such column.
+    pub fn cell(&self, row: usize, column: Option<usize>) -> Value<'_> {
+        column.map_or(Value::Null, |column| self.value(row, column))
     }
 
     /// The answer by rows, for what looks at single cells.
@@ -39,7 +71,8 @@ impl Answer {
         let mut rows = vec![Vec::with_capacity(self.columns.len()); self.height];
         for column in &self.columns {
             for (at, row) in rows.iter_mut().enumerate() {
-                row.push(column.value(at).to_cell());
+                let place = self.places.as_ref().map_or(at, |places| places[at] as usize);
+                row.push(column.value(place).to_cell());
             }
         }
         Grid { columns: self.names, rows }
@@ -56,7 +89,8 @@ impl Rows for Answer {
     }
 
     fn value(&self, row: usize, column: usize) -> Value<'_> {
-        self.columns[column].value(row)
+        let place = self.places.as_ref().map_or(row, |places| places[row] as usize);
+        self.columns[column].value(place)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::thread;
 
 use polars::prelude::*;
@@ -11,9 +12,10 @@ use super::answer::Answer;
 use super::days::{self, Day};
 use super::frames::{self, Thresholds, dates};
 use super::grid::{Cell, Grid};
+use super::order;
 use super::queries::Query;
 use super::reads::Reads;
-use super::stages;
+use super::stages::{self, Stages};
 use super::stored::{LAWFUL, Law, Stored};
 use crate::clock;
 use crate::config::Config;
@@ -37,7 +39,7 @@ pub struct Engine {
     /// Tables on which the law was asserted.
     lawful: RefCell<BTreeSet<Table>>,
     days_table: LazyFrame,
-    params: OnceCell<LazyFrame>,
+    whole: OnceCell<(i32, i32)>,
     models: OnceCell<LazyFrame>,
     thresholds: Thresholds,
     /// The stored days.
@@ -68,7 +70,7 @@ impl Engine {
         Ok(Self {
             lawful: RefCell::default(),
             days_table: frames::days(&days)?.lazy(),
-            params: OnceCell::new(),
+            whole: OnceCell::new(),
             models: OnceCell::new(),
             thresholds: Thresholds::of(config),
             days,
@@ -95,12 +97,16 @@ impl Engine {
     /// First and last day of the store: its months, and any day outside them that a line is dated. A
     /// refund may be dated months before the period that bills it, a fee after it.
     fn whole_store(&self) -> Result<(i32, i32)> {
+        if let Some(whole) = self.whole.get() {
+            return Ok(*whole);
+        }
         let dated = self.ask_daily("select min(day) as first, max(day) as last from cost_daily")?;
         let dated = dated.rows.iter().flat_map(|row| [dated.day(row, "first"), dated.day(row, "last")]).flatten();
         let months = self.records.iter().filter_map(|record| clock::month_range(&record.period));
         let days: Vec<i32> = months.flat_map(|(first, next)| [first, next - 1]).chain(dated).collect();
         let today = clock::day_of(self.as_of);
-        Ok((days.iter().copied().min().unwrap_or(today), days.iter().copied().max().unwrap_or(today)))
+        let whole = (days.iter().copied().min().unwrap_or(today), days.iter().copied().max().unwrap_or(today));
+        Ok(*self.whole.get_or_init(|| whole))
     }
 
     /// Every model of the store by name, with whether the bill shows it caching.
@@ -119,7 +125,8 @@ impl Engine {
         let mut context = SQLContext::new();
         context.register(Table::CostDaily.name(), self.stored.table(Table::CostDaily, &Reads::of(sql))?);
         let frame = context.execute(sql).and_then(LazyFrame::collect);
-        Ok(Answer::of(&frame.map_err(|error| engine_error(&error))?)?.into_grid())
+        let answer = frame.and_then(|frame| Answer::of(&frame));
+        Ok(answer.map_err(|error| engine_error(&error))?.into_grid())
     }
 
     /// The last complete day of the range.
@@ -135,16 +142,30 @@ impl Engine {
 
     /// Runs a query whose answer is shown as it is.
     pub fn answer(&self, query: &Query) -> Result<Answer> {
-        Answer::of(&self.frame(query, &[])?)
+        self.ask(&Asked::all(query, self.range))
     }
 
     /// Runs a query that reads the days of its choice from the table `asked_days(day)`.
     pub fn run_over(&self, query: &Query, asked: &[i32]) -> Result<Grid> {
-        Ok(Answer::of(&self.frame(query, asked)?)?.into_grid())
+        Ok(self.answer_over(query, asked)?.into_grid())
+    }
+
+    /// The answer of a query that reads the days of its choice.
+    pub fn answer_over(&self, query: &Query, days: &[i32]) -> Result<Answer> {
+        self.ask(&Asked { days, ..Asked::all(query, self.range) })
+    }
+
+    /// The rows of a figure by day on some days, in any order. What is the user's own may say something
+    /// else of fewer days, so that all of its rows come.
+    pub fn figure(&self, name: &str, config: &Config, within: Range) -> Result<Answer> {
+        let query = Query::find(name, own_queries(config).as_deref())?;
+        let range = if query.is_built_in() { within } else { self.range };
+        self.ask(&Asked { is_ordered: false, ..Asked::all(&query, range) })
     }
 
     /// A query's answer. The law is asserted on what it reads while it runs, before anything is shown.
-    fn frame(&self, query: &Query, asked: &[i32]) -> Result<DataFrame> {
+    fn ask(&self, asked: &Asked<'_>) -> Result<Answer> {
+        let query = asked.query;
         let mut reads = Reads::of(&query.sql);
         if let Some((wanted, _)) = self.replaced_cost(query) {
             reads.add(wanted);
@@ -157,7 +178,7 @@ impl Engine {
         let laws: Vec<Law<'_>> = unproven.iter().map(|table| self.stored.law(*table)).collect();
         let (answer, law) = thread::scope(|scope| {
             let law = scope.spawn(|| laws.iter().try_for_each(Law::must_hold));
-            let answer = self.collect(query, asked, &reads);
+            let answer = self.collect(asked, &reads);
             (answer, law.join())
         });
         law.unwrap_or_else(|_panic| Err(engine_error(&"the stored tables cannot be summed")))?;
@@ -165,66 +186,64 @@ impl Engine {
         answer
     }
 
-    fn collect(&self, query: &Query, asked: &[i32], reads: &Reads) -> Result<DataFrame> {
+    fn collect(&self, asked: &Asked<'_>, reads: &Reads) -> Result<Answer> {
         let failed = |error: String| {
             let names: BTreeSet<&str> = Table::ALL.iter().map(|table| table.name()).chain(MADE).collect();
             let names = names.into_iter().collect::<Vec<_>>().join(", ");
-            Error::input(format!("query `{}`", query.name), error, format!("the tables are {names}"))
+            Error::input(format!("query `{}`", asked.query.name), error, format!("the tables are {names}"))
         };
-        match self.attempt(query, asked, reads)? {
-            Ok(frame) => Ok(frame),
+        match self.attempt(asked, reads)? {
+            Ok(answer) => Ok(answer),
             // With every table and column at hand, so that the error says what there is.
-            Err(_) => self.attempt(query, asked, &Reads::default())?.map_err(failed),
+            Err(_) => self.attempt(asked, &Reads::default())?.map_err(failed),
         }
     }
 
     /// A query's answer from tables with what it is known to read, or why there is none.
-    fn attempt(&self, query: &Query, asked: &[i32], reads: &Reads) -> Result<std::result::Result<DataFrame, String>> {
-        let mut context = self.context(query, asked, reads)?;
+    fn attempt(&self, asked: &Asked<'_>, reads: &Reads) -> Result<std::result::Result<Answer, String>> {
+        let mut context = self.context(asked, reads)?;
         // Polars panics on some SQL that it does not support; a user's query must not end the program so.
-        Ok(match crate::shield::shielded(|| execute(&mut context, &query.sql)) {
+        Ok(match crate::shield::shielded(|| execute(&mut context, asked)) {
             Ok(result) => result.map_err(|error| error.to_string()),
             Err(_) => Err("the SQL engine cannot run this statement".to_string()),
         })
     }
 
     /// The tables that a query can read.
-    fn context(&self, query: &Query, asked: &[i32], reads: &Reads) -> Result<SQLContext> {
+    fn context(&self, asked: &Asked<'_>, reads: &Reads) -> Result<SQLContext> {
         let context = SQLContext::new();
-        if !asked.is_empty() {
-            let days = dates(asked.iter().copied().map(Some).collect(), "day");
-            let days = days.and_then(|day| DataFrame::new(asked.len(), vec![day]));
+        if !asked.days.is_empty() {
+            let days = dates(asked.days.iter().copied().map(Some).collect(), "day");
+            let days = days.and_then(|day| DataFrame::new(asked.days.len(), vec![day]));
             context.register("asked_days", days.map_err(|error| engine_error(&error))?.lazy());
         }
         for table in Table::ALL.into_iter().filter(|table| reads.table(table.name())) {
-            context.register(table.name(), self.with_cost(table, self.stored.table(table, reads)?, query));
+            context.register(table.name(), self.with_cost(table, self.stored.table(table, reads)?, asked.query));
         }
         for name in MADE.into_iter().filter(|name| reads.table(name)) {
-            context.register(name, self.made(name)?);
+            context.register(name, self.made(name, asked.range)?);
         }
         Ok(context)
     }
 
-    /// A table that is made beside the stored ones, once.
-    fn made(&self, name: &str) -> Result<LazyFrame> {
-        let (cell, make): (_, &dyn Fn() -> Result<DataFrame>) = match name {
-            "params" => {
-                (&self.params, &|| frames::params(&self.thresholds, self.whole_store()?, self.as_of, self.range))
+    /// A table that is made beside the stored ones.
+    fn made(&self, name: &str, range: Range) -> Result<LazyFrame> {
+        match (name, self.models.get()) {
+            ("params", _) => {
+                frames::params(&self.thresholds, self.whole_store()?, self.as_of, range).map(IntoLazy::lazy)
             }
-            "models" => (&self.models, &|| frames::models(&self.stored_models()?)),
-            _ => return Ok(self.days_table.clone()),
-        };
-        if let Some(made) = cell.get() {
-            return Ok(made.clone());
+            ("models", Some(models)) => Ok(models.clone()),
+            ("models", None) => {
+                let models = frames::models(&self.stored_models()?)?.lazy();
+                Ok(self.models.get_or_init(|| models).clone())
+            }
+            _ => Ok(self.days_table.clone()),
         }
-        let made = make()?.lazy();
-        Ok(cell.get_or_init(|| made).clone())
     }
 
     /// Runs a built-in query, or the user's own of that name.
     pub fn run_named(&self, name: &str, config: &Config) -> Result<Grid> {
-        let own = config.queries.path.as_ref().map(|path| config.resolve(path));
-        self.run(&Query::find(name, own.as_deref())?)
+        self.run(&Query::find(name, own_queries(config).as_deref())?)
     }
 
     /// The basis that a figure shows, in words: the one that was asked for, else the figure's own.
@@ -247,17 +266,46 @@ impl Engine {
     }
 }
 
+/// What is asked of the engine.
+struct Asked<'a> {
+    query: &'a Query,
+    /// The rows of the table `asked_days`, where there are any.
+    days: &'a [i32],
+    /// What `params` says of days.
+    range: Range,
+    /// Whether the rows come in the order of the SQL.
+    is_ordered: bool,
+}
+
+impl<'a> Asked<'a> {
+    fn all(query: &'a Query, range: Range) -> Self {
+        Self { query, days: &[], range, is_ordered: true }
+    }
+}
+
+/// The user's own folder of queries.
+fn own_queries(config: &Config) -> Option<PathBuf> {
+    config.queries.path.as_ref().map(|path| config.resolve(path))
+}
+
 /// Runs SQL by its stages.
-fn execute(context: &mut SQLContext, sql: &str) -> PolarsResult<DataFrame> {
-    let Some((stages, rest)) = stages::split(sql) else {
-        return context.execute(sql).and_then(LazyFrame::collect);
+fn execute(context: &mut SQLContext, asked: &Asked<'_>) -> PolarsResult<Answer> {
+    let sql = &asked.query.sql;
+    let Some(Stages { parts, rest, order }) = stages::split(sql) else {
+        return Answer::of(&context.execute(sql).and_then(LazyFrame::collect)?);
     };
-    for stage in stages {
+    for stage in parts {
         let frame = context.execute(&stage.sql)?;
         let frame = if stage.is_shared { frame.collect()?.lazy() } else { frame };
         context.register(&stage.name, frame);
     }
-    context.execute(&rest).and_then(LazyFrame::collect)
+    let mut frame = context.execute(&rest).and_then(LazyFrame::collect)?;
+    let mut answer = Answer::of(&frame)?;
+    if asked.is_ordered && !order.is_empty() && !answer.sort(&order) {
+        frame = order::sorted(&frame, &order)?;
+        answer = Answer::of(&frame)?;
+    }
+    Ok(answer)
 }
 
 /// How far an export of Bedrock lines alone reaches is the time of its manifest: what its text says,

@@ -1,5 +1,7 @@
 //! Grids: a query's answer, small and engine-free.
 
+use std::borrow::Cow;
+
 use super::digits;
 use crate::clock;
 use crate::money;
@@ -77,7 +79,7 @@ pub enum Value<'a> {
     Time(i64),
 }
 
-impl Value<'_> {
+impl<'a> Value<'a> {
     /// The value on its own.
     pub fn to_cell(self) -> Cell {
         match self {
@@ -107,10 +109,40 @@ impl Value<'_> {
     }
 
     /// The text of a text; empty for all else.
-    pub fn as_text(&self) -> &str {
+    pub fn as_text(self) -> &'a str {
         match self {
             Self::Text(text) => text,
             _ => "",
+        }
+    }
+
+    /// The value as text, as it is shown; unknown is empty.
+    pub fn shown(self) -> Cow<'a, str> {
+        match self {
+            Self::Null => Cow::Borrowed(""),
+            Self::Text(text) => Cow::Borrowed(text),
+            other => {
+                let mut text = String::new();
+                other.write(&mut text);
+                Cow::Owned(text)
+            }
+        }
+    }
+
+    /// An amount in units of 1e-10; `None` where unknown.
+    pub fn amount(self) -> Option<i128> {
+        match self {
+            Self::Decimal(value, scale) => money::from_decimal(value, scale).ok(),
+            Self::Count(count) => count.checked_mul(money::ONE),
+            _ => None,
+        }
+    }
+
+    /// A day; `None` where unknown.
+    pub fn day(self) -> Option<i32> {
+        match self {
+            Self::Day(day) => Some(day),
+            _ => None,
         }
     }
 
@@ -120,8 +152,8 @@ impl Value<'_> {
     }
 }
 
-/// What can be shown row by row.
-pub trait Rows {
+/// What can be shown row by row, by several threads at once.
+pub trait Rows: Sync {
     /// Names of the columns.
     fn names(&self) -> &[String];
     /// How many rows there are.
@@ -171,11 +203,7 @@ impl Grid {
 
     /// An amount by column name, units of 1e-10; `None` where unknown.
     pub fn amount(&self, row: &[Cell], name: &str) -> Option<i128> {
-        match self.cell(row, name) {
-            Cell::Decimal(value, scale) => money::from_decimal(*value, *scale).ok(),
-            Cell::Count(count) => count.checked_mul(money::ONE),
-            _ => None,
-        }
+        self.cell(row, name).value().amount()
     }
 
     /// A ratio by column name.
@@ -188,10 +216,7 @@ impl Grid {
 
     /// A day by column name.
     pub fn day(&self, row: &[Cell], name: &str) -> Option<i32> {
-        match self.cell(row, name) {
-            Cell::Day(day) => Some(*day),
-            _ => None,
-        }
+        self.cell(row, name).value().day()
     }
 
     /// A flag by column name; false where unknown.

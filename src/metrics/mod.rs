@@ -6,6 +6,7 @@ pub mod digits;
 pub mod engine;
 pub mod frames;
 pub mod grid;
+pub mod order;
 pub mod queries;
 pub mod reads;
 pub mod stages;

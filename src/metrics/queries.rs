@@ -58,6 +58,11 @@ impl Query {
         Ok(Self { name: (*name).to_string(), sql: (*sql).to_string() })
     }
 
+    /// Whether the SQL is one of ours, of which it is known what a part of the days says.
+    pub fn is_built_in(&self) -> bool {
+        BUILT_IN.iter().any(|(name, sql)| *name == self.name && *sql == self.sql)
+    }
+
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Self> {
         let sql = std::fs::read_to_string(path).map_err(Error::io(path, "read"))?;

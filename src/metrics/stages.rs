@@ -7,6 +7,8 @@ use sqlparser::ast::{Cte, SetExpr, Statement};
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
 
+use super::order::{self, By};
+
 /// A `with` part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stage {
@@ -18,15 +20,27 @@ pub struct Stage {
     pub is_shared: bool,
 }
 
-/// The parts of a query in order, and what remains of it. `None` where the SQL has no such parts, or
-/// has them in a form that only the engine itself may judge.
-pub fn split(sql: &str) -> Option<(Vec<Stage>, String)> {
+/// A query taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stages {
+    /// Its parts, in order.
+    pub parts: Vec<Stage>,
+    /// What remains of it.
+    pub rest: String,
+    /// The order of the answer, where what remains does not say it.
+    pub order: Vec<By>,
+}
+
+/// The parts of a query, and what remains of it. `None` where the SQL has no such parts, or has them
+/// in a form that only the engine itself may judge.
+pub fn split(sql: &str) -> Option<Stages> {
     let mut statements = Parser::parse_sql(&GenericDialect {}, sql).ok()?;
     let (1, Some(Statement::Query(mut query))) = (statements.len(), statements.pop()) else { return None };
     let with = query.with.take().filter(|with| !with.recursive)?;
     if !matches!(*query.body, SetExpr::Select(_) | SetExpr::SetOperation { .. }) {
         return None;
     }
+    let order = order::take(&mut query);
     let rest = query.to_string();
     let parts: Vec<(String, String)> = with.cte_tables.iter().map(part).collect::<Option<_>>()?;
     let stages = parts.iter().enumerate().map(|(at, (name, sql))| {
@@ -34,7 +48,7 @@ pub fn split(sql: &str) -> Option<(Vec<Stage>, String)> {
         let uses: usize = later.map(|sql| tables_named(sql, name)).sum();
         Stage { name: name.clone(), sql: sql.clone(), is_shared: uses > 1 }
     });
-    Some((stages.collect(), rest))
+    Some(Stages { parts: stages.collect(), order, rest: rest.clone() })
 }
 
 fn part(cte: &Cte) -> Option<(String, String)> {
@@ -56,8 +70,9 @@ mod tests {
     #[test]
     fn parts_come_in_order_and_shared_ones_are_known() {
         let sql = "with a as (select 1 as x), b as (select x from a), c as (select a.x from a join b on a.x = b.x) select * from c order by x";
-        let (stages, rest) = split(sql).expect("parts");
-        let shared: Vec<(&str, bool)> = stages.iter().map(|stage| (stage.name.as_str(), stage.is_shared)).collect();
+        let Stages { parts, rest, order } = split(sql).expect("parts");
+        assert_eq!(order, []);
+        let shared: Vec<(&str, bool)> = parts.iter().map(|stage| (stage.name.as_str(), stage.is_shared)).collect();
         assert_eq!(shared, [("a", true), ("b", false), ("c", false)]);
         assert_eq!(rest, "SELECT * FROM c ORDER BY x");
     }

@@ -11,10 +11,12 @@ use crate::cli::By;
 use crate::clock;
 use crate::config::Config;
 use crate::error::Result;
-use crate::metrics::{Cell, Engine, Grid};
+use crate::metrics::{Answer, Cell, Engine, Range};
 use crate::money;
+use days::Days;
 
 mod changed;
+mod days;
 mod figures;
 mod spend;
 
@@ -31,7 +33,7 @@ pub struct Facts<'a> {
     day: Option<i32>,
     /// The month that the report is about.
     month: String,
-    daily: Grid,
+    days: Days,
 }
 
 /// The report.
@@ -67,19 +69,24 @@ impl<'a> Facts<'a> {
         let day = engine.last_complete_day();
         let last = engine.records.last().map(|record| record.period.clone());
         let month = day.map(clock::month_of).or(last).unwrap_or_default();
-        Ok(Self { engine, config, day, month, daily: engine.run_named("daily_spend", config)? })
+        let days = Days::of(&engine.figure("daily_spend", config, engine.range)?, day);
+        Ok(Self { engine, config, day, month, days })
     }
 
-    /// Sum of a column of `daily_spend` over some days, by currency.
-    fn sum(&self, name: &str, wanted: impl Fn(i32) -> bool) -> BTreeMap<String, i128> {
-        let mut sums = BTreeMap::new();
-        for row in &self.daily.rows {
-            if self.daily.day(row, "day").is_some_and(&wanted) {
-                let currency = self.daily.text(row, "billing_currency");
-                *sums.entry(currency).or_default() += self.daily.amount(row, name).unwrap_or(0);
-            }
-        }
-        sums
+    /// The days of the month up to the last complete one; none where there is none.
+    fn month_to_date(&self) -> Option<(i32, i32)> {
+        let (first, next) = clock::month_range(&self.month)?;
+        self.day.map(|last| (first, last.min(next - 1)))
+    }
+
+    /// A figure by day, of the month to date at least.
+    fn figure(&self, name: &str) -> Result<Answer> {
+        let range = self.engine.range;
+        let within = self.month_to_date().map_or(range, |(first, last)| Range {
+            from: Some(range.from.map_or(first, |from| from.max(first))),
+            to: Some(range.to.map_or(last, |to| to.min(last))),
+        });
+        self.engine.figure(name, self.config, within)
     }
 
     /// The cost basis of totals and spend, in words.
@@ -129,26 +136,26 @@ fn day_table(facts: &Facts<'_>) -> Table {
     let note = format!("Usage is unblended cost of Usage; the month is {basis} of all daily lines up to that day");
     let mut table = Table::new("day", "The day", note, columns);
     let Some(day) = facts.day else { return table };
-    let today = facts.sum("usage_cost", |known| known == day);
-    let before = facts.is_stored(day - 1).then(|| facts.sum("usage_cost", |known| known == day - 1));
     let weeks: Vec<i32> = (1..=4).map(|week| day - 7 * week).filter(|day| facts.is_stored(*day)).collect();
-    let weekdays = facts.sum("usage_cost", |known| weeks.contains(&known));
     let (first, _) = clock::month_range(&facts.month).unwrap_or((day, day));
-    let month = facts.sum("cost", |known| (first..=day).contains(&known));
     let (previous_first, _) = clock::month_range(&clock::month_of(first - 1)).unwrap_or((first, first));
     let same_days = previous_first..=(previous_first + (day - first)).min(first - 1);
-    let previous = facts.is_stored(*same_days.start()).then(|| facts.sum("cost", |known| same_days.contains(&known)));
-    for currency in facts.sum("cost", |_| true).into_keys() {
-        let of = |sums: &BTreeMap<String, i128>| sums.get(&currency).copied().unwrap_or(0);
-        let optional = |sums: &Option<BTreeMap<String, i128>>| sums.as_ref().map_or(Cell::Null, |sums| money(of(sums)));
+    let known = |is_known: bool, units: i128| if is_known { money(units) } else { Cell::Null };
+    for currency in facts.days.currencies() {
+        let today = facts.days.sum(currency, |known| known == day).usage;
+        let before = facts.days.sum(currency, |known| known == day - 1).usage;
+        let weekdays = facts.days.sum(currency, |known| weeks.contains(&known)).usage;
         table.rows.push(vec![
-            text(&currency),
+            text(currency),
             Cell::Day(day),
-            money(of(&today)),
-            before.as_ref().map_or(Cell::Null, |before| money(of(&today) - of(before))),
-            if weeks.len() == 4 { money(of(&weekdays) / 4) } else { Cell::Null },
-            money(of(&month)),
-            optional(&previous),
+            money(today),
+            known(facts.is_stored(day - 1), today - before),
+            known(weeks.len() == 4, weekdays / 4),
+            money(facts.days.sum(currency, |known| (first..=day).contains(&known)).cost),
+            known(
+                facts.is_stored(*same_days.start()),
+                facts.days.sum(currency, |known| same_days.contains(&known)).cost,
+            ),
         ]);
     }
     table
@@ -211,26 +218,17 @@ fn movers(facts: &Facts<'_>) -> Table {
         column("workload", "Workload", Look::Plain),
     ];
     let mut table = Table::new("movers", "Movers", "unblended cost of Usage, against the day before", columns);
-    let Some(day) = facts.day.filter(|day| facts.is_stored(day - 1)) else { return table };
-    let mut moved: BTreeMap<(String, String, String), (i128, i128)> = BTreeMap::new();
-    for row in &facts.daily.rows {
-        let key = ["billing_currency", "allocation", "workload"].map(|name| facts.daily.text(row, name));
-        let [currency, allocation, workload] = key;
-        let cost = facts.daily.amount(row, "usage_cost").unwrap_or(0);
-        match facts.daily.day(row, "day") {
-            Some(known) if known == day => moved.entry((currency, allocation, workload)).or_default().0 += cost,
-            Some(known) if known == day - 1 => moved.entry((currency, allocation, workload)).or_default().1 += cost,
-            _ => {}
-        }
+    if !facts.day.is_some_and(|day| facts.is_stored(day - 1)) {
+        return table;
     }
-    let mut moved: Vec<_> = moved.into_iter().filter(|(_, (cost, before))| cost != before).collect();
-    moved.sort_by_key(|((currency, ..), (cost, before))| (currency.clone(), std::cmp::Reverse((cost - before).abs())));
-    let mut shown: BTreeMap<String, usize> = BTreeMap::new();
-    for ((currency, _, workload), (cost, before)) in moved {
-        let count = shown.entry(currency.clone()).or_default();
+    let mut moved: Vec<_> = facts.days.moved.iter().filter(|(_, (cost, before))| cost != before).collect();
+    moved.sort_by_key(|([currency, ..], (cost, before))| (currency, std::cmp::Reverse((cost - before).abs())));
+    let mut shown: BTreeMap<&str, usize> = BTreeMap::new();
+    for ([currency, _, workload], (cost, before)) in moved {
+        let count = shown.entry(currency).or_default();
         *count += 1;
         if *count <= MOVERS {
-            table.rows.push(vec![money(cost - before), money(cost), money(before), text(currency), text(workload)]);
+            table.rows.push(vec![money(cost - before), money(*cost), money(*before), text(currency), text(workload)]);
         }
     }
     table

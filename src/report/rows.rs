@@ -1,36 +1,72 @@
 //! Rows to CSV and JSON: written value by value into one text, since an answer may have a hundred thousand rows.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::thread;
 
 use super::safe;
 use crate::metrics::{Rows, Value};
 
+/// Rows that are worth a thread.
+const LEAST: usize = 20_000;
+
 /// Rows as CSV, all columns as they are.
 pub fn csv(rows: &dyn Rows) -> String {
     let mut out = String::new();
-    let mut value = String::new();
     let is_alone = rows.names().len() == 1;
     for (at, name) in rows.names().iter().enumerate() {
         separate(at, &mut out);
         quoted(name, is_alone, &mut out);
     }
     out.push('\n');
-    for row in 0..rows.height() {
-        for column in 0..rows.names().len() {
-            separate(column, &mut out);
-            match rows.value(row, column) {
-                Value::Text(text) => {
-                    value.clear();
-                    safe::push_csv(text, &mut value);
-                    quoted(&value, is_alone, &mut out);
-                }
-                Value::Null if is_alone => quoted("", is_alone, &mut out),
-                other => other.write(&mut out),
+    in_parts(rows.height(), &mut out, |part, out| {
+        let mut value = String::new();
+        part.for_each(|row| csv_line(rows, row, &mut value, out));
+    });
+    out
+}
+
+fn csv_line(rows: &dyn Rows, row: usize, value: &mut String, out: &mut String) {
+    let is_alone = rows.names().len() == 1;
+    for column in 0..rows.names().len() {
+        separate(column, out);
+        match rows.value(row, column) {
+            Value::Text(text) => {
+                value.clear();
+                safe::push_csv(text, value);
+                quoted(value, is_alone, out);
+            }
+            Value::Null if is_alone => quoted("", is_alone, out),
+            other => other.write(out),
+        }
+    }
+    out.push('\n');
+}
+
+/// Writes rows by parts, each on a core of its own where there are many rows, and joins the parts.
+fn in_parts(height: usize, out: &mut String, write: impl Fn(Range<usize>, &mut String) + Sync) {
+    let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
+    let workers = cores.min(height / LEAST).max(1);
+    let part = |worker: usize| worker * height / workers..(worker + 1) * height / workers;
+    thread::scope(|scope| {
+        let write = &write;
+        let others: Vec<_> = (1..workers)
+            .map(|worker| {
+                scope.spawn(move || {
+                    let mut text = String::new();
+                    write(part(worker), &mut text);
+                    text
+                })
+            })
+            .collect();
+        write(part(0), out);
+        for other in others {
+            match other.join() {
+                Ok(text) => out.push_str(&text),
+                Err(panic) => std::panic::resume_unwind(panic),
             }
         }
-        out.push('\n');
-    }
-    out
+    });
 }
 
 fn separate(column: usize, out: &mut String) {
@@ -72,14 +108,16 @@ pub fn json(rows: &dyn Rows) -> String {
         })
         .collect();
     let mut out = "[".to_string();
-    for row in 0..rows.height() {
-        out.push_str(if row == 0 { "\n  {" } else { ",\n  {" });
-        for (key, column) in &keys {
-            out.push_str(key);
-            value(rows.value(row, *column), &mut out);
+    in_parts(rows.height(), &mut out, |part, out| {
+        for row in part {
+            out.push_str(if row == 0 { "\n  {" } else { ",\n  {" });
+            for (key, column) in &keys {
+                out.push_str(key);
+                value(rows.value(row, *column), out);
+            }
+            out.push_str(if keys.is_empty() { "}" } else { "\n  }" });
         }
-        out.push_str(if keys.is_empty() { "}" } else { "\n  }" });
-    }
+    });
     out.push_str(if rows.height() == 0 { "]\n" } else { "\n]\n" });
     out
 }

@@ -1,11 +1,13 @@
 //! The six figures, month to date: totals are ratios of sums, never means of ratios.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
+
 use super::Facts;
-use crate::clock;
 use crate::error::Result;
-use crate::metrics::{Cell, Grid};
+use crate::metrics::{Answer, Cell, Rows, Value};
 use crate::report::document::{column, first_of_each, money, text};
 use crate::report::{Look, Table, words};
 
@@ -21,24 +23,39 @@ pub fn tables(facts: &Facts<'_>) -> Result<Vec<Table>> {
 /// unknown where every value is.
 fn sums<const K: usize, const S: usize>(
     facts: &Facts<'_>,
-    grid: &Grid,
+    answer: &Answer,
     keys: [&str; K],
     columns: [&str; S],
 ) -> BTreeMap<[String; K], [Option<i128>; S]> {
-    let mut sums: BTreeMap<[String; K], [Option<i128>; S]> = BTreeMap::new();
-    for row in &grid.rows {
-        let Some(day) = grid.day(row, "day") else { continue };
-        if clock::month_of(day) != facts.month || facts.day.is_none_or(|last| day > last) {
+    sums_where(facts, answer, keys, columns, |_| true)
+}
+
+/// Sums over the rows that are wanted.
+fn sums_where<const K: usize, const S: usize>(
+    facts: &Facts<'_>,
+    answer: &Answer,
+    keys: [&str; K],
+    columns: [&str; S],
+    is_wanted: impl Fn(usize) -> bool,
+) -> BTreeMap<[String; K], [Option<i128>; S]> {
+    let Some((first, last)) = facts.month_to_date() else { return BTreeMap::new() };
+    let (day, keys, columns) = (answer.column("day"), answer.columns(keys), answer.columns(columns));
+    let mut sums: HashMap<[Cow<'_, str>; K], [Option<i128>; S]> = HashMap::new();
+    for row in 0..answer.height() {
+        let is_within = answer.cell(row, day).day().is_some_and(|day| (first..=last).contains(&day));
+        if !is_within || !is_wanted(row) {
             continue;
         }
-        let held = sums.entry(keys.map(|key| grid.text(row, key))).or_insert([None; S]);
+        let held = sums.entry(keys.map(|key| answer.cell(row, key).shown())).or_insert([None; S]);
         for (held, column) in held.iter_mut().zip(columns) {
-            if let Some(amount) = grid.amount(row, column) {
+            if let Some(amount) = answer.cell(row, column).amount() {
                 *held = Some(held.unwrap_or(0) + amount);
             }
         }
     }
-    sums
+    // In the order of the keys, for those who read it.
+    let named = sums.into_iter().map(|(keys, sums)| (keys.map(Cow::into_owned), sums));
+    named.collect()
 }
 
 fn ratio(part: Option<i128>, whole: Option<i128>) -> Cell {
@@ -57,8 +74,8 @@ fn note(facts: &Facts<'_>, rest: &str) -> String {
 }
 
 fn tiers(facts: &Facts<'_>) -> Result<Table> {
-    let grid = facts.engine.run_named("spend_by_model_tier", facts.config)?;
-    let sums = sums(facts, &grid, ["billing_currency", "model_tier"], ["cost", "tokens", "invocations"]);
+    let answer = facts.figure("spend_by_model_tier")?;
+    let sums = sums(facts, &answer, ["billing_currency", "model_tier"], ["cost", "tokens", "invocations"]);
     let columns = vec![
         column("billing_currency", "", Look::Plain),
         column("model_tier", "Tier", Look::Plain),
@@ -98,10 +115,10 @@ fn tiers(facts: &Facts<'_>) -> Result<Table> {
 }
 
 fn haiku_to_sonnet(facts: &Facts<'_>) -> Result<Table> {
-    let grid = facts.engine.run_named("haiku_sonnet_ratio", facts.config)?;
+    let answer = facts.figure("haiku_sonnet_ratio")?;
     let names =
         ["haiku_cost", "sonnet_cost", "haiku_tokens", "sonnet_tokens", "haiku_invocations", "sonnet_invocations"];
-    let sums = sums(facts, &grid, ["billing_currency", "workload"], names);
+    let sums = sums(facts, &answer, ["billing_currency", "workload"], names);
     let columns = vec![
         column("billing_currency", "", Look::Plain),
         column("workload", "Workload", Look::Plain),
@@ -132,12 +149,12 @@ fn haiku_to_sonnet(facts: &Facts<'_>) -> Result<Table> {
 }
 
 fn cache(facts: &Facts<'_>) -> Result<Table> {
-    let mut grid = facts.engine.run_named("cache_hit_rate", facts.config)?;
+    let answer = facts.figure("cache_hit_rate")?;
     // Where a model cannot cache there is no rate to judge.
-    let at = grid.column("hit_rate");
-    grid.rows.retain(|row| at.is_some_and(|at| row[at] != Cell::Null));
+    let rate = answer.column("hit_rate");
+    let is_judged = |row| answer.cell(row, rate) != Value::Null;
     let names = ["cache_read_tokens", "cache_write_tokens", "input_tokens", "net_saving"];
-    let sums = sums(facts, &grid, ["billing_currency", "workload", "model_name"], names);
+    let sums = sums_where(facts, &answer, ["billing_currency", "workload", "model_name"], names, is_judged);
     let columns = vec![
         column("flag", "", Look::Plain),
         column("billing_currency", "", Look::Plain),
@@ -182,9 +199,9 @@ fn cache(facts: &Facts<'_>) -> Result<Table> {
 }
 
 fn unit_cost(facts: &Facts<'_>) -> Result<Table> {
-    let grid = facts.engine.run_named("cost_per_query", facts.config)?;
+    let answer = facts.figure("cost_per_query")?;
     let names = ["cost_counted", "invocations", "cost_total", "business_units"];
-    let sums = sums(facts, &grid, ["billing_currency", "workload"], names);
+    let sums = sums(facts, &answer, ["billing_currency", "workload"], names);
     let columns = vec![
         column("billing_currency", "", Look::Plain),
         column("workload", "Workload", Look::Plain),
@@ -217,8 +234,8 @@ fn unit_cost(facts: &Facts<'_>) -> Result<Table> {
 }
 
 fn tokens(facts: &Facts<'_>) -> Result<Table> {
-    let grid = facts.engine.run_named("token_volume", facts.config)?;
-    let sums = sums(facts, &grid, ["usage_kind"], ["tokens"]);
+    let answer = facts.figure("token_volume")?;
+    let sums = sums(facts, &answer, ["usage_kind"], ["tokens"]);
     let columns = vec![column("usage_kind", "Kind", Look::Plain), column("tokens", "Tokens", Look::Count)];
     let mut table = Table::new("tokens", "Tokens", note(facts, "Usage lines billed by the token"), columns);
     let mut rows: Vec<_> = sums.iter().collect();
