@@ -27,24 +27,39 @@ lines as (
         and cost_daily.charge_category in ('Usage', 'Purchase')
 ),
 
--- Days know no resource, so the carriers come from the facts.
-one_model_lines as (
+-- Days know no resource, so the carriers come from the facts: few resources on many lines.
+resource_costs as (
     select
         cost_facts.billing_period as month,
+        cost_facts.resource_id,
         cost_facts.model_tag,
         cost_facts.billing_currency,
-        cost_facts.billed_cost
+        sum(cost_facts.billed_cost) as billed_cost
     from cost_facts
     where
         cast(cost_facts.charge_period_start as date) in (select day from wanted_days)
         and cost_facts.charge_category in ('Usage', 'Purchase')
-        and (
-            cost_facts.resource_id like 'arn:%:bedrock:%:application-inference-profile/%'
-            or cost_facts.resource_id like 'arn:%:bedrock:%:provisioned-model/%'
-            or cost_facts.resource_id like 'arn:%:bedrock:%:custom-model/%'
-            or cost_facts.resource_id like 'arn:%:bedrock:%:custom-model-deployment/%'
-            or cost_facts.resource_id like 'arn:%:bedrock:%:imported-model/%'
-        )
+        and cost_facts.resource_id is not null
+    group by
+        cost_facts.billing_period,
+        cost_facts.resource_id,
+        cost_facts.model_tag,
+        cost_facts.billing_currency
+),
+
+one_model_lines as (
+    select
+        month,
+        model_tag,
+        billing_currency,
+        billed_cost
+    from resource_costs
+    where
+        resource_id like 'arn:%:bedrock:%:application-inference-profile/%'
+        or resource_id like 'arn:%:bedrock:%:provisioned-model/%'
+        or resource_id like 'arn:%:bedrock:%:custom-model/%'
+        or resource_id like 'arn:%:bedrock:%:custom-model-deployment/%'
+        or resource_id like 'arn:%:bedrock:%:imported-model/%'
 ),
 
 key_costs as (

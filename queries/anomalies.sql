@@ -245,6 +245,173 @@ fact_lines as (
         and grain <> 'month'
         and (workload is not null or coalesce(attribution_method, '') <> 'not_allocable')
         and (resource_id is not null or principal_arn is not null)
+        and cast(charge_period_start as date) in (select charge_day from charge_days)
+),
+
+-- What a series that appeared was seen with; few of all lines are of these days and carriers.
+appeared_workloads as (
+    select
+        day,
+        workload
+    from appeared
+    where allocation = 'allocated'
+    group by
+        day,
+        workload
+),
+
+appeared_accounts as (
+    select
+        day,
+        account_key
+    from appeared
+    where allocation = 'unattributed'
+    group by
+        day,
+        account_key
+),
+
+appeared_carriers as (
+    select
+        appeared_workloads.day,
+        fact_lines.resource_id,
+        fact_lines.principal_arn
+    from fact_lines
+    inner join appeared_workloads
+        on
+            fact_lines.charge_day = appeared_workloads.day
+            and fact_lines.workload = appeared_workloads.workload
+    union all
+    select
+        appeared_accounts.day,
+        nameless_lines.resource_id,
+        nameless_lines.principal_arn
+    from (
+        select
+            charge_day,
+            coalesce(sub_account_id, '') as account_key,
+            resource_id,
+            principal_arn
+        from fact_lines
+        where workload is null
+    ) as nameless_lines
+    inner join appeared_accounts
+        on
+            nameless_lines.charge_day = appeared_accounts.day
+            and nameless_lines.account_key = appeared_accounts.account_key
+),
+
+appeared_resources as (
+    select
+        day,
+        resource_id
+    from appeared_carriers
+    where
+        resource_id is not null
+        and resource_id not like '%:foundation-model/%'
+        and resource_id not like '%:inference-profile/%'
+    group by
+        day,
+        resource_id
+),
+
+principals as (
+    select principal_arn
+    from fact_lines
+    where principal_arn is not null
+    group by principal_arn
+),
+
+roles as (
+    select
+        principal_arn,
+        case
+            when principal_arn like '%:assumed-role/%'
+                then concat(
+                    split_part(principal_arn, '/', 1),
+                    '/',
+                    split_part(principal_arn, '/', 2)
+                )
+            else principal_arn
+        end as role_arn
+    from principals
+),
+
+appeared_principals as (
+    select
+        day,
+        principal_arn
+    from appeared_carriers
+    where principal_arn is not null
+    group by
+        day,
+        principal_arn
+),
+
+appeared_roles as (
+    select
+        appeared_principals.day,
+        roles.role_arn
+    from appeared_principals
+    inner join roles on appeared_principals.principal_arn = roles.principal_arn
+    group by
+        appeared_principals.day,
+        roles.role_arn
+),
+
+asked_resources as (
+    select
+        wanted_days.charge_day,
+        appeared_resources.resource_id
+    from appeared_resources
+    inner join wanted_days on appeared_resources.day = wanted_days.day
+    group by
+        wanted_days.charge_day,
+        appeared_resources.resource_id
+),
+
+asked_principals as (
+    select
+        wanted_days.charge_day,
+        roles.principal_arn,
+        roles.role_arn
+    from appeared_roles
+    inner join wanted_days on appeared_roles.day = wanted_days.day
+    inner join roles on appeared_roles.role_arn = roles.role_arn
+    group by
+        wanted_days.charge_day,
+        roles.principal_arn,
+        roles.role_arn
+),
+
+carrier_lines as (
+    select
+        fact_lines.charge_day,
+        fact_lines.workload,
+        fact_lines.sub_account_id,
+        fact_lines.billing_currency,
+        'resource' as carrier_kind,
+        fact_lines.resource_id as carrier,
+        fact_lines.unblended_cost
+    from fact_lines
+    inner join asked_resources
+        on
+            fact_lines.charge_day = asked_resources.charge_day
+            and fact_lines.resource_id = asked_resources.resource_id
+    union all
+    select
+        fact_lines.charge_day,
+        fact_lines.workload,
+        fact_lines.sub_account_id,
+        fact_lines.billing_currency,
+        'principal' as carrier_kind,
+        asked_principals.role_arn as carrier,
+        fact_lines.unblended_cost
+    from fact_lines
+    inner join asked_principals
+        on
+            fact_lines.charge_day = asked_principals.charge_day
+            and fact_lines.principal_arn = asked_principals.principal_arn
 ),
 
 fact_sums as (
@@ -253,54 +420,30 @@ fact_sums as (
         workload,
         sub_account_id,
         billing_currency,
-        resource_id,
-        principal_arn,
+        carrier_kind,
+        carrier,
         sum(unblended_cost) as cost
-    from fact_lines
-    where charge_day in (select charge_day from charge_days)
+    from carrier_lines
     group by
         charge_day,
         workload,
         sub_account_id,
         billing_currency,
-        resource_id,
-        principal_arn
-),
-
-carrier_kinds as (
-    select 'resource' as carrier_kind
-    union all
-    select 'principal' as carrier_kind
+        carrier_kind,
+        carrier
 ),
 
 carrier_sums as (
     select
-        fact_sums.charge_day,
-        coalesce(fact_sums.workload, 'unattributed') as workload,
-        case when fact_sums.workload is null then 'unattributed' else 'allocated' end
-            as allocation,
-        coalesce(fact_sums.sub_account_id, '') as carrier_account,
-        coalesce(fact_sums.billing_currency, '') as currency_key,
-        carrier_kinds.carrier_kind,
-        case
-            when carrier_kinds.carrier_kind = 'principal'
-                then
-                    case
-                        when fact_sums.principal_arn like '%:assumed-role/%'
-                            then concat(
-                                split_part(fact_sums.principal_arn, '/', 1),
-                                '/',
-                                split_part(fact_sums.principal_arn, '/', 2)
-                            )
-                        else fact_sums.principal_arn
-                    end
-            when fact_sums.resource_id like '%:foundation-model/%' then null
-            when fact_sums.resource_id like '%:inference-profile/%' then null
-            else fact_sums.resource_id
-        end as carrier,
-        fact_sums.cost
+        charge_day,
+        coalesce(workload, 'unattributed') as workload,
+        case when workload is null then 'unattributed' else 'allocated' end as allocation,
+        coalesce(sub_account_id, '') as carrier_account,
+        coalesce(billing_currency, '') as currency_key,
+        carrier_kind,
+        carrier,
+        cost
     from fact_sums
-    cross join carrier_kinds
 ),
 
 carrier_changes as (
@@ -320,7 +463,6 @@ carrier_changes as (
         sum(case when wanted_days.is_today = 0 then carrier_sums.cost else 0 end) as cost_before
     from carrier_sums
     inner join wanted_days on carrier_sums.charge_day = wanted_days.charge_day
-    where carrier_sums.carrier is not null
     group by
         wanted_days.day,
         carrier_sums.workload,

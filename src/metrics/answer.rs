@@ -1,22 +1,24 @@
 //! Answers: a query's columns as the engine has them, for output that may have hundreds of thousands of rows.
 
+use std::panic::resume_unwind;
+use std::thread;
+
 use polars::prelude::*;
 
 use super::grid::{Cell, Grid, Rows, Value};
-use super::order::{self, By};
+use super::order::{self, By, Ranked};
 
 /// A query's answer by columns.
 pub struct Answer {
     names: Vec<String>,
     columns: Vec<Values>,
     height: usize,
-    /// Where each row stands in the columns, unless they are in order.
-    places: Option<Vec<u32>>,
 }
 
 /// The values of a column, in one piece each.
 pub(super) enum Values {
     Texts(StringChunked),
+    Ranked(Ranked),
     Counts(Int64Chunked),
     Decimals(Int128Chunked, i8),
     Floats(Float64Chunked),
@@ -32,23 +34,17 @@ impl Answer {
     pub(super) fn of(frame: &DataFrame) -> PolarsResult<Self> {
         let names = frame.get_column_names().iter().map(|name| name.to_string()).collect();
         let columns = frame.columns().iter().map(values).collect::<PolarsResult<_>>()?;
-        Ok(Self { names, columns, height: frame.height(), places: None })
+        Ok(Self { names, columns, height: frame.height() })
     }
 
     /// Puts the rows in order; whether that could be done.
     pub(super) fn sort(&mut self, by: &[By]) -> bool {
-        self.places = order::places(self, by);
-        self.places.is_some()
-    }
-
-    /// How many rows there are.
-    pub(super) fn rows(&self) -> usize {
-        self.height
-    }
-
-    /// The values of a column by its name.
-    pub(super) fn values(&self, name: &str) -> Option<&Values> {
-        self.column(name).map(|at| &self.columns[at])
+        self.columns = each(std::mem::take(&mut self.columns), Values::ranked);
+        let wanted = by.iter().map(|by| Some((&self.columns[self.column(by.column())?], by)));
+        let wanted = wanted.collect::<Option<Vec<_>>>();
+        let Some(places) = wanted.and_then(|wanted| order::places(&wanted, self.height)) else { return false };
+        self.columns = each(std::mem::take(&mut self.columns), |values| values.at(&places));
+        true
     }
 
     /// Position of a column.
@@ -71,8 +67,7 @@ impl Answer {
         let mut rows = vec![Vec::with_capacity(self.columns.len()); self.height];
         for column in &self.columns {
             for (at, row) in rows.iter_mut().enumerate() {
-                let place = self.places.as_ref().map_or(at, |places| places[at] as usize);
-                row.push(column.value(place).to_cell());
+                row.push(column.value(at).to_cell());
             }
         }
         Grid { columns: self.names, rows }
@@ -89,8 +84,7 @@ impl Rows for Answer {
     }
 
     fn value(&self, row: usize, column: usize) -> Value<'_> {
-        let place = self.places.as_ref().map_or(row, |places| places[row] as usize);
-        self.columns[column].value(place)
+        self.columns[column].value(row)
     }
 }
 
@@ -110,10 +104,44 @@ fn values(column: &Column) -> PolarsResult<Values> {
     })
 }
 
+/// Does something with each column, all at the same time.
+fn each(columns: Vec<Values>, work: impl Fn(Values) -> Values + Sync) -> Vec<Values> {
+    thread::scope(|scope| {
+        let work = &work;
+        let running: Vec<_> = columns.into_iter().map(|column| scope.spawn(move || work(column))).collect();
+        let done = running.into_iter().map(|column| column.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        done.collect()
+    })
+}
+
 impl Values {
+    /// Texts by their ranks; all else as it is.
+    fn ranked(self) -> Self {
+        match self {
+            Self::Texts(texts) => Self::Ranked(Ranked::of(texts.downcast_as_array().iter())),
+            other => other,
+        }
+    }
+
+    /// The values at some places.
+    fn at(self, places: &[u32]) -> Self {
+        match self {
+            Self::Texts(texts) => Self::Ranked(Ranked::of(texts.downcast_as_array().iter()).at(places)),
+            Self::Ranked(texts) => Self::Ranked(texts.at(places)),
+            Self::Counts(counts) => Self::Counts(gathered(&counts, places)),
+            Self::Decimals(units, scale) => Self::Decimals(gathered(&units, places), scale),
+            Self::Floats(values) => Self::Floats(gathered(&values, places)),
+            Self::Flags(flags) => Self::Flags(places.iter().map(|place| flags.get(*place as usize)).collect()),
+            Self::Days(days) => Self::Days(gathered(&days, places)),
+            Self::Times(times, unit) => Self::Times(gathered(&times, places), unit),
+            Self::Others(cells) => Self::Others(places.iter().map(|place| cells[*place as usize].clone()).collect()),
+        }
+    }
+
     fn value(&self, row: usize) -> Value<'_> {
         let found = match self {
             Self::Texts(texts) => texts.downcast_as_array().get(row).map(Value::Text),
+            Self::Ranked(texts) => texts.get(row).map(Value::Text),
             Self::Counts(counts) => counts.get(row).map(|count| Value::Count(count.into())),
             Self::Decimals(units, scale) => units.get(row).map(|units| Value::Decimal(units, *scale)),
             Self::Floats(values) => values.get(row).map(Value::Float),
@@ -124,6 +152,11 @@ impl Values {
         };
         found.unwrap_or(Value::Null)
     }
+}
+
+fn gathered<T: PolarsNumericType>(values: &ChunkedArray<T>, places: &[u32]) -> ChunkedArray<T> {
+    let values = values.downcast_as_array();
+    places.iter().map(|place| values.get(*place as usize)).collect()
 }
 
 fn to_cell(value: &AnyValue<'_>) -> Cell {

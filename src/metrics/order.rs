@@ -4,13 +4,11 @@
 //! each column's values become numbers that order as they do, a row's numbers become one, and those are
 //! sorted: many times faster where an answer has hundreds of thousands of rows.
 
-use std::thread;
-
 use hashbrown::HashMap;
 use polars::prelude::{DataFrame, PolarsResult, SortMultipleOptions};
 use sqlparser::ast::{Expr, OrderByKind, Query, SelectItem, SetExpr};
 
-use super::answer::{Answer, Values};
+use super::answer::Values;
 
 /// Bits of a row's number that hold its place, so that rows that are equal stay as they were.
 const PLACE_BITS: u32 = 32;
@@ -22,6 +20,13 @@ pub struct By {
     descends: bool,
     /// Whether rows without a value come last, whichever way the others go.
     nulls_last: bool,
+}
+
+impl By {
+    /// Its column.
+    pub fn column(&self) -> &str {
+        &self.column
+    }
 }
 
 /// Takes the order out of a query that selects each column to order by as it is, so that whose order
@@ -56,14 +61,9 @@ fn asked(query: &Query) -> Option<Vec<By>> {
 }
 
 /// The places of the rows in order; `None` where a column is of a kind that only the engine compares.
-pub(super) fn places(answer: &Answer, by: &[By]) -> Option<Vec<u32>> {
-    let height = u32::try_from(answer.rows()).ok()?;
-    let columns: Vec<(&Values, &By)> =
-        by.iter().map(|by| Some((answer.values(&by.column)?, by))).collect::<Option<_>>()?;
-    let keys: Vec<Keys> = thread::scope(|scope| {
-        let running: Vec<_> = columns.iter().map(|(values, by)| scope.spawn(|| keys(values, by))).collect();
-        running.into_iter().map(|keys| keys.join().ok().flatten()).collect::<Option<_>>()
-    })?;
+pub(super) fn places(columns: &[(&Values, &By)], height: usize) -> Option<Vec<u32>> {
+    let height = u32::try_from(height).ok()?;
+    let keys: Vec<Keys> = columns.iter().map(|(values, by)| keys(values, by)).collect::<Option<_>>()?;
     if keys.iter().map(|keys| keys.bits).sum::<u32>() + PLACE_BITS <= u128::BITS {
         let mut packed: Vec<u128> = vec![0; height as usize];
         for column in &keys {
@@ -96,61 +96,83 @@ struct Keys {
 }
 
 fn keys(values: &Values, by: &By) -> Option<Keys> {
-    let numbers: Vec<Option<u64>> = match values {
-        Values::Texts(texts) => text_numbers(texts.downcast_as_array().iter()),
-        Values::Counts(counts) => numbers(counts.downcast_as_array().iter().map(|count| count.map(|count| i128::from(*count))))?,
-        Values::Decimals(units, _) => numbers(units.downcast_as_array().iter().map(Option::<&i128>::copied))?,
-        Values::Flags(flags) => flags.iter().map(|flag| flag.map(u64::from)).collect(),
-        Values::Days(days) => numbers(days.downcast_as_array().iter().map(|day| day.map(|day| i128::from(*day))))?,
-        Values::Times(times, _) => numbers(times.downcast_as_array().iter().map(|time| time.map(|time| i128::from(*time))))?,
-        Values::Floats(_) | Values::Others(_) => return None,
-    };
-    let most = numbers.iter().flatten().max().copied().unwrap_or(0);
-    // What is unknown takes the number before all others, or the one behind them.
-    let (first, unknown) = if by.nulls_last { (0, most + 1) } else { (1, 0) };
-    let key = |number: Option<u64>| match number {
-        None => unknown,
-        Some(number) if by.descends => first + (most - number),
-        Some(number) => first + number,
-    };
-    let of_row = numbers.into_iter().map(key).collect();
-    Some(Keys { of_row, bits: u64::BITS - (most + 1).leading_zeros() })
+    match values {
+        Values::Ranked(ranked) => keys_of(ranked.of_row().map(|rank| rank.map(i128::from)), by),
+        Values::Counts(counts) => keys_of(counts.downcast_as_array().iter().map(|count| Some(i128::from(*count?))), by),
+        Values::Decimals(units, _) => keys_of(units.downcast_as_array().iter().map(Option::<&i128>::copied), by),
+        Values::Flags(flags) => keys_of(flags.downcast_as_array().iter().map(|flag| flag.map(i128::from)), by),
+        Values::Days(days) => keys_of(days.downcast_as_array().iter().map(|day| Some(i128::from(*day?))), by),
+        Values::Times(times, _) => keys_of(times.downcast_as_array().iter().map(|time| Some(i128::from(*time?))), by),
+        Values::Texts(_) | Values::Floats(_) | Values::Others(_) => None,
+    }
 }
 
 /// Numbers less the least of them; `None` where they lie too far apart.
-fn numbers(values: impl Iterator<Item = Option<i128>> + Clone) -> Option<Vec<Option<u64>>> {
-    let least = values.clone().flatten().min().unwrap_or(0);
-    let most = values.clone().flatten().max().unwrap_or(0);
+fn keys_of(values: impl Iterator<Item = Option<i128>> + Clone, by: &By) -> Option<Keys> {
+    let (least, most) = values.clone().flatten().fold((i128::MAX, i128::MIN), |(least, most), value| {
+        (value.min(least), value.max(most))
+    });
+    let span = if least > most { 0 } else { most.checked_sub(least)? };
     // Small enough that the next number is one too.
-    most.checked_sub(least).filter(|span| *span < i128::from(u64::MAX))?;
-    Some(values.map(|value| value.map(|value| (value - least) as u64)).collect())
+    let span = u64::try_from(span).ok().filter(|span| *span < u64::MAX)?;
+    // What is unknown takes the number before all others, or the one behind them.
+    let (first, unknown) = if by.nulls_last { (0, span + 1) } else { (1, 0) };
+    let key = |value: Option<i128>| match value.map(|value| (value - least) as u64) {
+        None => unknown,
+        Some(number) if by.descends => first + (span - number),
+        Some(number) => first + number,
+    };
+    Some(Keys { of_row: values.map(key).collect(), bits: u64::BITS - (span + 1).leading_zeros() })
 }
 
-/// Texts as their ranks: there are many rows, and few texts.
-fn text_numbers<'a>(texts: impl Iterator<Item = Option<&'a str>>) -> Vec<Option<u64>> {
-    let mut known: HashMap<&str, usize> = HashMap::new();
-    let mut last = None;
-    let found: Vec<Option<usize>> = texts
-        .map(|text| {
-            let text = text?;
-            match last {
-                Some((same, at)) if same == text => Some(at),
-                _ => {
-                    let next = known.len();
-                    let at = *known.entry(text).or_insert(next);
-                    last = Some((text, at));
-                    Some(at)
+/// Texts by their ranks: there are many rows, and few texts.
+pub(super) struct Ranked {
+    /// In order.
+    texts: Vec<String>,
+    /// The rank of each row's text; one that no text has where it is unknown.
+    of_row: Vec<u32>,
+}
+
+impl Ranked {
+    pub(super) fn of<'a>(texts: impl Iterator<Item = Option<&'a str>>) -> Self {
+        let mut known: HashMap<&str, u32> = HashMap::new();
+        let mut last = None;
+        let found: Vec<u32> = texts
+            .map(|text| {
+                let Some(text) = text else { return u32::MAX };
+                match last {
+                    Some((same, at)) if same == text => at,
+                    _ => {
+                        let next = known.len() as u32;
+                        let at = *known.entry(text).or_insert(next);
+                        last = Some((text, at));
+                        at
+                    }
                 }
-            }
-        })
-        .collect();
-    let mut sorted: Vec<(&str, usize)> = known.into_iter().collect();
-    sorted.sort_unstable();
-    let mut ranks = vec![0; sorted.len()];
-    for ((_, at), rank) in sorted.into_iter().zip(0..) {
-        ranks[at] = rank;
+            })
+            .collect();
+        let mut sorted: Vec<(&str, u32)> = known.into_iter().collect();
+        sorted.sort_unstable();
+        let mut ranks = vec![0; sorted.len()];
+        for ((_, at), rank) in sorted.iter().zip(0..) {
+            ranks[*at as usize] = rank;
+        }
+        let of_row = found.into_iter().map(|at| ranks.get(at as usize).copied().unwrap_or(u32::MAX)).collect();
+        Self { texts: sorted.into_iter().map(|(text, _)| text.to_string()).collect(), of_row }
     }
-    found.into_iter().map(|at| at.map(|at| ranks[at])).collect()
+
+    fn of_row(&self) -> impl Iterator<Item = Option<u32>> + Clone {
+        self.of_row.iter().map(|rank| Some(*rank).filter(|rank| *rank != u32::MAX))
+    }
+
+    pub(super) fn get(&self, row: usize) -> Option<&str> {
+        self.texts.get(self.of_row[row] as usize).map(String::as_str)
+    }
+
+    pub(super) fn at(self, places: &[u32]) -> Self {
+        let of_row = places.iter().map(|place| self.of_row[*place as usize]).collect();
+        Self { of_row, ..self }
+    }
 }
 
 #[cfg(test)]
@@ -161,6 +183,7 @@ mod tests {
     use sqlparser::parser::Parser;
 
     use super::*;
+    use crate::metrics::Answer;
 
     fn taken(sql: &str) -> (Vec<By>, String) {
         let mut statements = Parser::parse_sql(&GenericDialect {}, sql).expect("SQL");
