@@ -45,7 +45,8 @@ fn asked(query: &Query) -> Option<Vec<By>> {
     let order = query.order_by.as_ref().filter(|order| !is_part && order.interpolate.is_none())?;
     let OrderByKind::Expressions(wanted) = &order.kind else { return None };
     let named = |name: &str| {
-        let is_it = |item: &&SelectItem| matches!(item, SelectItem::UnnamedExpr(Expr::Identifier(own)) if own.value == name);
+        let is_it =
+            |item: &&SelectItem| matches!(item, SelectItem::UnnamedExpr(Expr::Identifier(own)) if own.value == name);
         select.projection.iter().filter(is_it).count() == 1
     };
     let by = wanted.iter().map(|wanted| match &wanted.expr {
@@ -109,9 +110,10 @@ fn keys(values: &Values, by: &By) -> Option<Keys> {
 
 /// Numbers less the least of them; `None` where they lie too far apart.
 fn keys_of(values: impl Iterator<Item = Option<i128>> + Clone, by: &By) -> Option<Keys> {
-    let (least, most) = values.clone().flatten().fold((i128::MAX, i128::MIN), |(least, most), value| {
-        (value.min(least), value.max(most))
-    });
+    let (least, most) = values
+        .clone()
+        .flatten()
+        .fold((i128::MAX, i128::MIN), |(least, most), value| (value.min(least), value.max(most)));
     let span = if least > most { 0 } else { most.checked_sub(least)? };
     // Small enough that the next number is one too.
     let span = u64::try_from(span).ok().filter(|span| *span < u64::MAX)?;

@@ -61,9 +61,7 @@ impl Days {
     /// What some days cost in a currency.
     pub fn sum(&self, currency: &str, wanted: impl Fn(i32) -> bool) -> Spent {
         let days = self.by_day.get(currency).into_iter().flatten();
-        days.filter(|(day, _)| wanted(**day)).fold(Spent::default(), |sum, (_, day)| Spent {
-            cost: sum.cost + day.cost,
-            usage: sum.usage + day.usage,
-        })
+        days.filter(|(day, _)| wanted(**day))
+            .fold(Spent::default(), |sum, (_, day)| Spent { cost: sum.cost + day.cost, usage: sum.usage + day.usage })
     }
 }
