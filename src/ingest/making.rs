@@ -31,6 +31,9 @@ use crate::schema::{ChargeText, Table};
 use crate::sources::cloudwatch::{self, HourSample};
 use crate::text::Texts;
 
+/// Charges in memory that are made into facts together where a charge may become many.
+const WHOLE: usize = 4_000;
+
 /// What the whole period is known for before its tables are made.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
@@ -46,7 +49,7 @@ impl Survey {
     /// Looks over all charges.
     pub fn of(gathered: &Gathered, most: usize, vocabulary: &Vocabulary) -> Result<Self> {
         let mut survey = Self::default();
-        for stretch in gathered.stretches(most, &|_| true) {
+        for stretch in gathered.stretches((most, usize::MAX), &|_| true) {
             let mut charges = gathered.load(&stretch)?;
             add_totals(&mut survey.totals, &charges, charges.rows.iter());
             survey.add_regions(&charges);
@@ -97,7 +100,10 @@ impl Making<'_> {
         let claims = |sample: &&HourSample| sample.subject.scope == cloudwatch::Scope::Owner;
         let demanded: BTreeSet<i32> = self.samples.iter().filter(claims).map(day_of).collect();
         // Claims are made within a day, so a day that has some is not cut.
-        let stretches = gathered.stretches(self.most, &|day| !demanded.contains(&day));
+        // A charge with several claims, or one that is spread over owners, is many facts.
+        let is_split = !demanded.is_empty() || self.config.shared.policy == SharedPolicy::ProRata;
+        let whole = if is_split { WHOLE } else { usize::MAX };
+        let stretches = gathered.stretches((self.most, whole), &|day| !demanded.contains(&day));
         let mut profiles = self.profiles(&gathered, &stretches)?;
         let shares = self.shares(&gathered, (&stretches, &by_day), &profiles)?;
         std::thread::scope(|scope| {
@@ -111,7 +117,7 @@ impl Making<'_> {
                 }
                 tables.add(charges, facts, self.config.privacy.sessions, stretch)?;
             }
-            self.count_unbilled(&gathered.days(), &by_day, &profiles, trust);
+            self.count_unbilled(&stretches, &by_day, &profiles, trust);
             let usage = usage::rows(self.samples, &profiles, self.vocabulary);
             tables.finish(totals, self.period, usage)
         })
@@ -165,12 +171,14 @@ impl Making<'_> {
     /// Counts what was measured on days that no stretch holds.
     fn count_unbilled(
         &self,
-        billed: &BTreeSet<i32>,
+        stretches: &[Range<i64>],
         samples: &BTreeMap<i32, Vec<&HourSample>>,
         profiles: &Profiles,
         trust: &mut Trust,
     ) {
-        for (_, samples) in samples.iter().filter(|(day, _)| !billed.contains(*day)) {
+        let days = |stretch: &Range<i64>| clock::day_of(stretch.start)..=clock::day_of(stretch.end - 1);
+        let looked: BTreeSet<i32> = stretches.iter().flat_map(days).collect();
+        for (_, samples) in samples.iter().filter(|(day, _)| !looked.contains(*day)) {
             demand::demands(samples, profiles, self.vocabulary, &mut Texts::default(), trust);
         }
     }

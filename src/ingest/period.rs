@@ -29,9 +29,10 @@ use crate::watch::Watch;
 /// and takes that four times over, beside the program itself and the columns that are being written.
 const GATHERED: usize = 6;
 /// Which part a stretch of charges that were written out may take, with its facts.
-const STRETCH: usize = 16;
-/// Bytes of a row while facts are made of it, and of those that wait to be written meanwhile.
-const ROW_BYTES: usize = 5_000;
+const STRETCH: usize = 8;
+/// Bytes of a row while facts are made of it, and of those that wait to be written meanwhile, where no two rows
+/// have a text in common.
+const ROW_BYTES: usize = 2_000;
 
 /// A bill that was read.
 struct Read {

@@ -184,7 +184,7 @@ impl Root<'_> {
             }
             gathered.end()?;
             seen.month = seen.month.clone().max(period.period.clone());
-            for stretch in gathered.stretches(STRETCH, &|_| true) {
+            for stretch in gathered.stretches((STRETCH, usize::MAX), &|_| true) {
                 let charges = gathered.load(&stretch)?;
                 add_charges(seen, &charges);
             }

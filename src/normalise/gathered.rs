@@ -109,15 +109,31 @@ impl Table {
     }
 }
 
+/// What numbers of dimensions mean.
+#[derive(Debug, Default)]
+pub struct Names {
+    /// Sets of dimensions.
+    pub dimensions: Distinct<Dimensions>,
+    /// Their texts.
+    pub texts: Texts,
+}
+
+impl Names {
+    fn bytes(&self) -> usize {
+        self.texts.bytes() + self.dimensions.bytes()
+    }
+}
+
 /// The charges of a period.
 #[derive(Debug, Default)]
 pub struct Gathered {
     table: Table,
-    /// Every text of the charges in memory.
-    pub texts: Texts,
-    /// Every set of dimensions of the charges in memory.
-    pub dimensions: Distinct<Dimensions>,
+    /// Names of the charges in memory, and of those that were written out by numbers where those have no
+    /// others.
+    pub names: Names,
     spill: Option<Spill>,
+    /// Names of charges that were written out by numbers, once others are in memory.
+    base: Option<Names>,
     /// By export: whether its lines carry net costs.
     nets: Vec<bool>,
     /// Bytes of charges and texts that may be held.
@@ -149,21 +165,42 @@ impl Gathered {
 
     /// Whether more is held than may be, with what is held beside it.
     pub fn is_full(&self, beside: usize) -> bool {
-        self.table.bytes() + self.texts.bytes() + self.dimensions.bytes() + beside > self.limit
+        self.table.bytes() + self.bytes_of_names() + beside > self.limit
     }
 
-    /// Writes out what is held. Texts and dimensions are new ones from here on.
+    fn bytes_of_names(&self) -> usize {
+        self.base.as_ref().map_or(0, Names::bytes) + self.names.bytes()
+    }
+
+    /// Whether charges that are written out now take their names along, so that numbers of texts and
+    /// dimensions mean something else from then on. A bill that repeats itself has few names: they stay,
+    /// and only numbers are written.
+    pub fn gives_up_names(&self, beside: usize) -> bool {
+        self.base.is_some() || self.bytes_of_names() + beside > self.limit / 2
+    }
+
+    /// Writes out what is held, with its names or without them.
     ///
     /// # Errors
     /// Where the temporary file cannot be written.
-    pub fn write_out(&mut self) -> Result<()> {
+    pub fn write_out(&mut self, with_names: bool) -> Result<()> {
         self.sort();
         let rows = std::mem::take(&mut self.table).rows;
-        let (texts, dimensions) = (std::mem::take(&mut self.texts), std::mem::take(&mut self.dimensions));
-        if self.spill.is_none() {
-            self.spill = Some(Spill::create()?);
+        let spill = match &mut self.spill {
+            Some(spill) => spill,
+            none => none.insert(Spill::create()?),
+        };
+        if !with_names {
+            return spill.write_numbers(&rows);
         }
-        self.spill.iter_mut().try_for_each(|spill| spill.write(&rows, &dimensions, &texts))
+        let names = std::mem::take(&mut self.names);
+        if self.base.is_none() && spill.has_numbers() {
+            // What was written by numbers needs these names, and so may the rest.
+            spill.write_numbers(&rows)?;
+            self.base = Some(names);
+            return Ok(());
+        }
+        spill.write(&rows, &names)
     }
 
     /// Ends the gathering: what is held is put into the order in which it is given out.
@@ -172,7 +209,7 @@ impl Gathered {
     /// Where the temporary file cannot be written.
     pub fn end(&mut self) -> Result<()> {
         if self.spill.is_some() {
-            return self.write_out();
+            return self.write_out(self.base.is_some());
         }
         self.table.places = HashTable::new();
         self.sort();
@@ -192,13 +229,14 @@ impl Gathered {
     }
 
     /// The stretches of time in which the charges are given out, in order: all of them, where they are in
-    /// memory; else days, or the hours of a day with more than `most` rows that `may_split`.
-    pub fn stretches(&self, most: usize, may_split: &dyn Fn(i32) -> bool) -> Vec<Range<i64>> {
-        let whole = |day: i32| i64::from(day) * DAY..(i64::from(day) + 1) * DAY;
-        if self.spill.is_none() {
+    /// memory and no more than `whole`; else days, or, of those that were written out and that `may_split`, as
+    /// many hours as have no more than `most` rows.
+    pub fn stretches(&self, (most, whole): (usize, usize), may_split: &dyn Fn(i32) -> bool) -> Vec<Range<i64>> {
+        let of_day = |day: i32| i64::from(day) * DAY..(i64::from(day) + 1) * DAY;
+        if self.spill.is_none() && self.table.rows.len() <= whole {
             let days = self.days();
             let ends = days.first().zip(days.last());
-            return ends.map(|(first, last)| whole(*first).start..whole(*last).end).into_iter().collect();
+            return ends.map(|(first, last)| of_day(*first).start..of_day(*last).end).into_iter().collect();
         }
         let mut days: BTreeMap<i32, Vec<(i64, usize)>> = BTreeMap::new();
         for (hour, rows) in &self.hours {
@@ -206,11 +244,21 @@ impl Gathered {
         }
         let mut stretches = Vec::new();
         for (day, hours) in days {
-            let rows: usize = hours.iter().map(|(_, rows)| rows).sum();
-            if rows > most && may_split(day) {
-                stretches.extend(hours.iter().map(|(hour, _)| hour * HOUR..(hour + 1) * HOUR));
-            } else {
-                stretches.push(whole(day));
+            if self.spill.is_none() || !may_split(day) {
+                stretches.push(of_day(day));
+                continue;
+            }
+            let (mut held, mut began) = (0, false);
+            for (hour, rows) in hours {
+                let own = hour * HOUR..(hour + 1) * HOUR;
+                match stretches.last_mut() {
+                    Some(last) if began && held + rows <= most => last.end = own.end,
+                    _ => {
+                        (held, began) = (0, true);
+                        stretches.push(own);
+                    }
+                }
+                held += rows;
             }
         }
         stretches
@@ -223,27 +271,33 @@ impl Gathered {
     pub fn load(&self, stretch: &Range<i64>) -> Result<Charges> {
         Ok(match &self.spill {
             Some(spill) => {
-                let Block { table, dimensions, texts } = spill.read(stretch)?;
-                Charges { rows: self.charges(&table.rows), dimensions, texts }
+                let Block { table, names } = spill.read(stretch, self.base.as_ref().unwrap_or(&self.names))?;
+                Charges { rows: self.charges(&table.rows), dimensions: names.dimensions, texts: names.texts }
             }
             None => {
-                let (dimensions, texts) = (self.dimensions.clone(), self.texts.clone());
-                Charges { rows: self.charges(&self.table.rows), dimensions, texts }
+                let (dimensions, texts) = (self.names.dimensions.clone(), self.names.texts.clone());
+                Charges { rows: self.charges(self.held(stretch)), dimensions, texts }
             }
         })
     }
 
-    /// As [`Gathered::load`], for the last time: what is in memory is there no more.
+    /// As [`Gathered::load`], for the last time: what is in memory, and given out as a whole, is there no more.
     ///
     /// # Errors
     /// Where the temporary file cannot be read, or a sum leaves what a column can hold.
     pub fn hand_over(&mut self, stretch: &Range<i64>) -> Result<Charges> {
-        if self.spill.is_some() {
+        if self.spill.is_some() || self.held(stretch).len() < self.table.rows.len() {
             return self.load(stretch);
         }
         let table = std::mem::take(&mut self.table);
         let rows = self.charges(&table.rows);
-        Ok(Charges { rows, dimensions: std::mem::take(&mut self.dimensions), texts: std::mem::take(&mut self.texts) })
+        let Names { dimensions, texts } = std::mem::take(&mut self.names);
+        Ok(Charges { rows, dimensions, texts })
+    }
+
+    fn held(&self, stretch: &Range<i64>) -> &[Joined] {
+        let place = |time: i64| self.table.rows.partition_point(|(key, _)| key.start < time);
+        &self.table.rows[place(stretch.start)..place(stretch.end)]
     }
 
     fn charges(&self, rows: &[Joined]) -> Vec<Charge> {
@@ -285,13 +339,13 @@ mod tests {
     use crate::schema::CHARGE_TEXT_COUNT;
 
     /// Lines of two days and two exports, some of them of the same charge.
-    fn gathered(limit: usize) -> Gathered {
+    fn gathered(limit: usize, with_names: Option<bool>) -> Gathered {
         let mut gathered = Gathered::new(limit);
         for export in 0..2_i64 {
             for line in 0..500_i64 {
                 let mut texts = [Text::NULL; CHARGE_TEXT_COUNT];
-                texts[3] = gathered.texts.intern(&format!("resource {}", line % 90));
-                texts[7] = gathered.texts.intern(["", "Ünit", "c"][(line % 3) as usize]);
+                texts[3] = gathered.names.texts.intern(&format!("resource {}", line % 90));
+                texts[7] = gathered.names.texts.intern(["", "Ünit", "c"][(line % 3) as usize]);
                 let hour = line % 40;
                 let costs = LineCosts {
                     unblended: i128::from(line),
@@ -299,10 +353,10 @@ mod tests {
                     list: (line % 2 == 0).then_some(7),
                     ..LineCosts::default()
                 };
-                let dimensions = gathered.dimensions.number(texts);
+                let dimensions = gathered.names.dimensions.number(texts);
                 gathered.add(hour * HOUR, dimensions, &Sum::of((line % 5 > 0).then_some(1), &costs)).unwrap();
                 if gathered.is_full(0) {
-                    gathered.write_out().unwrap();
+                    gathered.write_out(with_names.unwrap_or_else(|| gathered.gives_up_names(0))).unwrap();
                 }
             }
             gathered.end_export(export == 1);
@@ -313,7 +367,7 @@ mod tests {
 
     fn shown(gathered: &Gathered, most: usize) -> Vec<String> {
         let mut shown = Vec::new();
-        for stretch in gathered.stretches(most, &|_| true) {
+        for stretch in gathered.stretches((most, most), &|_| true) {
             let charges = gathered.load(&stretch).unwrap();
             for charge in &charges.rows {
                 assert!(stretch.contains(&charge.start));
@@ -327,30 +381,52 @@ mod tests {
 
     #[test]
     fn what_was_written_out_comes_back_joined_as_if_it_had_stayed() {
-        let (held, written) = (gathered(usize::MAX), gathered(20_000));
-        assert!(held.spill.is_none() && written.spill.is_some());
+        let held = gathered(usize::MAX, None);
         let expected = shown(&held, usize::MAX);
-        assert!(expected.len() > 500, "{}", expected.len());
-        assert_eq!(shown(&written, usize::MAX), expected);
-        assert_eq!(shown(&written, 1), expected, "by the hour");
+        assert!(held.spill.is_none() && expected.len() > 500, "{}", expected.len());
         assert_eq!(shown(&held, 1), expected);
+        // By numbers, with names, and by numbers until names are too many.
+        for (limit, with_names) in [(40_000, Some(false)), (20_000, Some(true)), (40_000, None), (14_000, None)] {
+            let written = gathered(limit, with_names);
+            assert!(written.spill.is_some(), "{limit}");
+            for most in [usize::MAX, 40, 1] {
+                assert_eq!(shown(&written, most), expected, "{limit} {with_names:?} {most}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_stay_while_they_are_few() {
+        let by_numbers = gathered(40_000, Some(false));
+        assert!(by_numbers.base.is_none() && by_numbers.names.dimensions.all().len() == 90);
+        let mut turned = gathered(40_000, Some(false));
+        let texts = [turned.names.texts.intern("last"); CHARGE_TEXT_COUNT];
+        let dimensions = turned.names.dimensions.number(texts);
+        turned.add(0, dimensions, &Sum::default()).unwrap();
+        turned.write_out(true).unwrap();
+        assert!(turned.base.is_some() && turned.names.dimensions.all().is_empty() && turned.gives_up_names(0));
+        assert_eq!(shown(&turned, 1).len(), shown(&by_numbers, 1).len() + 1);
     }
 
     #[test]
     fn a_large_day_that_was_written_out_is_cut_into_hours_where_it_may_be() {
-        let written = gathered(20_000);
-        assert_eq!(written.stretches(usize::MAX, &|_| true), [0..DAY, DAY..2 * DAY]);
-        assert_eq!(written.stretches(1, &|_| true).len(), 40);
-        let second_whole = written.stretches(1, &|day| day == 0);
+        let written = gathered(20_000, None);
+        assert_eq!(written.stretches((usize::MAX, usize::MAX), &|_| true), [0..DAY, DAY..DAY + 16 * HOUR]);
+        assert_eq!(written.stretches((1, 1), &|_| true).len(), 40);
+        let second_whole = written.stretches((1, 1), &|day| day == 0);
         assert_eq!((second_whole.len(), second_whole.last().cloned()), (25, Some(DAY..2 * DAY)));
+        let rows = |hours: Range<i64>| written.hours.range(hours).map(|(_, rows)| rows).sum::<usize>();
+        let some = written.stretches((rows(0..3), 1), &|_| true);
+        assert!(some.len() > 10 && some.iter().all(|part| rows(part.start / HOUR..part.end / HOUR) <= rows(0..3)));
     }
 
     #[test]
     fn what_is_in_memory_is_one_stretch() {
-        let held = gathered(usize::MAX);
+        let held = gathered(usize::MAX, None);
         let whole = 0..2 * DAY;
-        assert_eq!(held.stretches(1, &|_| true), std::slice::from_ref(&whole));
+        assert_eq!(held.stretches((1, usize::MAX), &|_| true), std::slice::from_ref(&whole));
+        assert_eq!(held.stretches((usize::MAX, 1), &|_| true), [0..DAY, DAY..2 * DAY]);
         assert_eq!(held.days(), BTreeSet::from([0, 1]));
-        assert_eq!(Gathered::default().stretches(1, &|_| true), Vec::<Range<i64>>::new());
+        assert_eq!(Gathered::default().stretches((1, 1), &|_| true), Vec::<Range<i64>>::new());
     }
 }

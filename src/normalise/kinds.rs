@@ -33,9 +33,9 @@ struct Said {
 
 /// What a line is.
 #[derive(Debug)]
-pub enum Kind {
+pub enum Kind<'a> {
     /// Bedrock's.
-    Bedrock(Meaning),
+    Bedrock(&'a Meaning),
     /// Not Bedrock's, but near enough that a reader would ask: the product's name.
     Adjacent(String),
     /// Somebody else's, or a neighbour that another export counts.
@@ -104,7 +104,9 @@ struct KnownMeter {
 #[derive(Debug, Default)]
 pub struct Kinds {
     said: Distinct<Said>,
-    kinds: Vec<Kind>,
+    meanings: Vec<Meaning>,
+    /// Bytes of what the reader must be told.
+    told: usize,
     meters: HashMap<Text, Option<Rc<KnownMeter>>>,
     models: HashMap<[Text; 5], [Text; 3]>,
     /// Payers of Bedrock's lines.
@@ -117,6 +119,9 @@ pub struct Kinds {
 const NO_LINE_TYPE: &str = "(no line type)";
 /// Stands in the tallies for a usage type that is not there.
 pub const NO_USAGE_TYPE: &str = "(no usage type)";
+
+/// Bytes of an entry of [`Meaning::told`] beside its text.
+const TOLD: usize = size_of::<(Told, String)>();
 
 /// Kinds of usage that only models have.
 const TOKENS: [&str; 4] = ["input", "output", "cache_read", "cache_write"];
@@ -144,43 +149,40 @@ pub struct Look<'a> {
 }
 
 impl Kinds {
-    /// The kind of a line.
-    pub fn of(&mut self, mut look: Look<'_>) -> &Kind {
-        let number = self.said.number(look.said());
-        if number as usize == self.kinds.len() {
-            let kind = self.find(&mut look);
-            self.kinds.push(kind);
+    /// The kind of a line. Nothing is kept of lines that are not Bedrock's.
+    pub fn of(&mut self, mut look: Look<'_>) -> Kind<'_> {
+        match select::select(look.lines, look.row, look.known) {
+            Selection::Bedrock => {}
+            Selection::Other => return Kind::Other,
+            Selection::Adjacent(name) => {
+                return if look.doubled().is_some() { Kind::Other } else { Kind::Adjacent(name) };
+            }
         }
-        &self.kinds[number as usize]
+        let number = self.said.number(look.said());
+        if number as usize == self.meanings.len() {
+            self.payers.insert(look.text(TextColumn::PayerAccount));
+            let meaning = match look.doubled() {
+                Some(payer) => look.left_out(payer),
+                None => self.meaning(&mut look),
+            };
+            self.told += meaning.told.iter().map(|(_, name)| name.len() + TOLD).sum::<usize>();
+            self.meanings.push(meaning);
+        }
+        Kind::Bedrock(&self.meanings[number as usize])
     }
 
     /// Bytes that are held.
     pub fn bytes(&self) -> usize {
         const MODEL: usize = 8 * size_of::<Text>() + 1;
-        self.said.bytes() + self.kinds.capacity() * size_of::<Kind>() + self.models.capacity() * MODEL
+        let meanings = self.meanings.capacity() * size_of::<Meaning>();
+        self.said.bytes() + meanings + self.told + self.models.capacity() * MODEL
     }
 
-    fn find(&mut self, look: &mut Look<'_>) -> Kind {
-        let selection = select::select(look.lines, look.row, look.known);
-        let payer = look.text(TextColumn::PayerAccount);
-        // A payer that the export does not name is nobody's double.
-        let is_doubled = !payer.is_null() && look.counted.contains(look.texts.str(payer));
-        match selection {
-            Selection::Bedrock => {
-                self.payers.insert(payer);
-                Kind::Bedrock(self.meaning(look, is_doubled.then_some(payer)))
-            }
-            Selection::Adjacent(name) if !is_doubled => Kind::Adjacent(name),
-            Selection::Adjacent(_) | Selection::Other => Kind::Other,
-        }
-    }
-
-    fn meaning(&mut self, look: &mut Look<'_>, doubled: Option<Text>) -> Meaning {
+    fn meaning(&mut self, look: &mut Look<'_>) -> Meaning {
         let usage_type = look.text(TextColumn::UsageType);
         let known_meter = self.meter_of(usage_type, look.texts);
         let meter = known_meter.as_deref().map(|known| &known.meter);
-        let entity = look.lines.text(TextColumn::BillingEntity, look.row);
-        let marketplace = entity.is_some_and(select::is_marketplace) || meter.is_some_and(|meter| meter.marketplace);
+        let marketplace = look.is_of_marketplace() || meter.is_some_and(|meter| meter.marketplace);
         let mut told = look.told();
         let mut texts = look.plain_texts();
         let metered = matches!(costs::category(look.line_type), "Usage" | "Purchase");
@@ -206,7 +208,7 @@ impl Kinds {
         Meaning {
             dimensions: look.dimensions.number(texts),
             sum: self.sums.number([texts[ChargeText::SubAccountId as usize], currency]),
-            doubled,
+            doubled: None,
             marketplace,
             is_invoiced: !texts[ChargeText::InvoiceId as usize].is_null(),
             multiplier: unit.map(|unit| unit.multiplier),
@@ -298,6 +300,33 @@ impl Look<'_> {
         let product = known.product_text(lines, *row, interned);
         let tags = known.tags(lines, *row, interned);
         Said { texts, product, tags, grain, has_amount: *has_amount }
+    }
+
+    /// The payer, where another export counts its lines. One that the export does not name is nobody's double.
+    fn doubled(&mut self) -> Option<Text> {
+        let payer = self.lines.text(TextColumn::PayerAccount, self.row)?;
+        self.counted.contains(payer).then(|| self.text(TextColumn::PayerAccount))
+    }
+
+    /// Of a line that another export counts only what it costs is asked.
+    fn left_out(&mut self, payer: Text) -> Meaning {
+        let usage_type = self.text(TextColumn::UsageType);
+        let meter = self.texts.get(usage_type).and_then(classify::parse_usage_type);
+        Meaning {
+            dimensions: 0,
+            sum: 0,
+            doubled: Some(payer),
+            marketplace: self.is_of_marketplace() || meter.is_some_and(|meter| meter.marketplace),
+            is_invoiced: true,
+            multiplier: None,
+            priced: None,
+            usage_type,
+            told: Vec::new(),
+        }
+    }
+
+    fn is_of_marketplace(&self) -> bool {
+        self.lines.text(TextColumn::BillingEntity, self.row).is_some_and(select::is_marketplace)
     }
 
     /// What the line's type and product code tell.

@@ -96,9 +96,13 @@ impl<'a> Collector<'a> {
                 self.line(file, lines, row, &mut known)?;
             }
         }
-        if self.gathered.is_full(self.kinds.bytes()) {
-            self.forget_numbers();
-            self.gathered.write_out()?;
+        let beside = self.kinds.bytes();
+        if self.gathered.is_full(beside) {
+            let with_names = self.gathered.gives_up_names(beside);
+            if with_names {
+                self.forget_numbers();
+            }
+            self.gathered.write_out(with_names)?;
         }
         Ok(())
     }
@@ -106,7 +110,7 @@ impl<'a> Collector<'a> {
     /// Keeps by name what was known by number.
     fn forget_numbers(&mut self) {
         let (kinds, bill) = (std::mem::take(&mut self.kinds), std::mem::take(&mut self.bill));
-        let texts = &self.gathered.texts;
+        let texts = &self.gathered.names.texts;
         let payers = kinds.payers.iter().filter_map(|payer| texts.get(*payer));
         self.collected.payers.extend(payers.map(String::from));
         for (key, sum) in kinds.by_name(&bill, texts) {
@@ -126,7 +130,7 @@ impl<'a> Collector<'a> {
         let line_type = lines.text(TextColumn::LineItemType, row).unwrap_or("Usage");
         let amount = lines.amount(AmountColumn::UsageAmount, row);
         let (start, grain) = when(lines, row, line_type, self.period);
-        let (texts, dimensions) = (&mut self.gathered.texts, &mut self.gathered.dimensions);
+        let (texts, dimensions) = (&mut self.gathered.names.texts, &mut self.gathered.names.dimensions);
         let (counted, has_amount) = (self.counted, amount.is_some());
         let look = Look { lines, row, known, texts, dimensions, counted, line_type, grain, has_amount };
         let trust = &mut self.collected.trust;
@@ -144,7 +148,7 @@ impl<'a> Collector<'a> {
         let refused = |bad| bad_cost(file, lines, row, bad);
         let costs = costs::read(lines, row, line_type, meaning.marketplace).map_err(refused)?;
         let line = Line { lines, row, meaning, costs };
-        let texts = &self.gathered.texts;
+        let texts = &self.gathered.names.texts;
         if let Some(payer) = meaning.doubled {
             let payer = texts.str(payer).to_string();
             self.collected.doubled.entry(payer).or_default().add(line.currency(), costs.unblended);

@@ -2,14 +2,14 @@
 //! that ends.
 //!
 //! One block for each hour and time of writing out: its texts, its sets of dimensions, then its rows,
-//! all by numbers within the block.
+//! all by numbers within the block; or its rows alone, by numbers of names that stay in memory.
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 
-use super::gathered::{Joined, Key, Sum, Table};
-use super::{Dimensions, too_large};
+use super::gathered::{Joined, Key, Names, Renaming, Sum, Table};
+use super::too_large;
 use crate::clock::HOUR;
 use crate::distinct::Distinct;
 use crate::error::{Error, Result};
@@ -20,9 +20,19 @@ use crate::text::{Text, Texts};
 #[derive(Debug)]
 pub struct Spill {
     file: File,
-    /// By block: its hour since the epoch, and where it lies.
-    blocks: Vec<(i64, Range<u64>)>,
+    blocks: Vec<Written>,
     end: u64,
+}
+
+/// A block.
+#[derive(Debug)]
+struct Written {
+    /// Hour since the epoch.
+    hour: i64,
+    /// Where it lies.
+    place: Range<u64>,
+    /// Whether its names are in it.
+    has_names: bool,
 }
 
 /// Charges of a stretch of time, equal ones joined.
@@ -30,10 +40,8 @@ pub struct Spill {
 pub struct Block {
     /// The charges.
     pub table: Table,
-    /// Their dimensions.
-    pub dimensions: Distinct<Dimensions>,
-    /// Their texts.
-    pub texts: Texts,
+    /// Their names.
+    pub names: Names,
 }
 
 /// Why bytes are not read back.
@@ -62,38 +70,69 @@ impl Spill {
         Ok(Self { file, blocks: Vec::new(), end: 0 })
     }
 
-    /// Writes rows, which are sorted by start.
+    /// Whether charges were written by numbers of names that are not in the file.
+    pub fn has_numbers(&self) -> bool {
+        self.blocks.iter().any(|block| !block.has_names)
+    }
+
+    /// Writes rows, which are sorted by start, with their names.
     ///
     /// # Errors
     /// Where the file cannot be written.
-    pub fn write(&mut self, rows: &[Joined], dimensions: &Distinct<Dimensions>, texts: &Texts) -> Result<()> {
+    pub fn write(&mut self, rows: &[Joined], names: &Names) -> Result<()> {
+        self.write_blocks(rows, true, &|rows, to| encode(rows, names, to))
+    }
+
+    /// Writes rows, which are sorted by start, by numbers alone.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn write_numbers(&mut self, rows: &[Joined]) -> Result<()> {
+        self.write_blocks(rows, false, &|rows, to| {
+            rows.iter().for_each(|(key, sum)| encode_row(key, key.dimensions, sum, to));
+        })
+    }
+
+    fn write_blocks(
+        &mut self,
+        rows: &[Joined],
+        has_names: bool,
+        encode: &dyn Fn(&[Joined], &mut Vec<u8>),
+    ) -> Result<()> {
         let mut writer = BufWriter::with_capacity(1 << 20, &self.file);
         let mut bytes = Vec::new();
         for block in rows.chunk_by(|(a, _), (b, _)| a.start.div_euclid(HOUR) == b.start.div_euclid(HOUR)) {
             bytes.clear();
-            encode(block, dimensions, texts, &mut bytes);
+            encode(block, &mut bytes);
             writer.write_all(&bytes).map_err(failed("write charges to"))?;
-            let end = self.end + bytes.len() as u64;
-            self.blocks.push((block[0].0.start.div_euclid(HOUR), self.end..end));
-            self.end = end;
+            let place = self.end..self.end + bytes.len() as u64;
+            self.end = place.end;
+            self.blocks.push(Written { hour: block[0].0.start.div_euclid(HOUR), place, has_names });
         }
         writer.flush().map_err(failed("write charges to"))
     }
 
-    /// The charges that start within a stretch of whole hours.
+    /// The charges that start within a stretch of whole hours; `names` are those of what was written by numbers.
     ///
     /// # Errors
     /// Where the file cannot be read, or a sum leaves what a column can hold.
-    pub fn read(&self, stretch: &Range<i64>) -> Result<Block> {
+    pub fn read(&self, stretch: &Range<i64>, names: &Names) -> Result<Block> {
         let mut read = Block::default();
         let hours = stretch.start.div_euclid(HOUR)..stretch.end.div_euclid(HOUR);
         let mut bytes = Vec::new();
-        for (_, place) in self.blocks.iter().filter(|(hour, _)| hours.contains(hour)) {
-            bytes.resize((place.end - place.start) as usize, 0);
+        let mut own = Own::of(names);
+        for block in self.blocks.iter().filter(|block| hours.contains(&block.hour)) {
+            bytes.resize((block.place.end - block.place.start) as usize, 0);
             let mut file = &self.file;
-            file.seek(SeekFrom::Start(place.start)).map_err(failed("read charges from"))?;
+            file.seek(SeekFrom::Start(block.place.start)).map_err(failed("read charges from"))?;
             file.read_exact(&mut bytes).map_err(failed("read charges from"))?;
-            decode(&bytes, &mut read).map_err(|unread| match unread {
+            let decoded = if block.has_names {
+                decode(&bytes, &mut read)
+            } else {
+                let Block { table, names } = &mut read;
+                decode_rows(&bytes, table, &mut |number| own.number(number, names))
+            };
+            decoded.map_err(|unread| match unread {
                 Unread::TooLarge => too_large("bill"),
                 Unread::Spoiled => {
                     let other = std::io::Error::other("what was written there is not what is read");
@@ -105,22 +144,39 @@ impl Spill {
     }
 }
 
-fn encode(rows: &[Joined], dimensions: &Distinct<Dimensions>, texts: &Texts, to: &mut Vec<u8>) {
+/// Names that stay in memory as those of a block.
+struct Own<'a> {
+    from: &'a Names,
+    texts: Renaming<'a>,
+    /// By number there: the number in the block.
+    known: Vec<Option<u32>>,
+}
+
+impl<'a> Own<'a> {
+    fn of(from: &'a Names) -> Self {
+        Self { from, texts: Renaming::new(&from.texts), known: vec![None; from.dimensions.all().len()] }
+    }
+
+    fn number(&mut self, number: u32, to: &mut Names) -> Option<u32> {
+        let Self { from, texts, known } = self;
+        let known = known.get_mut(number as usize)?;
+        Some(*known.get_or_insert_with(|| {
+            let set = from.dimensions.get(number).map(|text| texts.rename(text, &mut to.texts));
+            to.dimensions.number(set)
+        }))
+    }
+}
+
+fn encode(rows: &[Joined], names: &Names, to: &mut Vec<u8>) {
     let (mut own_texts, mut own_sets) = (Texts::default(), Distinct::default());
     let mut numbers: Vec<u8> = Vec::with_capacity(rows.len() * ROW);
     for (key, sum) in rows {
-        numbers.extend(key.start.to_le_bytes());
-        numbers.extend(key.export.to_le_bytes());
-        numbers.extend(own_sets.number(key.dimensions).to_le_bytes());
-        numbers.push(u8::from(sum.quantity.is_some()) | u8::from(sum.list.is_some()) << 1);
-        for amount in [sum.quantity.unwrap_or(0), sum.list.unwrap_or(0)].iter().chain(&sum.costs) {
-            numbers.extend(amount.to_le_bytes());
-        }
+        encode_row(key, own_sets.number(key.dimensions), sum, &mut numbers);
     }
     let mut sets: Vec<u8> = Vec::with_capacity(own_sets.all().len() * CHARGE_TEXT_COUNT * 4);
     for set in own_sets.all() {
-        for text in dimensions.get(*set) {
-            let number = own_texts.intern_opt(texts.get(*text)).number() as u32;
+        for text in names.dimensions.get(*set) {
+            let number = own_texts.intern_opt(names.texts.get(*text)).number() as u32;
             sets.extend(number.to_le_bytes());
         }
     }
@@ -134,7 +190,17 @@ fn encode(rows: &[Joined], dimensions: &Distinct<Dimensions>, texts: &Texts, to:
     to.extend(numbers);
 }
 
-/// Adds a block's rows.
+fn encode_row(key: &Key, dimensions: u32, sum: &Sum, to: &mut Vec<u8>) {
+    to.extend(key.start.to_le_bytes());
+    to.extend(key.export.to_le_bytes());
+    to.extend(dimensions.to_le_bytes());
+    to.push(u8::from(sum.quantity.is_some()) | u8::from(sum.list.is_some()) << 1);
+    for amount in [sum.quantity.unwrap_or(0), sum.list.unwrap_or(0)].iter().chain(&sum.costs) {
+        to.extend(amount.to_le_bytes());
+    }
+}
+
+/// Adds the rows of a block that has its names.
 fn decode(bytes: &[u8], to: &mut Block) -> Result<(), Unread> {
     let mut rest = bytes;
     let mut own_texts = Vec::new();
@@ -142,7 +208,7 @@ fn decode(bytes: &[u8], to: &mut Block) -> Result<(), Unread> {
         let length = u32::from_le_bytes(cut(&mut rest)?) as usize;
         let (text, after) = rest.split_at_checked(length).ok_or(Unread::Spoiled)?;
         let text = std::str::from_utf8(text).or(Err(Unread::Spoiled))?;
-        own_texts.push(to.texts.intern(text));
+        own_texts.push(to.names.texts.intern(text));
         rest = after;
     }
     let mut own_sets = Vec::new();
@@ -151,12 +217,18 @@ fn decode(bytes: &[u8], to: &mut Block) -> Result<(), Unread> {
         for text in &mut set {
             *text = *own_texts.get(u32::from_le_bytes(cut(&mut rest)?) as usize).ok_or(Unread::Spoiled)?;
         }
-        own_sets.push(to.dimensions.number(set));
+        own_sets.push(to.names.dimensions.number(set));
     }
+    decode_rows(rest, &mut to.table, &mut |number| own_sets.get(number as usize).copied())
+}
+
+/// Adds rows, whose dimensions have other numbers in the file.
+fn decode_rows(bytes: &[u8], to: &mut Table, own: &mut dyn FnMut(u32) -> Option<u32>) -> Result<(), Unread> {
+    let mut rest = bytes;
     while !rest.is_empty() {
         let start = i64::from_le_bytes(cut(&mut rest)?);
         let export = u32::from_le_bytes(cut(&mut rest)?);
-        let set = own_sets.get(u32::from_le_bytes(cut(&mut rest)?) as usize).ok_or(Unread::Spoiled)?;
+        let dimensions = own(u32::from_le_bytes(cut(&mut rest)?)).ok_or(Unread::Spoiled)?;
         let [present] = cut(&mut rest)?;
         let mut amounts = [0; 6];
         for amount in &mut amounts {
@@ -165,7 +237,7 @@ fn decode(bytes: &[u8], to: &mut Block) -> Result<(), Unread> {
         let [quantity, list, costs @ ..] = amounts;
         let sum =
             Sum { quantity: (present & 1 > 0).then_some(quantity), list: (present & 2 > 0).then_some(list), costs };
-        to.table.add(Key { start, export, dimensions: *set }, &sum).ok_or(Unread::TooLarge)?;
+        to.add(Key { start, export, dimensions }, &sum).ok_or(Unread::TooLarge)?;
     }
     Ok(())
 }

@@ -4,12 +4,14 @@
 //! once for each stretch of rows and not once for each row. That, and the lack of bounds that would tell
 //! a reader nothing, is why this is not left to the `parquet` crate, which frames the pages and files.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::basic::{Compression, Encoding, PageType, ZstdLevel};
 use parquet::column::page::{CompressedPage, Page, PageWriter};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::{ParquetError, Result};
-use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::metadata::{ColumnChunkMetaData, PageEncodingStats};
 use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
@@ -39,6 +41,9 @@ pub struct Chunk {
     is_plain: bool,
     /// By the source's text: its number in the dictionary.
     known: Vec<u32>,
+    /// Texts of the source.
+    texts: usize,
+    nulls: u64,
     bounds: Option<[i64; 2]>,
     pages: Vec<CompressedPage>,
     raw: Vec<u8>,
@@ -59,6 +64,8 @@ impl Chunk {
             dictionary: Texts::default(),
             is_plain: kind != Kind::Text,
             known: Vec::new(),
+            texts: 0,
+            nulls: 0,
             bounds: None,
             pages: Vec::new(),
             raw: Vec::new(),
@@ -69,7 +76,7 @@ impl Chunk {
     /// Texts come from another collection from here on.
     pub fn turn_to(&mut self, texts: &Texts) {
         self.known.clear();
-        self.known.resize(texts.count(), 0);
+        self.texts = texts.count();
     }
 
     /// Adds a text of the collection that was turned to.
@@ -80,21 +87,39 @@ impl Chunk {
         if text.is_null() {
             return self.add(0);
         }
-        if !self.is_plain {
-            let known = self.known[text.number()];
-            if known != 0 {
-                return self.add(known);
-            }
-            let value = texts.str(text);
-            if self.dictionary.length() + value.len() <= PAGE_BYTES {
-                let number = self.dictionary.intern(value).number() as u32;
-                self.known[text.number()] = number;
-                return self.add(number);
-            }
-            self.end_page()?;
-            self.is_plain = true;
+        if self.known.is_empty() {
+            self.known.resize(self.texts, 0);
         }
-        self.plain_text(texts.str(text))
+        let known = self.known[text.number()];
+        if known != 0 && !self.is_plain {
+            return self.add(known);
+        }
+        let value = texts.str(text);
+        match self.numbered(value)? {
+            Some(number) => {
+                self.known[text.number()] = number;
+                self.add(number)
+            }
+            None => self.plain_text(value),
+        }
+    }
+
+    /// The number of a text in the dictionary; `None` once that is full. What it holds already is asked first,
+    /// so that the bytes do not depend on where a stretch ends.
+    fn numbered(&mut self, value: &str) -> Result<Option<u32>> {
+        if self.is_plain {
+            return Ok(None);
+        }
+        let held = self.dictionary.find(value);
+        if !held.is_null() {
+            return Ok(Some(held.number() as u32));
+        }
+        if self.dictionary.length() + value.len() <= PAGE_BYTES {
+            return Ok(Some(self.dictionary.intern(value).number() as u32));
+        }
+        self.end_page()?;
+        self.is_plain = true;
+        Ok(None)
     }
 
     /// Adds a text that belongs to no collection.
@@ -105,15 +130,10 @@ impl Chunk {
         if name.is_empty() {
             return self.add(0);
         }
-        if !self.is_plain && self.dictionary.length() + name.len() <= PAGE_BYTES {
-            let number = self.dictionary.intern(name).number() as u32;
-            return self.add(number);
+        match self.numbered(name)? {
+            Some(number) => self.add(number),
+            None => self.plain_text(name),
         }
-        if !self.is_plain {
-            self.end_page()?;
-            self.is_plain = true;
-        }
-        self.plain_text(name)
     }
 
     fn plain_text(&mut self, text: &str) -> Result<()> {
@@ -160,6 +180,7 @@ impl Chunk {
 
     fn add(&mut self, number: u32) -> Result<()> {
         self.numbers.push(number);
+        self.nulls += u64::from(number == 0);
         self.rows += 1;
         if self.numbers.len() == PAGE_ROWS || self.plain.len() >= PAGE_BYTES {
             self.end_page()?;
@@ -223,10 +244,12 @@ impl Chunk {
         let mut sink = TrackedWrite::new(Vec::new());
         let mut writer = SerializedPageWriter::new(&mut sink);
         let (mut written, mut uncompressed, mut first) = (0, 0, None);
+        let mut encodings: BTreeMap<Encoding, BTreeMap<PageType, i32>> = BTreeMap::new();
         let has_dictionary = self.dictionary.count() > 1;
         let dictionary = if has_dictionary { Some(self.dictionary_page()?) } else { None };
         for page in dictionary.into_iter().chain(self.pages.drain(..)) {
-            let is_data = page.page_type() != parquet::basic::PageType::DICTIONARY_PAGE;
+            let is_data = page.page_type() != PageType::DICTIONARY_PAGE;
+            *encodings.entry(page.encoding()).or_default().entry(page.page_type()).or_default() += 1;
             let spec = writer.write_page(page)?;
             if is_data {
                 first.get_or_insert(spec.offset);
@@ -235,17 +258,25 @@ impl Chunk {
             // As other writers count it: with the page's header.
             uncompressed += spec.bytes_written - spec.compressed_size as u64 + spec.uncompressed_size as u64;
         }
-        let mut metadata = ColumnChunkMetaData::builder(column)
-            .set_encodings(vec![Encoding::PLAIN, Encoding::RLE, Encoding::RLE_DICTIONARY])
+        let of = |(encoding, pages): (&Encoding, &BTreeMap<PageType, i32>)| {
+            let stats = |(page_type, count): (&PageType, &i32)| PageEncodingStats {
+                page_type: *page_type,
+                encoding: *encoding,
+                count: *count,
+            };
+            pages.iter().map(stats).collect::<Vec<_>>()
+        };
+        let stats = encodings.iter().flat_map(of).collect();
+        let metadata = ColumnChunkMetaData::builder(column)
+            .set_encodings(encodings.keys().copied().chain([Encoding::RLE]).collect())
+            .set_page_encoding_stats(stats)
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(LEVEL)?))
             .set_num_values(self.rows as i64)
             .set_total_compressed_size(written as i64)
             .set_total_uncompressed_size(uncompressed as i64)
             .set_data_page_offset(first.unwrap_or(0) as i64)
-            .set_dictionary_page_offset(has_dictionary.then_some(0));
-        if let Some(statistics) = self.statistics() {
-            metadata = metadata.set_statistics(statistics);
-        }
+            .set_dictionary_page_offset(has_dictionary.then_some(0))
+            .set_statistics(self.statistics());
         let close = ColumnCloseResult {
             bytes_written: written,
             rows_written: self.rows as u64,
@@ -271,21 +302,30 @@ impl Chunk {
         Ok(CompressedPage::new(page, self.raw.len()))
     }
 
-    fn statistics(&self) -> Option<Statistics> {
-        let [least, most] = self.bounds?;
+    /// Bounds of times, and how many values are not there. Rows are in order of time, so the bounds of texts and
+    /// amounts would tell a reader nothing.
+    fn statistics(&self) -> Statistics {
+        let nulls = Some(self.nulls);
+        let [least, most] = self.bounds.map_or([None; 2], |bounds| bounds.map(Some));
         match self.kind {
-            Kind::Timestamp => Some(Statistics::int64(Some(least), Some(most), None, None, false)),
-            Kind::Day => Some(Statistics::int32(Some(least as i32), Some(most as i32), None, None, false)),
-            _ => None,
+            Kind::Text => Statistics::byte_array(None, None, None, nulls, false),
+            Kind::Amount => Statistics::fixed_len_byte_array(None, None, None, nulls, false),
+            Kind::Timestamp | Kind::Count => Statistics::int64(least, most, None, nulls, false),
+            Kind::Day => {
+                let day = |whole: Option<i64>| whole.map(|day| day as i32);
+                Statistics::int32(day(least), day(most), None, nulls, false)
+            }
+            Kind::Flag => Statistics::boolean(None, None, None, nulls, false),
         }
     }
 
     fn empty(&mut self) {
         self.rows = 0;
+        self.nulls = 0;
         self.bounds = None;
         self.dictionary = Texts::default();
         self.is_plain = self.kind != Kind::Text;
-        self.known.fill(0);
+        self.known.clear();
     }
 }
 
@@ -296,4 +336,55 @@ fn compressed(compressor: &mut zstd::bulk::Compressor<'static>, raw: &[u8]) -> R
 fn pack_flags(flags: &[u8], to: &mut Vec<u8>) {
     let packed = |eight: &[u8]| eight.iter().enumerate().fold(0, |bits, (at, flag)| bits | flag << at);
     to.extend(flags.chunks(8).map(packed));
+}
+
+#[cfg(test)]
+mod tests {
+    use parquet::arrow::ArrowSchemaConverter;
+    use parquet::column::page::PageReader;
+    use parquet::file::serialized_reader::SerializedPageReader;
+
+    use super::*;
+    use crate::schema::Table;
+
+    /// A column's chunk of some texts, which come in stretches.
+    fn written(stretches: &[Vec<String>]) -> (Bytes, ColumnCloseResult) {
+        let mut chunk = Chunk::new(Kind::Text).unwrap();
+        for stretch in stretches {
+            let mut texts = Texts::default();
+            let numbers: Vec<Text> = stretch.iter().map(|text| texts.intern(text)).collect();
+            chunk.turn_to(&texts);
+            numbers.iter().for_each(|text| chunk.text(*text, &texts).unwrap());
+        }
+        let schema = ArrowSchemaConverter::new().convert(&Table::Charges.schema()).unwrap();
+        chunk.end(schema.column(1)).unwrap()
+    }
+
+    fn texts(count: usize) -> Vec<String> {
+        (0..count).map(|at| if at % 7 == 3 { String::new() } else { format!("{:0>150}", at % 7_100) }).collect()
+    }
+
+    #[test]
+    fn bytes_do_not_depend_on_the_stretches_though_the_dictionary_is_full() {
+        // Seven thousand texts of 150 bytes are more than a dictionary holds; many come again.
+        let all = texts(30_000);
+        let (whole, close) = written(std::slice::from_ref(&all));
+        for cut in [1, 1_000, 6_985, 6_990, 16_384, 29_999] {
+            let cut = [all[..cut].to_vec(), all[cut..].to_vec()];
+            assert_eq!(written(&cut).0, whole);
+        }
+        assert_eq!(close.rows_written, 30_000);
+        let encodings: Vec<Encoding> = close.metadata.encodings().collect();
+        assert!(encodings.contains(&Encoding::PLAIN) && encodings.contains(&Encoding::RLE_DICTIONARY));
+    }
+
+    #[test]
+    fn a_column_without_a_value_has_no_dictionary() {
+        let (bytes, close) = written(&[vec![String::new(); 100]]);
+        assert_eq!(close.metadata.dictionary_page_offset(), None);
+        assert_eq!(close.metadata.statistics().and_then(|known| known.null_count_opt()), Some(100));
+        let mut pages = SerializedPageReader::new(std::sync::Arc::new(bytes), &close.metadata, 100, None).unwrap();
+        assert_eq!(pages.get_next_page().unwrap().map(|page| page.num_values()), Some(100));
+        assert!(pages.get_next_page().unwrap().is_none());
+    }
 }

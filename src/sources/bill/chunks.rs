@@ -137,7 +137,6 @@ impl Chunks {
         self.0.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// The loaded bytes from `start` on, at least `length` of them.
     /// The bytes of a part from some place on.
     fn part(&self, start: u64) -> parquet::errors::Result<Bytes> {
         let outside = || ParquetError::EOF(format!("a page at {start} lies outside of its column"));
@@ -146,6 +145,7 @@ impl Chunks {
         skip.filter(|skip| *skip <= bytes.len()).map(|skip| bytes.slice(skip..)).ok_or_else(outside)
     }
 
+    /// The loaded bytes from `start` on, at least `length` of them.
     fn piece(&self, start: u64, length: u64) -> Option<Bytes> {
         let loaded = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         let at = |start: u64| {

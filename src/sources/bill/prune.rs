@@ -15,7 +15,7 @@ use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::candidate::Tested;
 use super::chunks::Chunks;
-use super::file::{BillFile, chunk_range};
+use super::file::BillFile;
 use super::pages::{Dictionary, Stop, passing};
 use crate::error::Result;
 
@@ -60,7 +60,7 @@ fn open_of<'a>(
     let mut open = Vec::new();
     for tested in tested {
         for leaf in leaves(tested.root) {
-            if may_pass(file.column(group, leaf), bytes, tested)? {
+            if may_pass(file.column(group, leaf), (leaf, bytes), tested)? {
                 open.push(*tested);
                 break;
             }
@@ -70,7 +70,11 @@ fn open_of<'a>(
 }
 
 /// Whether a column may hold a value that passes.
-fn may_pass(column: &ColumnChunkMetaData, bytes: &Chunks, tested: &Tested<'_>) -> Result<bool, ParquetError> {
+fn may_pass(
+    column: &ColumnChunkMetaData,
+    (leaf, bytes): (usize, &Chunks),
+    tested: &Tested<'_>,
+) -> Result<bool, ParquetError> {
     let rows = u64::try_from(column.num_values()).unwrap_or(0);
     if column.statistics().and_then(|known| known.null_count_opt()) == Some(rows) {
         return Ok(false);
@@ -81,7 +85,7 @@ fn may_pass(column: &ColumnChunkMetaData, bytes: &Chunks, tested: &Tested<'_>) -
     let Some((buffer, count)) = dictionary_page(column, bytes)? else { return Ok(true) };
     let passing = Dictionary::new(buffer, count, Type::BYTE_ARRAY).and_then(|known| {
         let known = Arc::new(known);
-        bytes.kept().keep_dictionary(chunk_range(column).start, &known);
+        bytes.kept().keep_dictionary(leaf, &known);
         passing(&known, tested.test)
     });
     match passing {

@@ -44,7 +44,7 @@ fn mark_pages(
     tested: &Tested<'_>,
     marks: &mut Marks,
 ) -> Result<(), Stop> {
-    let open = |leaf: usize| Leaf::open(file, group, leaf, bytes);
+    let open = |leaf: usize| Leaf::open(file, group, leaf, (bytes, true));
     match file.leaves(tested.root)[..] {
         [leaf] => mark(open(leaf)?, None, tested.test, (bytes.kept(), marks)),
         [keys, values] => mark(open(values)?, Some(open(keys)?), tested.test, (bytes.kept(), marks)),
@@ -130,7 +130,8 @@ pub fn take(
         let (mut columns, mut declined) = (BTreeMap::new(), Vec::new());
         for root in roots {
             let opened = match open.remove(root) {
-                None if at == 0 => Column::open(file, group, *root, bytes),
+                // Columns that stay open hold a page each, and not all that there is.
+                None if at == 0 => Column::open(file, group, *root, (bytes, !has_more)),
                 // It was declined before.
                 None => Err(Stop::Declined),
                 Some(column) => Ok(column),
@@ -378,7 +379,7 @@ mod tests {
                 let rows: Vec<u32> = (0..file.rows(group) as u32).filter(|_| dice.below(100) < share).collect();
                 let mut open: BTreeMap<usize, Column> = BTreeMap::new();
                 for root in &roots {
-                    open.extend(Column::open(&file, group, *root, &bytes).ok().map(|column| (*root, column)));
+                    open.extend(Column::open(&file, group, *root, (&bytes, true)).ok().map(|column| (*root, column)));
                 }
                 prop_assert_eq!(open.len(), roots.len(), "every type of these is read here");
                 for stretch in rows.chunks(37) {

@@ -118,12 +118,13 @@ pub fn mark(
         pages.add(page);
     }
     if is_flat && first != marks.rows {
-        return Err(Stop::damaged("a column has fewer values than its row group has lines"));
+        // The general reader says what is wrong.
+        return Err(Stop::Declined);
     }
     if let Some(dictionary) = &leaf.dictionary {
-        kept.keep_dictionary(leaf.chunk, dictionary);
+        kept.keep_dictionary(leaf.number, dictionary);
     }
-    kept.keep_pages(leaf.chunk, pages);
+    kept.keep_pages(leaf.number, pages);
     match keys {
         Some(keys) if !found.is_empty() => mark_lists(keys, &found, marks),
         _ => Ok(()),
@@ -149,7 +150,7 @@ fn passing_of(
             return Err(Stop::damaged("a page needs a dictionary that is not there"));
         }
         let mut passing_ones = passing.iter().enumerate().filter(|(_, passes)| **passes).map(|(at, _)| at as u32);
-        // A value that the dictionary does not have may be anything, so it is never passed over.
+        // A value that the dictionary does not have may be anything, so where any may pass it is not passed over.
         let is_beyond = Cell::new(false);
         let known = |index: u32| {
             is_beyond.set(is_beyond.get() | (index as usize >= passing.len()));

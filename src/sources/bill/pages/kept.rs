@@ -8,14 +8,14 @@ use super::leaf::{DataPage, Dictionary};
 /// Bytes that are kept of a row group; what goes beyond is decoded again.
 const LIMIT: usize = 12 << 20;
 
-/// Dictionaries and pages, by the place of their column chunk in the file.
+/// Dictionaries and pages, by leaf of the row group.
 #[derive(Debug, Default)]
 pub struct Kept(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    dictionaries: BTreeMap<u64, Arc<Dictionary>>,
-    pages: BTreeMap<u64, Vec<DataPage>>,
+    dictionaries: BTreeMap<usize, Arc<Dictionary>>,
+    pages: BTreeMap<usize, Vec<DataPage>>,
     bytes: usize,
 }
 
@@ -25,32 +25,33 @@ impl Kept {
     }
 
     /// A chunk's dictionary.
-    pub fn dictionary(&self, chunk: u64) -> Option<Arc<Dictionary>> {
-        self.with(|inner| inner.dictionaries.get(&chunk).cloned())
+    pub fn dictionary(&self, leaf: usize) -> Option<Arc<Dictionary>> {
+        self.with(|inner| inner.dictionaries.get(&leaf).cloned())
     }
 
     /// All pages of a chunk.
-    pub fn pages(&self, chunk: u64) -> Option<Vec<DataPage>> {
-        self.with(|inner| inner.pages.get(&chunk).cloned())
+    pub fn pages(&self, leaf: usize) -> Option<Vec<DataPage>> {
+        self.with(|inner| inner.pages.get(&leaf).cloned())
     }
 
     /// Keeps a chunk's dictionary, where there is room.
-    pub fn keep_dictionary(&self, chunk: u64, dictionary: &Arc<Dictionary>) {
+    pub fn keep_dictionary(&self, leaf: usize, dictionary: &Arc<Dictionary>) {
         self.with(|inner| {
-            if inner.bytes + dictionary.bytes() <= LIMIT && !inner.dictionaries.contains_key(&chunk) {
+            if inner.bytes + dictionary.bytes() <= LIMIT && !inner.dictionaries.contains_key(&leaf) {
                 inner.bytes += dictionary.bytes();
-                inner.dictionaries.insert(chunk, Arc::clone(dictionary));
+                inner.dictionaries.insert(leaf, Arc::clone(dictionary));
             }
         });
     }
 
-    /// Keeps all pages of a chunk, where there is room.
-    pub fn keep_pages(&self, chunk: u64, keeping: Keeping) {
+    /// Keeps all pages of a chunk, where there is room and where the dictionary that they need is kept.
+    pub fn keep_pages(&self, leaf: usize, keeping: Keeping) {
         let Keeping { pages: Some(pages), bytes } = keeping else { return };
         self.with(|inner| {
-            if inner.bytes + bytes <= LIMIT {
+            let is_whole = inner.dictionaries.contains_key(&leaf) || !pages.iter().any(DataPage::is_dictionary);
+            if is_whole && inner.bytes + bytes <= LIMIT {
                 inner.bytes += bytes;
-                inner.pages.insert(chunk, pages);
+                inner.pages.insert(leaf, pages);
             }
         });
     }

@@ -118,8 +118,8 @@ enum Pages {
 /// One column chunk, read page by page.
 pub struct Leaf {
     pages: Pages,
-    /// Where the chunk lies in the file.
-    pub chunk: u64,
+    /// Its number among the file's leaves.
+    pub number: usize,
     /// Levels that the footer says are still to come.
     left: usize,
     /// Parquet's type of its values.
@@ -139,28 +139,27 @@ impl std::fmt::Debug for Leaf {
 }
 
 impl Leaf {
-    /// Opens a column chunk.
+    /// Opens a column chunk. One that is read from its first to its last page, and then closed, is read at once.
     ///
     /// # Errors
     /// Where its bytes cannot be had.
-    pub fn open(file: &BillFile, group: usize, leaf: usize, bytes: &Chunks) -> Result<Self, Stop> {
+    pub fn open(file: &BillFile, group: usize, leaf: usize, (bytes, at_once): (&Chunks, bool)) -> Result<Self, Stop> {
         let column = file.column(group, leaf);
         let described = column.column_descr();
         let rows = usize::try_from(file.rows(group)).ok().ok_or(Stop::Declined)?;
         let level = |level: i16| u32::try_from(level).ok().ok_or(Stop::Declined);
-        let range = chunk_range(column);
-        let chunk = range.start;
-        let dictionary = bytes.kept().dictionary(chunk);
-        let pages = match bytes.kept().pages(chunk) {
+        let dictionary = bytes.kept().dictionary(leaf);
+        let pages = match bytes.kept().pages(leaf) {
             Some(pages) => Pages::Kept(pages.into()),
             None => {
-                let bytes = Arc::new(bytes.hold(&range)?);
+                let bytes = if at_once { bytes.hold(&chunk_range(column))? } else { bytes.clone() };
+                let bytes = Arc::new(bytes);
                 Pages::Read(Box::new(SerializedPageReader::new(bytes, column, rows, None)?), dictionary.is_some())
             }
         };
         Ok(Self {
             pages,
-            chunk,
+            number: leaf,
             left: usize::try_from(column.num_values()).ok().ok_or(Stop::Declined)?,
             physical: column.column_type(),
             max_definition: level(described.max_def_level())?,

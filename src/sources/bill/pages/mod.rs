@@ -63,16 +63,16 @@ impl Column {
     ///
     /// # Errors
     /// Where its type is read elsewhere, or its bytes cannot be had.
-    pub fn open(file: &BillFile, group: usize, root: usize, bytes: &Chunks) -> Result<Self, Stop> {
+    pub fn open(file: &BillFile, group: usize, root: usize, (bytes, at_once): (&Chunks, bool)) -> Result<Self, Stop> {
         let data_type = file.metadata.schema().field(root).data_type();
         match (&file.leaves(root)[..], data_type) {
             ([leaf], _) => {
                 let described = file.column(group, *leaf).column_descr();
-                let flat = values::Flat::open(Leaf::open(file, group, *leaf, bytes)?, described, data_type)?;
+                let flat = values::Flat::open(Leaf::open(file, group, *leaf, (bytes, at_once))?, described, data_type)?;
                 Ok(Self::Flat(Box::new(flat)))
             }
             ([keys, values], DataType::Map(..)) => {
-                let open = |leaf: &usize| Leaf::open(file, group, *leaf, bytes);
+                let open = |leaf: &usize| Leaf::open(file, group, *leaf, (bytes, at_once));
                 Ok(Self::Map(Box::new(map::Map::open(open(keys)?, open(values)?, data_type)?)))
             }
             _ => Err(Stop::Declined),
