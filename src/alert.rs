@@ -2,6 +2,15 @@
 //!
 //! The rule is the query `anomalies`; it decides what is listed and how severe it is. This module
 //! chooses the days, finds who owns the workload and which lines moved, and writes it down.
+//!
+//! Beside it stand [`rules`] over the [`history`] of days, each against its [`baseline`], which [`backtest`] holds
+//! against labelled incidents; [`causes`] takes a change of cost apart.
+
+pub mod backtest;
+pub mod baseline;
+pub mod causes;
+pub mod history;
+pub mod rules;
 
 use std::collections::BTreeMap;
 

@@ -88,6 +88,12 @@ pub enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// How well every rule would have found labelled incidents, beside rules that others publish
+    Backtest {
+        /// JSON array of {workload, start, end, kind}
+        #[arg(long, value_name = "FILE")]
+        labels: PathBuf,
+    },
     /// The tagging audit: what spends without a name, by money, with the fix
     Audit,
     /// A named query, a .sql file, or -e SQL, over the facts

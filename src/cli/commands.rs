@@ -1,10 +1,13 @@
 //! What each command does.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::console::Console;
 use super::{Cli, Command, Common, output, setup};
+use crate::alert::backtest;
+use crate::alert::history::History;
+use crate::alert::rules::Floors;
 use crate::aws::Aws;
 use crate::clock;
 use crate::config::Config;
@@ -79,6 +82,7 @@ impl<'a> Session<'a> {
             Command::Ingest => self.ingest().map(|summary| code(&summary)),
             Command::Report => self.report(),
             Command::Alert { dry_run } => self.alert(*dry_run),
+            Command::Backtest { labels } => self.backtest(labels),
             Command::Audit => self.audit(),
             Command::Query { name, execute } => self.query(name.as_deref(), execute.as_deref()),
             Command::Reconcile { refresh } => self.reconcile(*refresh),
@@ -204,6 +208,15 @@ impl<'a> Session<'a> {
             alert::remember(&alerts, &self.store)?;
         }
         Ok(self.with_findings(0, alerts.has_findings()))
+    }
+
+    fn backtest(&self, labels: &Path) -> Result<u8> {
+        let labels = backtest::read_labels(labels)?;
+        let history = History::read(&self.engine()?)?;
+        let scores = backtest::scores(&history, &Floors::of(&self.config), &labels);
+        let text = render::answer(&backtest::grid(&scores), output::format(self.common)?, self.width)?;
+        output::write(self.common, &text)?;
+        Ok(0)
     }
 
     fn audit(&self) -> Result<u8> {

@@ -1,0 +1,202 @@
+//! Baselines: what a day is expected to cost, from the days before it.
+//!
+//! A weekday has a share of its week: the median, over up to six weeks, of its value over the mean of the seven
+//! days that end with it. A series has a level: the median, over the last seven days, of value over share. A
+//! day is expected to be its weekday's share of the level. So weeks may differ in height, which a median of
+//! the same weekdays alone would take for noise. How far a day may lie from the expected is the spread of the
+//! last four weeks: the median absolute deviation of the logarithms of value over expected, times 1.4826, which
+//! is the standard deviation where they are normal. Medians forget single days, so that an incident does not
+//! become its own excuse.
+
+/// Same weekdays that are looked at, and the fewest that say something.
+const WEEKS: (usize, usize) = (6, 2);
+/// Days of a week, which say at which level a series is.
+const WEEK: usize = 7;
+/// Days that say how far it spreads.
+const SPREAD: usize = 28;
+/// No series of costs is taken to be steadier than this, in logarithms: seven per cent.
+pub const COSTS: f64 = 0.07;
+/// No ratio of the same day's numbers is: they vary less than what is bought.
+pub const RATIOS: f64 = 0.04;
+/// Spread of a series whose weeks are not known yet.
+const UNKNOWN: f64 = 0.35;
+
+/// What a day is expected to be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Expected {
+    /// The middle.
+    pub middle: f64,
+    /// Standard deviation of the logarithm of day over middle.
+    pub spread: f64,
+}
+
+impl Expected {
+    /// How many spreads a value lies above the middle.
+    pub fn score(&self, value: f64) -> f64 {
+        if value <= 0.0 || self.middle <= 0.0 { 0.0 } else { (value / self.middle).ln() / self.spread }
+    }
+
+    /// The value so many spreads above (or below) the middle.
+    pub fn at(&self, score: f64) -> f64 {
+        self.middle * (score * self.spread).exp()
+    }
+}
+
+/// A series of days, and what each was expected to be on the days before it.
+#[derive(Debug, Clone)]
+pub struct Baseline {
+    values: Vec<f64>,
+    expected: Vec<Option<Expected>>,
+}
+
+impl Baseline {
+    /// Of a value each day, without a gap; zero and below is no value. The series is not taken to be steadier
+    /// than said.
+    pub fn of(values: Vec<f64>, steadiest: f64) -> Self {
+        let of_week: Vec<Option<f64>> = (0..values.len()).map(|day| of_week(&values, day)).collect();
+        let share: Vec<Option<f64>> = (0..values.len()).map(|day| share(&of_week, day)).collect();
+        let (mut expected, mut deviation) = (Vec::with_capacity(values.len()), Vec::with_capacity(values.len()));
+        for day in 0..values.len() {
+            let found = match middle(&values, &share, day) {
+                Some(middle) => Some(Expected { middle, spread: spread(&deviation, steadiest) }),
+                None => by_last_days(&values, day),
+            };
+            deviation
+                .push(found.filter(|_| values[day] > 0.0).map(|found: Expected| (values[day] / found.middle).ln()));
+            expected.push(found);
+        }
+        Self { values, expected }
+    }
+
+    /// What a day is expected to be, of the days before it alone; `None` where those say nothing.
+    pub fn expected(&self, day: usize) -> Option<Expected> {
+        self.expected[day]
+    }
+
+    /// The value of a day.
+    pub fn value(&self, day: usize) -> f64 {
+        self.values[day]
+    }
+
+    /// Median of the same weekdays three to six weeks before a day.
+    pub fn long_before(&self, day: usize) -> Option<f64> {
+        let same = (3..=6).filter_map(|week| day.checked_sub(WEEK * week)).map(|day| self.values[day]);
+        let mut same: Vec<f64> = same.filter(|value| *value > 0.0).collect();
+        let enough = same.len() >= 2;
+        median(&mut same).filter(|_| enough)
+    }
+
+    /// Sum of the `days` days that end before a day.
+    pub fn sum_before(&self, day: usize, days: usize) -> Option<f64> {
+        let first = day.checked_sub(days)?;
+        Some(self.values[first..day].iter().sum())
+    }
+}
+
+/// A day's value over the mean of the seven days that end with it.
+fn of_week(values: &[f64], day: usize) -> Option<f64> {
+    let mean = values[(day + 1).checked_sub(WEEK)?..=day].iter().sum::<f64>() / WEEK as f64;
+    (values[day] > 0.0).then(|| values[day] / mean)
+}
+
+/// The weekday's share of its week, as the weeks before a day have it.
+fn share(of_week: &[Option<f64>], day: usize) -> Option<f64> {
+    let before = (1..=WEEKS.0).filter_map(|week| of_week[day.checked_sub(WEEK * week)?]);
+    let mut same: Vec<f64> = before.collect();
+    let enough = same.len() >= WEEKS.1;
+    median(&mut same).filter(|_| enough)
+}
+
+fn middle(values: &[f64], share: &[Option<f64>], day: usize) -> Option<f64> {
+    let own = share[day]?;
+    let last = (day.saturating_sub(WEEK)..day).filter_map(|day| Some(values[day] / share[day]?));
+    let mut last: Vec<f64> = last.filter(|level| *level > 0.0).collect();
+    let enough = last.len() >= 3;
+    median(&mut last).filter(|_| enough).map(|level| level * own)
+}
+
+fn spread(deviation: &[Option<f64>], steadiest: f64) -> f64 {
+    let last = deviation[deviation.len().saturating_sub(SPREAD)..].iter().flatten();
+    let mut last: Vec<f64> = last.map(|deviation| deviation.abs()).collect();
+    let known = last.len();
+    let spread = median(&mut last).map_or(UNKNOWN, |middle| middle * 1.4826);
+    // A few days seem steadier than they are.
+    spread.max(if known < SPREAD / 2 { 4.0 * steadiest } else { steadiest })
+}
+
+/// Where no weeks are known: the median of the last days, of which each weekday must be one.
+fn by_last_days(values: &[f64], day: usize) -> Option<Expected> {
+    let first = day.saturating_sub(2 * WEEK);
+    let mut last: Vec<f64> = values[first..day].iter().copied().filter(|value| *value > 0.0).collect();
+    let enough = day >= WEEK && last.len() >= 3;
+    median(&mut last).filter(|_| enough).map(|middle| Expected { middle, spread: UNKNOWN })
+}
+
+/// The middle value, or the mean of both.
+pub fn median(values: &mut [f64]) -> Option<f64> {
+    values.sort_unstable_by(f64::total_cmp);
+    let half = values.len() / 2;
+    match values.len() {
+        0 => None,
+        count if count % 2 == 1 => Some(values[half]),
+        _ => Some(f64::midpoint(values[half - 1], values[half])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Eight weeks of weekdays at 100 and weekends at 20, a little uneven.
+    fn weekly() -> Vec<f64> {
+        (0..56).map(|day| (if day % 7 < 5 { 100.0 } else { 20.0 }) * (1.0 + 0.02 * f64::from(day % 3 - 1))).collect()
+    }
+
+    #[test]
+    fn a_monday_after_a_quiet_sunday_is_as_expected() {
+        let baseline = Baseline::of(weekly(), COSTS);
+        for day in 28..56 {
+            let expected = baseline.expected(day).unwrap();
+            assert!(expected.score(baseline.value(day)).abs() < 1.0, "day {day}");
+        }
+    }
+
+    #[test]
+    fn one_wild_day_neither_hides_nor_makes_the_next() {
+        let mut days = weekly();
+        days[40] *= 6.0;
+        let baseline = Baseline::of(days, COSTS);
+        assert!(baseline.expected(40).unwrap().score(baseline.value(40)) > 10.0);
+        for day in 41..56 {
+            assert!(baseline.expected(day).unwrap().score(baseline.value(day)).abs() < 1.5, "day {day}");
+        }
+    }
+
+    #[test]
+    fn weeks_of_another_height_are_no_noise() {
+        let mut days = weekly();
+        days[21..35].iter_mut().for_each(|day| *day *= 2.0);
+        let baseline = Baseline::of(days, COSTS);
+        for day in 39..56 {
+            let expected = baseline.expected(day).unwrap();
+            assert!(expected.score(baseline.value(day)) < 2.0, "day {day}");
+        }
+    }
+
+    #[test]
+    fn a_slow_growth_is_followed() {
+        let grown: Vec<f64> =
+            weekly().iter().enumerate().map(|(day, value)| value * 1.01_f64.powi(day as i32)).collect();
+        let baseline = Baseline::of(grown, COSTS);
+        for day in 35..56 {
+            assert!(baseline.expected(day).unwrap().score(baseline.value(day)) < 2.0, "day {day}");
+        }
+    }
+
+    #[test]
+    fn without_weeks_the_last_days_say_little_and_without_days_nothing() {
+        let baseline = Baseline::of(vec![10.0, 0.0, 12.0, 11.0, 12.0, 11.0, 0.0, 30.0], COSTS);
+        assert_eq!(baseline.expected(4), None);
+        assert_eq!(baseline.expected(7), Some(Expected { middle: 11.0, spread: UNKNOWN }));
+    }
+}

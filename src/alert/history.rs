@@ -1,0 +1,173 @@
+//! History: what every workload cost on every day, as the rules look at it.
+
+use std::collections::BTreeMap;
+
+use crate::error::Result;
+use crate::metrics::queries::Query;
+use crate::metrics::{Engine, Rows, Value};
+use crate::text::{Text, Texts};
+
+const LINES: &str = "\
+    with lines as (select day, workload, sub_account_id, region_id, model_name, model_tier, usage_kind, cache_ttl, \
+    pricing_model, routing, context, billing_currency, unblended_cost, \
+    case when consumed_unit = 'tokens' then consumed_quantity end as tokens from cost_daily \
+    where charge_category = 'Usage' and grain <> 'month' \
+    and (workload is not null or coalesce(attribution_method, '') <> 'not_allocable')) \
+    select day, workload, sub_account_id, region_id, model_name, model_tier, usage_kind, cache_ttl, pricing_model, \
+    routing, context, billing_currency, sum(unblended_cost) as cost, sum(tokens) as tokens from lines \
+    group by day, workload, sub_account_id, region_id, model_name, model_tier, usage_kind, cache_ttl, pricing_model, \
+    routing, context, billing_currency";
+
+const QUERIES: &str = "\
+    with counted as (select cast(charge_period_start as date) as day, workload, scope, invocations from usage \
+    where workload is not null and invocations is not null) \
+    select day, workload, scope, sum(invocations) as invocations from counted group by day, workload, scope";
+
+/// What was bought on a day, where, and for whom.
+#[derive(Debug, Clone, Copy)]
+pub struct Line {
+    /// Days since the first.
+    pub day: usize,
+    /// Number of the series that is the workload's.
+    pub series: usize,
+    /// Account, region, model, tier, usage kind.
+    pub what: [Text; 5],
+    /// All else that has a price of its own: lifetime in the cache, pricing model, routing, context.
+    pub priced: Text,
+    /// Unblended cost, units of 1e-10.
+    pub cost: i128,
+    /// Tokens, units of 1e-10; zero for what is no tokens.
+    pub tokens: i128,
+}
+
+/// Position of the account in [`Line::what`].
+pub const ACCOUNT: usize = 0;
+/// Position of the region.
+pub const REGION: usize = 1;
+/// Position of the model.
+pub const MODEL: usize = 2;
+/// Position of the usage kind.
+pub const KIND: usize = 4;
+
+/// Whose spend a series is: a workload's in a currency; what is unattributed, its account's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Owner {
+    /// Workload, or `unattributed`.
+    pub workload: String,
+    /// Account, where the spend is nobody's.
+    pub account: String,
+    /// Currency.
+    pub currency: String,
+}
+
+/// Every day of every workload.
+#[derive(Debug, Default)]
+pub struct History {
+    /// The first day that is stored.
+    pub first: i32,
+    /// Days from the first to the last complete one.
+    pub days: usize,
+    /// Texts of the lines.
+    pub texts: Texts,
+    /// Whose spend each series is, sorted.
+    pub owners: Vec<Owner>,
+    /// Lines by day.
+    pub lines: Vec<Line>,
+    /// By series: queries of each day, where they were counted.
+    pub queries: Vec<BTreeMap<usize, i128>>,
+}
+
+impl History {
+    /// Reads the stored days that are complete.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub fn read(engine: &Engine) -> Result<Self> {
+        let (Some(first), Some(last)) = (engine.days.first().map(|day| day.day), engine.last_complete_day()) else {
+            return Ok(Self::default());
+        };
+        let mut history = Self { first, days: (last - first + 1).max(0) as usize, ..Self::default() };
+        let names = history.read_lines(engine)?;
+        history.read_queries(engine, &names)?;
+        Ok(history)
+    }
+
+    /// The number of a stored day that is complete.
+    pub fn number(&self, day: i32) -> Option<usize> {
+        usize::try_from(day - self.first).ok().filter(|day| *day < self.days)
+    }
+
+    fn read_lines(&mut self, engine: &Engine) -> Result<BTreeMap<String, Vec<usize>>> {
+        let answer = engine.answer(&Query { name: "alert history".into(), sql: LINES.into() })?;
+        let [day, workload, currency, cost, tokens] =
+            answer.columns(["day", "workload", "billing_currency", "cost", "tokens"]);
+        let what = answer.columns(["sub_account_id", "region_id", "model_name", "model_tier", "usage_kind"]);
+        let priced = answer.columns(["cache_ttl", "pricing_model", "routing", "context"]);
+        let mut numbers: BTreeMap<Owner, usize> = BTreeMap::new();
+        let mut lines = Vec::with_capacity(answer.height());
+        for row in 0..answer.height() {
+            let Some(day) = answer.cell(row, day).day().and_then(|day| self.number(day)) else { continue };
+            let text = |at| answer.cell(row, at).as_text();
+            let (workload, account) = match answer.cell(row, workload) {
+                Value::Text(name) => (name, ""),
+                _ => ("unattributed", text(what[ACCOUNT])),
+            };
+            let owner =
+                Owner { workload: workload.into(), account: account.into(), currency: text(currency).to_string() };
+            let next = numbers.len();
+            let series = *numbers.entry(owner).or_insert(next);
+            let what = what.map(|at| self.texts.intern(text(at)));
+            let priced = priced.map(text).join(" ");
+            let amount = |at| answer.cell(row, at).amount().unwrap_or(0);
+            let (cost, tokens) = (amount(cost), amount(tokens));
+            lines.push(Line { day, series, what, priced: self.texts.intern(&priced), cost, tokens });
+        }
+        // Series in the order of their owners, whatever the order of the answer.
+        let order: BTreeMap<usize, usize> =
+            numbers.values().enumerate().map(|(place, number)| (*number, place)).collect();
+        lines.iter_mut().for_each(|line| line.series = order[&line.series]);
+        lines.sort_by_key(|line| (line.day, line.series));
+        self.lines = lines;
+        self.owners = numbers.into_keys().collect();
+        let mut names: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (number, owner) in self.owners.iter().enumerate().filter(|(_, owner)| owner.account.is_empty()) {
+            names.entry(owner.workload.clone()).or_default().push(number);
+        }
+        Ok(names)
+    }
+
+    /// Native series and those that carry their owner measure the same calls, so that the larger count is
+    /// the better one.
+    fn read_queries(&mut self, engine: &Engine, names: &BTreeMap<String, Vec<usize>>) -> Result<()> {
+        self.queries = vec![BTreeMap::new(); self.owners.len()];
+        let answer = engine.answer(&Query { name: "alert queries".into(), sql: QUERIES.into() })?;
+        let [day, workload, count] = answer.columns(["day", "workload", "invocations"]);
+        for row in 0..answer.height() {
+            let Some(day) = answer.cell(row, day).day().and_then(|day| self.number(day)) else { continue };
+            let count = match answer.cell(row, count) {
+                Value::Count(count) => count,
+                other => other.amount().unwrap_or(0) / crate::money::ONE,
+            };
+            for series in names.get(answer.cell(row, workload).as_text()).into_iter().flatten() {
+                let held = self.queries[*series].entry(day).or_default();
+                *held = (*held).max(count);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lines of some days.
+    pub fn lines_of(&self, days: std::ops::Range<usize>) -> &[Line] {
+        let place = |day: usize| self.lines.partition_point(|line| line.day < day);
+        &self.lines[place(days.start)..place(days.end)]
+    }
+
+    /// Costs of each series by day, units of 1e-10.
+    pub fn costs(&self) -> Vec<Vec<i128>> {
+        let mut costs = vec![vec![0; self.days]; self.owners.len()];
+        for line in &self.lines {
+            costs[line.series][line.day] += line.cost;
+        }
+        costs
+    }
+}

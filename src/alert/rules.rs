@@ -1,0 +1,371 @@
+//! Rules: what makes a day of a workload worth a look, each on complete days and on what was known then.
+//!
+//! | rule | what it says |
+//! |---|---|
+//! | `R1` | at least `[anomaly] ratio` times the previous calendar day, which had spend; compared in units |
+//! | `weekday` | far above the same weekday of the weeks before, see [`super::baseline`] |
+//! | `ramp` | week over week over week, half again above the weeks before those |
+//! | `layer` | one model or place of a workload far above its own weekdays, whatever the rest did |
+//! | `new_model` | a model that the workload never used |
+//! | `new` | a workload that never spent |
+//! | `tokens_per_query`, `output_per_query` | longer prompts, longer answers |
+//! | `cost_per_token` | dearer models, or a cache that no longer pays, at the same volume |
+//!
+//! A rule says that something is listed; how much money it is, and how far from the usual, says whether it
+//! warns or pages.
+
+use std::collections::BTreeMap;
+
+use super::baseline::{Baseline, COSTS, RATIOS};
+use super::history::{ACCOUNT, History, KIND, Line, MODEL, REGION};
+use crate::config::Config;
+use crate::money;
+use crate::text::Text;
+
+/// A rule, by the name that people see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rule {
+    /// At least so many times the day before.
+    R1,
+    /// Above the same weekday.
+    Weekday,
+    /// Week over week.
+    Ramp,
+    /// Part of a workload.
+    Layer,
+    /// A model seen first.
+    NewModel,
+    /// A workload seen first.
+    New,
+    /// Longer prompts.
+    TokensPerQuery,
+    /// Longer answers.
+    OutputPerQuery,
+    /// Dearer tokens.
+    CostPerToken,
+}
+
+impl Rule {
+    /// All, in the order in which they are listed.
+    pub const ALL: [Self; 9] = [
+        Self::R1,
+        Self::Weekday,
+        Self::Ramp,
+        Self::Layer,
+        Self::NewModel,
+        Self::New,
+        Self::TokensPerQuery,
+        Self::OutputPerQuery,
+        Self::CostPerToken,
+    ];
+
+    /// The name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::R1 => "R1",
+            Self::Weekday => "weekday",
+            Self::Ramp => "ramp",
+            Self::Layer => "layer",
+            Self::NewModel => "new_model",
+            Self::New => "new",
+            Self::TokensPerQuery => "tokens_per_query",
+            Self::OutputPerQuery => "output_per_query",
+            Self::CostPerToken => "cost_per_token",
+        }
+    }
+}
+
+/// Whether somebody is woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Listed.
+    Note,
+    /// Shown to the owner.
+    Warn,
+    /// Somebody is woken.
+    Page,
+}
+
+/// A rule's finding on a day.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Signal {
+    /// The rule.
+    pub rule: Rule,
+    /// Number of the series in the history.
+    pub series: usize,
+    /// Number of the day in the history.
+    pub day: usize,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Money that is beyond what was expected, units of 1e-10.
+    pub excess: f64,
+}
+
+/// From how much money on a rule warns and pages, units of 1e-10.
+#[derive(Debug, Clone, Copy)]
+pub struct Floors {
+    /// `[anomaly] ratio`, units of 1e-10.
+    pub ratio: i128,
+    /// A fifth of the floor of a page.
+    pub warn: f64,
+    /// `[anomaly] page_above`.
+    pub page: f64,
+}
+
+impl Floors {
+    /// The config's.
+    pub fn of(config: &Config) -> Self {
+        let page = config.anomaly.page_above as f64;
+        Self { ratio: config.anomaly.ratio, warn: page / 5.0, page }
+    }
+
+    fn severity(&self, excess: f64, is_clear: bool) -> Severity {
+        match () {
+            () if excess >= self.page && is_clear => Severity::Page,
+            () if excess >= self.warn => Severity::Warn,
+            () => Severity::Note,
+        }
+    }
+}
+
+/// Stored days before which nothing can be called new.
+const HISTORY: usize = 14;
+/// Spreads above the usual from which a day is far, and clearly so.
+const FAR: f64 = 4.5;
+const CLEARLY: f64 = 5.0;
+/// Spreads that count for days in a row.
+const IN_A_ROW: f64 = 2.5;
+/// So many times the expected is far from fewer spreads on.
+const MANY_TIMES: (f64, f64) = (3.0, 3.5);
+
+/// Everything that the rules find, by day.
+pub fn signals(history: &History, floors: &Floors) -> Vec<Signal> {
+    let costs = history.costs();
+    let mut found = Vec::new();
+    for (series, costs) in costs.iter().enumerate() {
+        let baseline = baseline_of(costs);
+        for day in 0..history.days {
+            found.extend(r1(series, day, costs, &baseline, floors));
+            found.extend(weekday(series, day, &baseline, floors));
+            found.extend(ramp(series, day, &baseline, floors));
+            found.extend(new(series, day, costs, floors));
+        }
+    }
+    parts(history, floors, &mut found);
+    units(history, floors, &mut found);
+    found.sort_by_key(|signal| (signal.day, signal.series, signal.rule));
+    found.dedup_by(|next, kept| {
+        let same = (next.day, next.series, next.rule) == (kept.day, kept.series, kept.rule);
+        if same && next.excess > kept.excess {
+            *kept = next.clone();
+        }
+        same
+    });
+    found
+}
+
+fn baseline_of(costs: &[i128]) -> Baseline {
+    Baseline::of(costs.iter().map(|cost| *cost as f64).collect(), COSTS)
+}
+
+/// The contract, exactly: at least so many times the day before. Within what the same weekday spends it is noted.
+fn r1(series: usize, day: usize, costs: &[i128], baseline: &Baseline, floors: &Floors) -> Option<Signal> {
+    let (before, cost) = (costs[day.checked_sub(1)?], costs[day]);
+    let is_jump = before > 0 && cost.checked_mul(money::ONE)? >= before.checked_mul(floors.ratio)?;
+    if !is_jump {
+        return None;
+    }
+    let expected = baseline.expected(day);
+    // Without a week there is no telling; the rule lists it all the same.
+    let is_usual = expected.is_none_or(|expected| expected.score(cost as f64) < FAR);
+    let excess = (cost - before) as f64;
+    let severity = if is_usual { Severity::Note } else { floors.severity(excess, true) };
+    Some(Signal { rule: Rule::R1, series, day, severity, excess })
+}
+
+fn weekday(series: usize, day: usize, baseline: &Baseline, floors: &Floors) -> Option<Signal> {
+    far(baseline, day, FAR, 1.3).filter(|(excess, _)| *excess >= floors.warn).map(|(excess, score)| Signal {
+        rule: Rule::Weekday,
+        series,
+        day,
+        severity: floors
+            .severity(excess, score >= CLEARLY && baseline.value(day) >= 1.5 * (baseline.value(day) - excess)),
+        excess,
+    })
+}
+
+/// What a day has beyond the expected, and by how many spreads, where it is so many times that and so far: alone,
+/// or together with the one or two days before it, which were above the expected too and which chance would
+/// hardly put in a row.
+fn far(baseline: &Baseline, day: usize, score: f64, ratio: f64) -> Option<(f64, f64)> {
+    let (value, expected) = (baseline.value(day), baseline.expected(day)?);
+    if value < ratio * expected.middle {
+        return None;
+    }
+    let scores = (0..3).map_while(|back| {
+        let day = day.checked_sub(back)?;
+        let found = baseline.expected(day)?.score(baseline.value(day));
+        (back == 0 || found >= IN_A_ROW).then_some(found)
+    });
+    // Of normal scores the sum over the root of their number is normal, too.
+    let sums = scores.scan((0.0, 0.0_f64), |(sum, count), found| {
+        (*sum, *count) = (*sum + found, *count + 1.0);
+        Some(*sum / count.sqrt())
+    });
+    let together = sums.fold(f64::MIN, f64::max);
+    let alone = expected.score(value);
+    let is_far =
+        (alone >= IN_A_ROW && together >= score) || (alone >= MANY_TIMES.1 && value >= MANY_TIMES.0 * expected.middle);
+    is_far.then_some((value - expected.middle, together))
+}
+
+fn ramp(series: usize, day: usize, baseline: &Baseline, floors: &Floors) -> Option<Signal> {
+    let week = |before: usize| baseline.sum_before((day + 1).checked_sub(7 * before)?, 7);
+    let (last, second, third) = (week(0)?, week(1)?, week(2)?);
+    let mut base: Vec<f64> = (2..6).filter_map(week).filter(|sum| *sum > 0.0).collect();
+    if base.len() < 2 {
+        return None;
+    }
+    let base = super::baseline::median(&mut base)?;
+    let grows = last >= 1.4 * base && last >= 1.12 * second && second >= 1.05 * third;
+    // What is over already is no ramp, though its week still shows it.
+    let is_on =
+        (day - 1..=day).all(|day| baseline.long_before(day).is_some_and(|before| baseline.value(day) >= 1.35 * before));
+    let excess = (last - base) / 7.0;
+    (grows && is_on && excess >= floors.warn).then(|| Signal {
+        rule: Rule::Ramp,
+        series,
+        day,
+        severity: floors.severity(excess, last >= 2.0 * base),
+        excess,
+    })
+}
+
+/// The first spend of a workload.
+fn new(series: usize, day: usize, costs: &[i128], floors: &Floors) -> Option<Signal> {
+    let is_new = day >= HISTORY && costs[day] > 0 && costs[..day].iter().all(|cost| *cost == 0);
+    let excess = costs[day] as f64;
+    // A launch is news for its owner, and wakes nobody.
+    let severity = if excess >= floors.page { Severity::Warn } else { Severity::Note };
+    is_new.then_some(Signal { rule: Rule::New, series, day, severity, excess })
+}
+
+/// One model, or one account and region, of a workload: what the rest of it hides.
+fn parts(history: &History, floors: &Floors, found: &mut Vec<Signal>) {
+    let mut models: BTreeMap<(usize, Text), Vec<i128>> = BTreeMap::new();
+    let mut places: BTreeMap<(usize, [Text; 2]), Vec<i128>> = BTreeMap::new();
+    let none = || vec![0; history.days];
+    for Line { day, series, what, cost, .. } in &history.lines {
+        models.entry((*series, what[MODEL])).or_insert_with(none)[*day] += cost;
+        places.entry((*series, [what[ACCOUNT], what[REGION]])).or_insert_with(none)[*day] += cost;
+    }
+    let begun: BTreeMap<usize, usize> = first_days(&models);
+    for ((series, model), costs) in &models {
+        layer(*series, costs, floors, found);
+        let first = costs.iter().position(|cost| *cost > 0);
+        if let (Some(day), false) = (first, model.is_null())
+            && day >= HISTORY
+            && begun.get(series).is_some_and(|begun| day >= begun + HISTORY)
+        {
+            let excess = costs[day] as f64;
+            let severity = floors.severity(excess, true).min(Severity::Warn);
+            found.push(Signal { rule: Rule::NewModel, series: *series, day, severity, excess });
+        }
+    }
+    places.iter().for_each(|((series, _), costs)| layer(*series, costs, floors, found));
+}
+
+/// By series: its first day with spend.
+fn first_days(models: &BTreeMap<(usize, Text), Vec<i128>>) -> BTreeMap<usize, usize> {
+    let mut first = BTreeMap::new();
+    for ((series, _), costs) in models {
+        if let Some(day) = costs.iter().position(|cost| *cost > 0) {
+            let held = first.entry(*series).or_insert(day);
+            *held = day.min(*held);
+        }
+    }
+    first
+}
+
+fn layer(series: usize, costs: &[i128], floors: &Floors, found: &mut Vec<Signal>) {
+    let baseline = baseline_of(costs);
+    for day in 0..costs.len() {
+        if let Some((excess, _)) = far(&baseline, day, CLEARLY, 1.5)
+            && excess >= floors.warn
+        {
+            let severity = floors.severity(excess, true);
+            found.push(Signal { rule: Rule::Layer, series, day, severity, excess });
+        }
+    }
+}
+
+/// What a series bought on a day.
+#[derive(Debug, Clone, Copy, Default)]
+struct Calls {
+    cost: f64,
+    sent: f64,
+    returned: f64,
+    cost_sent: f64,
+    cost_returned: f64,
+}
+
+/// What a query or a token costs, whatever their number.
+fn units(history: &History, floors: &Floors, found: &mut Vec<Signal>) {
+    let mut calls = vec![vec![Calls::default(); history.days]; history.owners.len()];
+    for line in &history.lines {
+        let day = &mut calls[line.series][line.day];
+        let (cost, tokens) = (line.cost as f64, line.tokens as f64);
+        match super::causes::Side::of(history.texts.str(line.what[KIND])) {
+            Some(super::causes::Side::Sent) => {
+                day.sent += tokens;
+                day.cost_sent += cost;
+            }
+            Some(super::causes::Side::Returned) => {
+                day.returned += tokens;
+                day.cost_returned += cost;
+            }
+            None => continue,
+        }
+        day.cost += cost;
+    }
+    for (series, calls) in calls.iter().enumerate() {
+        let queries = &history.queries[series];
+        let counted = |day: usize| queries.get(&day).map_or(0.0, |count| *count as f64);
+        let is_counted = (0..history.days).any(|day| counted(day) > 0.0);
+        let of = |value: &dyn Fn(usize, &Calls) -> f64| -> Vec<f64> {
+            let values = calls.iter().enumerate().map(|(day, calls)| value(day, calls));
+            values.map(|value| if value.is_finite() { value } else { 0.0 }).collect()
+        };
+        let per = |day: usize, calls: &Calls| if is_counted { counted(day) } else { calls.sent };
+        let mut judge = |rule, values: Vec<f64>, share: Share<'_>| {
+            unit(rule, series, &Baseline::of(values, RATIOS), (calls, share), floors, found);
+        };
+        judge(Rule::CostPerToken, of(&|_, calls| calls.cost / (calls.sent + calls.returned)), &|calls| calls.cost);
+        judge(Rule::OutputPerQuery, of(&|day, calls| calls.returned / per(day, calls)), &|calls| calls.cost_returned);
+        if is_counted {
+            judge(Rule::TokensPerQuery, of(&|day, calls| calls.sent / counted(day)), &|calls| calls.cost_sent);
+        }
+    }
+}
+
+/// The part of a day's cost that a ratio is about.
+type Share<'a> = &'a dyn Fn(&Calls) -> f64;
+
+fn unit(
+    rule: Rule,
+    series: usize,
+    baseline: &Baseline,
+    (calls, share): (&[Calls], Share<'_>),
+    floors: &Floors,
+    found: &mut Vec<Signal>,
+) {
+    for (day, calls) in calls.iter().enumerate() {
+        let Some((beyond, score)) = far(baseline, day, CLEARLY, 1.2) else { continue };
+        // Of what it cost, the part that it would not have cost at the usual ratio.
+        let excess = share(calls) * beyond / baseline.value(day);
+        if excess >= floors.warn && score >= CLEARLY {
+            let severity = floors.severity(excess, true);
+            found.push(Signal { rule, series, day, severity, excess });
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Rules judged on worlds whose incidents are known. What they were tuned on are other seeds.
+
+use std::path::Path;
+
+use crate::harness;
+use crate::world::labelled;
+
+struct Score {
+    rule: String,
+    recall: Option<f64>,
+    precision: Option<f64>,
+    false_pages: f64,
+}
+
+fn backtest(folder: &Path, labels: &Path) -> Vec<Score> {
+    let labels = labels.to_str().expect("a path");
+    let text = harness::stdout(folder, &["backtest", "--labels", labels, "--format", "json"]);
+    let scores: Vec<serde_json::Value> = serde_json::from_str(&text).expect("an array");
+    let score = |score: &serde_json::Value| {
+        let names: Vec<&String> = score.as_object().expect("an object").keys().collect();
+        assert_eq!(names, ["false_pages_per_month", "median_hours_to_detect", "precision", "recall", "rule"]);
+        Score {
+            rule: score["rule"].as_str().expect("a name").to_string(),
+            recall: score["recall"].as_f64(),
+            precision: score["precision"].as_f64(),
+            false_pages: score["false_pages_per_month"].as_f64().expect("a number"),
+        }
+    };
+    scores.iter().map(score).collect()
+}
+
+#[test]
+fn labelled_incidents_of_unseen_worlds_are_found_and_little_else() {
+    const PUBLISHED: [&str; 5] = ["plain_3x", "litellm", "optscale", "zscore_30", "weekday_mad"];
+    for seed in [101, 102] {
+        let folder = tempfile::tempdir().expect("a folder");
+        labelled::write(folder.path(), seed, 100).expect("a world");
+        harness::ingest_folder(folder.path());
+        let scores = backtest(folder.path(), &folder.path().join("incidents.json"));
+        let of = |rule: &str| scores.iter().find(|score| score.rule == rule).expect("every rule is scored");
+        let all = of("all");
+        let (recall, precision) = (all.recall.expect("incidents"), all.precision.expect("alerts"));
+        assert!(recall >= 0.95 && precision >= 0.90, "seed {seed}: recall {recall}, precision {precision}");
+        assert!(all.false_pages <= 1.0, "seed {seed}: {} false pages a month", all.false_pages);
+        for rule in PUBLISHED.map(of) {
+            assert!(rule.recall.is_none_or(|other| other <= recall), "seed {seed}: {} finds more", rule.rule);
+            // One that hardly alerts is hardly wrong.
+            let is_selective = rule.recall.is_some_and(|recall| recall > 0.5);
+            assert!(
+                !is_selective || rule.precision.is_none_or(|other| other < precision),
+                "seed {seed}: {}",
+                rule.rule
+            );
+        }
+    }
+}
+
+#[test]
+fn the_labels_of_the_fixtures_are_found() {
+    let labels = harness::root().join("fixtures/truth/incidents.json");
+    let scores = backtest(harness::ingested(), &labels);
+    let all = scores.iter().find(|score| score.rule == "all").expect("the whole");
+    assert_eq!((all.recall, all.precision), (Some(1.0), Some(1.0)));
+}
+
+#[test]
+fn labels_that_cannot_be_read_say_what_is_wrong_and_what_to_write() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("labels.json");
+    let label = |label: &str| {
+        std::fs::write(&file, label).expect("a file");
+        harness::failure(harness::ingested(), &["backtest", "--labels", file.to_str().expect("a path")])
+    };
+    for (text, says) in [
+        ("{", "labels.json"),
+        (r#"[{"workload":"a","start":"2026-11-01","end":"2026-10-01","kind":"loop"}]"#, "ends on 2026-10-01"),
+        (r#"[{"workload":"a","start":"soon","end":"2026-10-01","kind":"loop"}]"#, "label of a"),
+        (r#"[{"workload":"a","start":"2026-11-01","finish":"2026-11-01","kind":"loop"}]"#, "finish"),
+    ] {
+        let said = label(text);
+        assert!(said.contains(says) && said.contains("JSON array"), "{said}");
+    }
+}
