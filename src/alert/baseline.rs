@@ -4,8 +4,8 @@
 //! days that end with it. A series has a level: the median, over the last seven days, of value over share. A
 //! day is expected to be its weekday's share of the level. So weeks may differ in height, which a median of
 //! the same weekdays alone would take for noise. How far a day may lie from the expected is the spread of the
-//! last four weeks: the median absolute deviation of the logarithms of value over expected, times 1.4826, which
-//! is the standard deviation where they are normal. Medians forget single days, so that an incident does not
+//! last six weeks: the larger of the median of the absolute logarithms of value over expected, times 1.4826, and
+//! of their third quartile, over 1.1503, which both are the standard deviation where they are normal. Medians forget single days, so that an incident does not
 //! become its own excuse.
 
 /// Same weekdays that are looked at, and the fewest that say something.
@@ -13,7 +13,7 @@ const WEEKS: (usize, usize) = (6, 2);
 /// Days of a week, which say at which level a series is.
 const WEEK: usize = 7;
 /// Days that say how far it spreads.
-const SPREAD: usize = 28;
+const SPREAD: usize = 42;
 /// No series of costs is taken to be steadier than this, in logarithms: seven per cent.
 pub const COSTS: f64 = 0.07;
 /// No ratio of the same day's numbers is: they vary less than what is bought.
@@ -119,9 +119,10 @@ fn spread(deviation: &[Option<f64>], steadiest: f64) -> f64 {
     let last = deviation[deviation.len().saturating_sub(SPREAD)..].iter().flatten();
     let mut last: Vec<f64> = last.map(|deviation| deviation.abs()).collect();
     let known = last.len();
-    let spread = median(&mut last).map_or(UNKNOWN, |middle| middle * 1.4826);
+    let Some(middle) = median(&mut last) else { return UNKNOWN };
+    let spread = (middle * 1.4826).max(last[known * 3 / 4] / 1.1503);
     // A few days seem steadier than they are.
-    spread.max(if known < SPREAD / 2 { 4.0 * steadiest } else { steadiest })
+    spread.max(if known < SPREAD / 3 { 4.0 * steadiest } else { steadiest })
 }
 
 /// Where no weeks are known: the median of the last days, of which each weekday must be one.
