@@ -50,6 +50,8 @@ fn the_repository_stays_small() {
     let size: u64 = ["fixtures", "queries", "src", "tests"]
         .iter()
         .flat_map(|part| harness::bytes_below(&harness::root().join(part)))
+        // The store of whoever tried the fixtures is not the repository's.
+        .filter(|(path, _)| !path.iter().any(|part| part == ".billtag"))
         .map(|(_, bytes)| bytes.len() as u64)
         .sum();
     assert!(size < 6_000_000, "{size} bytes");
