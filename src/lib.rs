@@ -60,9 +60,14 @@
 //! * Wanted lines are taken straight from the pages ([`sources::bill::pages`]): of a page the indices of
 //!   wanted lines, of a dictionary the values that they point to, of a map the entries of wanted lines.
 //!   What is written in a rarer way goes through the `parquet` crate's reader ([`sources::bill::take`]).
-//! * What follows from a value is found once a batch ([`normalise::known`]), since a bill repeats itself.
+//! * A column chunk is read at once, and what was decoded to test a column is kept for taking its values.
+//! * What follows from a value is found once a batch ([`normalise::known`]), from a line's texts once a kind
+//!   ([`normalise::kinds`]), from a charge's dimensions once a set ([`attribute::Ladder`]), since a bill repeats itself:
+//!   rows hold numbers ([`distinct`], [`text`]).
+//! * Stored columns are written from those numbers ([`facts::parquet`]): a text is looked up once, not once a row.
 //! * `[limits] memory_mib` is kept at any number of lines: what was gathered beyond its share goes to a
-//!   nameless temporary file, and comes back by the day, or by the hour where a day is large.
+//!   nameless temporary file, by numbers while its names are few, and comes back in stretches of hours or days. A
+//!   day of a DAILY export, and one in which owners' metrics claim, is not cut.
 //!
 //! # Where things lie
 //!
