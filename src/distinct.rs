@@ -54,6 +54,15 @@ impl<Value: Eq + Hash> Distinct<Value> {
     }
 }
 
+/// By number: its place in an order of all numbers.
+pub fn places(order: &[u32]) -> Vec<u32> {
+    let mut places = vec![0; order.len()];
+    for (number, place) in order.iter().zip(0..) {
+        places[*number as usize] = place;
+    }
+    places
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -138,6 +138,14 @@ pub const DAILY_TEXTS: [ChargeText; 15] = [
     ChargeText::BillingCurrency,
 ];
 
+/// The place of a column among [`DAILY_TEXTS`].
+///
+/// # Panics
+/// Where `cost_daily` does not keep it.
+pub fn daily_place(column: ChargeText) -> usize {
+    DAILY_TEXTS.iter().position(|kept| *kept == column).expect("a column that `cost_daily` keeps")
+}
+
 /// Measures of a usage row, in table order. Null where no series exists.
 pub const MEASURES: [&str; 6] =
     ["invocations", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "business_units"];

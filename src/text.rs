@@ -4,6 +4,8 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use crate::distinct;
+
 /// An interned text; `Text::NULL` is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Text(u32);
@@ -109,11 +111,7 @@ impl Texts {
     pub fn ranks(&self) -> Ranks {
         let mut order: Vec<u32> = (0..self.ends.len() as u32).collect();
         order.sort_unstable_by(|a, b| slice(&self.all, &self.ends, *a).cmp(slice(&self.all, &self.ends, *b)));
-        let mut ranks = vec![0; order.len()];
-        for (rank, number) in order.into_iter().enumerate() {
-            ranks[number as usize] = rank as u32;
-        }
-        Ranks(ranks)
+        Ranks(distinct::places(&order))
     }
 }
 

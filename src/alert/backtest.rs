@@ -300,13 +300,13 @@ mod tests {
         history.owners = vec![owner("calm"), owner("wild")];
         history.queries = vec![BTreeMap::new(); 2];
         let model = history.texts.intern("m");
-        let mut what = [Text::NULL; 5];
+        let mut what = [Text::NULL; 4];
         what[crate::alert::history::MODEL] = model;
         for day in 0..60 {
             for series in 0..2 {
                 let cost = if series == 1 && day == 50 { 900 } else { 100 + (day as i128 % 3) };
                 let cost = cost * money::ONE;
-                history.lines.push(Line { day, series, what, priced: Text::NULL, cost, tokens: 0 });
+                history.lines.push(Line { day, series, what, cost, tokens: 0 });
             }
         }
         history

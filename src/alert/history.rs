@@ -8,15 +8,13 @@ use crate::metrics::{Engine, Rows, Value};
 use crate::text::{Text, Texts};
 
 const LINES: &str = "\
-    with lines as (select day, workload, sub_account_id, region_id, model_name, model_tier, usage_kind, cache_ttl, \
-    pricing_model, routing, context, billing_currency, unblended_cost, \
-    case when consumed_unit = 'tokens' then consumed_quantity end as tokens from cost_daily \
+    with lines as (select day, workload, sub_account_id, region_id, model_name, usage_kind, billing_currency, \
+    unblended_cost, case when consumed_unit = 'tokens' then consumed_quantity end as tokens from cost_daily \
     where charge_category = 'Usage' and grain <> 'month' \
     and (workload is not null or coalesce(attribution_method, '') <> 'not_allocable')) \
-    select day, workload, sub_account_id, region_id, model_name, model_tier, usage_kind, cache_ttl, pricing_model, \
-    routing, context, billing_currency, sum(unblended_cost) as cost, sum(tokens) as tokens from lines \
-    group by day, workload, sub_account_id, region_id, model_name, model_tier, usage_kind, cache_ttl, pricing_model, \
-    routing, context, billing_currency";
+    select day, workload, sub_account_id, region_id, model_name, usage_kind, billing_currency, \
+    sum(unblended_cost) as cost, sum(tokens) as tokens from lines \
+    group by day, workload, sub_account_id, region_id, model_name, usage_kind, billing_currency";
 
 const QUERIES: &str = "\
     with counted as (select cast(charge_period_start as date) as day, workload, scope, invocations from usage \
@@ -30,10 +28,8 @@ pub struct Line {
     pub day: usize,
     /// Number of the series that is the workload's.
     pub series: usize,
-    /// Account, region, model, tier, usage kind.
-    pub what: [Text; 5],
-    /// All else that has a price of its own: lifetime in the cache, pricing model, routing, context.
-    pub priced: Text,
+    /// Account, region, model, usage kind.
+    pub what: [Text; 4],
     /// Unblended cost, units of 1e-10.
     pub cost: i128,
     /// Tokens, units of 1e-10; zero for what is no tokens.
@@ -47,7 +43,7 @@ pub const REGION: usize = 1;
 /// Position of the model.
 pub const MODEL: usize = 2;
 /// Position of the usage kind.
-pub const KIND: usize = 4;
+pub const KIND: usize = 3;
 
 /// Whose spend a series is: a workload's in a currency; what is unattributed, its account's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,8 +97,7 @@ impl History {
         let answer = engine.answer(&Query { name: "alert history".into(), sql: LINES.into() })?;
         let [day, workload, currency, cost, tokens] =
             answer.columns(["day", "workload", "billing_currency", "cost", "tokens"]);
-        let what = answer.columns(["sub_account_id", "region_id", "model_name", "model_tier", "usage_kind"]);
-        let priced = answer.columns(["cache_ttl", "pricing_model", "routing", "context"]);
+        let what = answer.columns(["sub_account_id", "region_id", "model_name", "usage_kind"]);
         let mut numbers: BTreeMap<Owner, usize> = BTreeMap::new();
         let mut lines = Vec::with_capacity(answer.height());
         for row in 0..answer.height() {
@@ -117,10 +112,9 @@ impl History {
             let next = numbers.len();
             let series = *numbers.entry(owner).or_insert(next);
             let what = what.map(|at| self.texts.intern(text(at)));
-            let priced = priced.map(text).join(" ");
             let amount = |at| answer.cell(row, at).amount().unwrap_or(0);
             let (cost, tokens) = (amount(cost), amount(tokens));
-            lines.push(Line { day, series, what, priced: self.texts.intern(&priced), cost, tokens });
+            lines.push(Line { day, series, what, cost, tokens });
         }
         // Series in the order of their owners, whatever the order of the answer.
         let order: BTreeMap<usize, usize> =
@@ -154,12 +148,6 @@ impl History {
             }
         }
         Ok(())
-    }
-
-    /// Lines of some days.
-    pub fn lines_of(&self, days: std::ops::Range<usize>) -> &[Line] {
-        let place = |day: usize| self.lines.partition_point(|line| line.day < day);
-        &self.lines[place(days.start)..place(days.end)]
     }
 
     /// Costs of each series by day, units of 1e-10.

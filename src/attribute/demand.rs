@@ -49,12 +49,9 @@ pub struct Demand {
     pub profile: Text,
     /// The measuring namespace.
     pub namespace: Text,
-    /// Tokens by [`TOKEN_KINDS`]; `None` where no series exists.
+    /// Tokens by [`classify::TOKEN_KINDS`]; `None` where no series exists.
     pub tokens: [Option<i64>; 4],
 }
-
-/// The usage kinds that metrics see, in the order of [`Demand::tokens`].
-pub const TOKEN_KINDS: [&str; 4] = ["input", "output", "cache_read", "cache_write"];
 
 /// What a model text of a metric means.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

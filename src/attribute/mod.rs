@@ -19,11 +19,12 @@ use std::collections::HashMap;
 
 use carriers::{Carriers, TagReader};
 use consumers::{Consumers, Match, Wanted};
-use demand::{Profiles, TOKEN_KINDS};
+use demand::Profiles;
 use owner::{KEYS, OwnerTexts, Vocabulary, WORKLOAD};
 use rules::Rules;
 use tokens::{Claims, TokenRow};
 
+use crate::classify::TOKEN_KINDS;
 use crate::clock;
 use crate::config::{Config, OWNER_NAMES};
 use crate::distinct::Distinct;

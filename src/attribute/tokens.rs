@@ -29,7 +29,7 @@ pub struct TokenRow {
     pub model: Text,
     /// Model tier.
     pub tier: Text,
-    /// Usage kind, as an index into [`super::demand::TOKEN_KINDS`].
+    /// Usage kind, as an index into [`crate::classify::TOKEN_KINDS`].
     pub kind: usize,
     /// Cache TTL.
     pub ttl: Text,

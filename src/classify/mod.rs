@@ -29,3 +29,6 @@ pub use meter::{Measure, Meter};
 pub use model::{Model, names_ai_publisher, recognise_model, routing_of_model_id, tier_word};
 pub use units::{Unit, base_unit, plausible_token_rate};
 pub use usage_type::parse_usage_type;
+
+/// The usage kinds of a model's tokens: those that only models have, and that metrics see.
+pub const TOKEN_KINDS: [&str; 4] = ["input", "output", "cache_read", "cache_write"];

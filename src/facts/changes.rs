@@ -8,7 +8,7 @@ use crate::attribute::owner::WORKLOAD;
 use crate::clock::DAY;
 use crate::facts::Days;
 use crate::normalise::BILLED;
-use crate::schema::{ChargeText, DAILY_TEXTS};
+use crate::schema::{self, ChargeText};
 use crate::text::Text;
 
 /// A row of `changes`.
@@ -35,7 +35,7 @@ pub type Costs = BTreeMap<(i32, String, String), i128>;
 
 /// Adds the costs of days that are to be stored.
 pub fn add_costs(costs: &mut Costs, days: &Days) {
-    let currency = DAILY_TEXTS.iter().position(|column| *column == ChargeText::BillingCurrency).unwrap_or(0);
+    let currency = schema::daily_place(ChargeText::BillingCurrency);
     let mut sums: BTreeMap<(i32, Text, &str, Text), i128> = BTreeMap::new();
     for row in &days.rows {
         let by = days.owners.get(row.owner);

@@ -17,7 +17,7 @@ use hashbrown::HashMap;
 use crate::attribute::owner::OwnerTexts;
 use crate::attribute::{self, Facts, Method};
 use crate::clock;
-use crate::distinct::Distinct;
+use crate::distinct::{self, Distinct};
 use crate::error::Result;
 use crate::normalise::gathered::Renaming;
 use crate::normalise::{Amounts, Charges, add, too_large};
@@ -56,11 +56,7 @@ pub fn as_stored(charges: &mut Charges, facts: &mut Facts, sessions: bool) -> Re
 fn ranks_of<Value, Key: Ord>(values: &[Value], key: impl Fn(&Value) -> Key) -> Vec<u32> {
     let mut order: Vec<u32> = (0..values.len() as u32).collect();
     order.sort_by_cached_key(|at| key(&values[*at as usize]));
-    let mut ranks = vec![0; order.len()];
-    for (rank, number) in order.into_iter().enumerate() {
-        ranks[number as usize] = rank as u32;
-    }
-    ranks
+    distinct::places(&order)
 }
 
 /// Joins neighbours that are the same but for their amounts.

@@ -5,7 +5,7 @@
 //! resources behind them, the profiles that metrics speak of, what the owners of usage have spent.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::{Arc, mpsc};
 use std::thread::{Scope, ScopedJoinHandle};
 
@@ -27,7 +27,7 @@ use crate::facts::{self, Rollup};
 use crate::normalise::gathered::Gathered;
 use crate::normalise::trust::Trust;
 use crate::normalise::{Amounts, Charge, Charges};
-use crate::schema::{ChargeText, Table};
+use crate::schema::{self, ChargeText, Table};
 use crate::sources::cloudwatch::{self, HourSample};
 use crate::text::Texts;
 
@@ -131,8 +131,8 @@ impl Making<'_> {
         profiles: &Profiles,
         trust: &mut Trust,
     ) -> Facts {
-        let days = clock::day_of(stretch.start)..=clock::day_of(stretch.end - 1);
-        let samples: Vec<&HourSample> = samples.range(days).flat_map(|(_, samples)| samples).copied().collect();
+        let samples: Vec<&HourSample> =
+            samples.range(days_of(stretch)).flat_map(|(_, samples)| samples).copied().collect();
         let ladder = Ladder::new(self.config, self.vocabulary, self.consumers, &mut charges.texts);
         ladder.attribute(charges, &samples, profiles, trust)
     }
@@ -176,12 +176,16 @@ impl Making<'_> {
         profiles: &Profiles,
         trust: &mut Trust,
     ) {
-        let days = |stretch: &Range<i64>| clock::day_of(stretch.start)..=clock::day_of(stretch.end - 1);
-        let looked: BTreeSet<i32> = stretches.iter().flat_map(days).collect();
+        let looked: BTreeSet<i32> = stretches.iter().flat_map(days_of).collect();
         for (_, samples) in samples.iter().filter(|(day, _)| !looked.contains(*day)) {
             demand::demands(samples, profiles, self.vocabulary, &mut Texts::default(), trust);
         }
     }
+}
+
+/// The days that a stretch reaches into.
+fn days_of(stretch: &Range<i64>) -> RangeInclusive<i32> {
+    clock::day_of(stretch.start)..=clock::day_of(stretch.end - 1)
 }
 
 fn day_of(sample: &HourSample) -> i32 {
@@ -240,24 +244,23 @@ impl<'scope, 'a> Tables<'scope, 'a> {
         let (charges, facts) = &*made;
         add_totals(&mut self.totals[0], charges, charges.rows.iter());
         add_totals(&mut self.totals[1], charges, facts.rows.iter().map(|fact| &fact.charge));
-        if self.rollup.as_ref().is_some_and(|(last, _)| *last != clock::day_of(stretch.start)) {
+        let (first, last) = days_of(stretch).into_inner();
+        if self.rollup.as_ref().is_some_and(|(last, _)| *last != first) {
             self.end_days()?;
         }
-        let last = clock::day_of(stretch.end - 1);
         self.rollup.get_or_insert_with(|| (last, Rollup::default())).1.add(facts, charges)
     }
 
     fn end_days(&mut self) -> Result<()> {
         let Some((_, rollup)) = self.rollup.take() else { return Ok(()) };
         let days = rollup.finish();
-        let place = |column: ChargeText| crate::schema::DAILY_TEXTS.iter().position(|kept| *kept == column);
-        let [account, currency] = [ChargeText::SubAccountId, ChargeText::BillingCurrency].map(place);
+        let [account, currency] = [ChargeText::SubAccountId, ChargeText::BillingCurrency].map(schema::daily_place);
         let mut sums = vec![Amounts::default(); days.kept.all().len()];
         for row in &days.rows {
             facts::law::add(&mut sums[row.kept as usize], &row.amounts);
         }
         for (kept, sum) in days.kept.all().iter().zip(sums) {
-            let text = |at: Option<usize>| at.map_or("", |at| days.texts.str(kept[at]));
+            let text = |at: usize| days.texts.str(kept[at]);
             self.totals[2].add(text(account), text(currency), &sum);
         }
         changes::add_costs(&mut self.costs, &days);

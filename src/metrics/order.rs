@@ -9,6 +9,7 @@ use polars::prelude::{DataFrame, PolarsResult, SortMultipleOptions};
 use sqlparser::ast::{Expr, OrderByKind, Query, SelectItem, SetExpr};
 
 use super::answer::Values;
+use crate::distinct;
 
 /// Bits of a row's number that hold its place, so that rows that are equal stay as they were.
 const PLACE_BITS: u32 = 32;
@@ -155,10 +156,7 @@ impl Ranked {
             .collect();
         let mut sorted: Vec<(&str, u32)> = known.into_iter().collect();
         sorted.sort_unstable();
-        let mut ranks = vec![0; sorted.len()];
-        for ((_, at), rank) in sorted.iter().zip(0..) {
-            ranks[*at as usize] = rank;
-        }
+        let ranks = distinct::places(&sorted.iter().map(|(_, at)| *at).collect::<Vec<_>>());
         let of_row = found.into_iter().map(|at| ranks.get(at as usize).copied().unwrap_or(u32::MAX)).collect();
         Self { texts: sorted.into_iter().map(|(text, _)| text.to_string()).collect(), of_row }
     }

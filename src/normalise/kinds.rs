@@ -3,7 +3,7 @@
 //! A bill repeats the same few thousand kinds in every hour, so each is looked at once: whether it is
 //! Bedrock's, what it measures, of which model, in which unit, and what a reader must be told of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use hashbrown::HashMap;
@@ -13,7 +13,7 @@ use super::costs;
 use super::known::{Known, KnownUnit};
 use super::select::{self, Selection};
 use super::trust::Trust;
-use crate::classify::{self, Meter};
+use crate::classify::{self, Meter, TOKEN_KINDS};
 use crate::distinct::Distinct;
 use crate::schema::{CHARGE_TEXT_COUNT, ChargeText};
 use crate::sources::bill::columns::TextColumn;
@@ -42,8 +42,9 @@ pub enum Kind<'a> {
     Other,
 }
 
-/// What a line of Bedrock's means.
-#[derive(Debug)]
+/// What a line of Bedrock's means. Of one that another export counts only what it costs is asked, so that the rest
+/// is not found out.
+#[derive(Debug, Default)]
 pub struct Meaning {
     /// Number of the charge's dimensions.
     pub dimensions: u32,
@@ -123,9 +124,6 @@ pub const NO_USAGE_TYPE: &str = "(no usage type)";
 /// Bytes of an entry of [`Meaning::told`] beside its text.
 const TOLD: usize = size_of::<(Told, String)>();
 
-/// Kinds of usage that only models have.
-const TOKENS: [&str; 4] = ["input", "output", "cache_read", "cache_write"];
-
 /// A line that is looked at, and what is written of it.
 pub struct Look<'a> {
     /// The batch.
@@ -161,10 +159,7 @@ impl Kinds {
         let number = self.said.number(look.said());
         if number as usize == self.meanings.len() {
             self.payers.insert(look.text(TextColumn::PayerAccount));
-            let meaning = match look.doubled() {
-                Some(payer) => look.left_out(payer),
-                None => self.meaning(&mut look),
-            };
+            let meaning = self.meaning(&mut look);
             self.told += meaning.told.iter().map(|(_, name)| name.len() + TOLD).sum::<usize>();
             self.meanings.push(meaning);
         }
@@ -182,7 +177,12 @@ impl Kinds {
         let usage_type = look.text(TextColumn::UsageType);
         let known_meter = self.meter_of(usage_type, look.texts);
         let meter = known_meter.as_deref().map(|known| &known.meter);
-        let marketplace = look.is_of_marketplace() || meter.is_some_and(|meter| meter.marketplace);
+        let entity = look.lines.text(TextColumn::BillingEntity, look.row);
+        let marketplace = entity.is_some_and(select::is_marketplace) || meter.is_some_and(|meter| meter.marketplace);
+        let doubled = look.doubled();
+        if doubled.is_some() {
+            return Meaning { doubled, marketplace, ..Meaning::default() };
+        }
         let mut told = look.told();
         let mut texts = look.plain_texts();
         let metered = matches!(costs::category(look.line_type), "Usage" | "Purchase");
@@ -208,7 +208,7 @@ impl Kinds {
         Meaning {
             dimensions: look.dimensions.number(texts),
             sum: self.sums.number([texts[ChargeText::SubAccountId as usize], currency]),
-            doubled: None,
+            doubled,
             marketplace,
             is_invoiced: !texts[ChargeText::InvoiceId as usize].is_null(),
             multiplier: unit.map(|unit| unit.multiplier),
@@ -274,15 +274,9 @@ impl Kinds {
         let edition = interned.get(name).filter(|name| select::is_bedrock_edition(name));
         let spelled = interned.get(model).or_else(|| meter?.model.as_deref()).or(edition);
         // Tokens are always some model's; of other meters only a spelled model is unknown.
-        let is_tokens = meter.is_some_and(|meter| TOKENS.contains(&meter.kind.as_ref()));
+        let is_tokens = meter.is_some_and(|meter| TOKEN_KINDS.contains(&meter.kind.as_ref()));
         let unnamed = is_tokens.then(|| interned.str(usage_type));
         spelled.or(unnamed).map(|spelled| (Told::Model, spelled.to_string()))
-    }
-
-    /// What was counted by the numbers of accounts and currencies, by name.
-    pub fn by_name<Sum: Copy>(&self, sums: &[Sum], texts: &Texts) -> BTreeMap<[String; 2], Sum> {
-        let named = self.sums.all().iter().zip(sums);
-        named.map(|(key, sum)| (key.map(|text| texts.str(text).to_string()), *sum)).collect()
     }
 }
 
@@ -306,27 +300,6 @@ impl Look<'_> {
     fn doubled(&mut self) -> Option<Text> {
         let payer = self.lines.text(TextColumn::PayerAccount, self.row)?;
         self.counted.contains(payer).then(|| self.text(TextColumn::PayerAccount))
-    }
-
-    /// Of a line that another export counts only what it costs is asked.
-    fn left_out(&mut self, payer: Text) -> Meaning {
-        let usage_type = self.text(TextColumn::UsageType);
-        let meter = self.texts.get(usage_type).and_then(classify::parse_usage_type);
-        Meaning {
-            dimensions: 0,
-            sum: 0,
-            doubled: Some(payer),
-            marketplace: self.is_of_marketplace() || meter.is_some_and(|meter| meter.marketplace),
-            is_invoiced: true,
-            multiplier: None,
-            priced: None,
-            usage_type,
-            told: Vec::new(),
-        }
-    }
-
-    fn is_of_marketplace(&self) -> bool {
-        self.lines.text(TextColumn::BillingEntity, self.row).is_some_and(select::is_marketplace)
     }
 
     /// What the line's type and product code tell.

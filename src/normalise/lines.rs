@@ -42,9 +42,9 @@ struct BillSum {
 }
 
 impl BillSum {
-    fn add(&mut self, costs: &LineCosts) {
-        self.unblended = self.unblended.saturating_add(costs.unblended);
-        self.net = self.net.saturating_add(costs.net);
+    fn add(&mut self, unblended: i128, net: i128) {
+        self.unblended = self.unblended.saturating_add(unblended);
+        self.net = self.net.saturating_add(net);
     }
 }
 
@@ -113,10 +113,9 @@ impl<'a> Collector<'a> {
         let texts = &self.gathered.names.texts;
         let payers = kinds.payers.iter().filter_map(|payer| texts.get(*payer));
         self.collected.payers.extend(payers.map(String::from));
-        for (key, sum) in kinds.by_name(&bill, texts) {
-            let held = self.collected.bill.entry(key).or_default();
-            held.unblended = held.unblended.saturating_add(sum.unblended);
-            held.net = held.net.saturating_add(sum.net);
+        for (key, sum) in kinds.sums.all().iter().zip(bill) {
+            let key = key.map(|text| texts.str(text).to_string());
+            self.collected.bill.entry(key).or_default().add(sum.unblended, sum.net);
         }
     }
 
@@ -159,7 +158,7 @@ impl<'a> Collector<'a> {
         line.count(trust);
         self.carries_net |= costs.carries_net;
         self.bill.resize(self.bill.len().max(meaning.sum as usize + 1), BillSum::default());
-        self.bill[meaning.sum as usize].add(&costs);
+        self.bill[meaning.sum as usize].add(costs.unblended, costs.net);
         self.gathered
             .add(start, meaning.dimensions, &Sum::of(quantity, &costs))
             .ok_or_else(|| refused(BadCost::NotAnAmount("sum of the hour", money::NotAnAmount::TooLarge)))

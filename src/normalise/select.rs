@@ -134,8 +134,7 @@ fn select_by_rest(lines: &Lines, row: usize, product: &Product) -> Selection {
 }
 
 fn is_token_meter(usage_type: &str) -> bool {
-    classify::parse_usage_type(usage_type)
-        .is_some_and(|meter| matches!(meter.kind.as_ref(), "input" | "output" | "cache_read" | "cache_write"))
+    classify::parse_usage_type(usage_type).is_some_and(|meter| classify::TOKEN_KINDS.contains(&meter.kind.as_ref()))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The usage kinds that AWS measures, in the order of the arrays here.
-pub use crate::attribute::demand::TOKEN_KINDS;
+pub use crate::classify::TOKEN_KINDS;
 
 /// A model's day somewhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -25,7 +25,7 @@ const PAGE_ROWS: usize = 16_384;
 /// Bytes of a page's values, and of a dictionary, beyond which none is added.
 const PAGE_BYTES: usize = 1 << 20;
 /// Pages are written once and read often, and the level hardly shows in either.
-pub const LEVEL: i32 = 1;
+const LEVEL: i32 = 1;
 
 /// A column chunk.
 pub struct Chunk {

@@ -8,15 +8,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use parquet::basic::{Encoding, Type};
-use parquet::column::page::{Page, PageReader};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ColumnChunkMetaData;
-use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::candidate::Tested;
 use super::chunks::Chunks;
 use super::file::BillFile;
-use super::pages::{Dictionary, Stop, passing};
+use super::pages::{Dictionary, Leaf, Stop, passing};
 use crate::error::Result;
 
 /// The tested columns of a row group that may hold a value that passes; none where no line can.
@@ -60,7 +58,7 @@ fn open_of<'a>(
     let mut open = Vec::new();
     for tested in tested {
         for leaf in leaves(tested.root) {
-            if may_pass(file.column(group, leaf), (leaf, bytes), tested)? {
+            if may_pass(file, group, (leaf, bytes), tested)? {
                 open.push(*tested);
                 break;
             }
@@ -71,10 +69,12 @@ fn open_of<'a>(
 
 /// Whether a column may hold a value that passes.
 fn may_pass(
-    column: &ColumnChunkMetaData,
+    file: &BillFile,
+    group: usize,
     (leaf, bytes): (usize, &Chunks),
     tested: &Tested<'_>,
 ) -> Result<bool, ParquetError> {
+    let column = file.column(group, leaf);
     let rows = u64::try_from(column.num_values()).unwrap_or(0);
     if column.statistics().and_then(|known| known.null_count_opt()) == Some(rows) {
         return Ok(false);
@@ -82,13 +82,11 @@ fn may_pass(
     if column.column_type() != Type::BYTE_ARRAY || dictionary_range(column).is_none() {
         return Ok(true);
     }
-    let Some((buffer, count)) = dictionary_page(column, bytes)? else { return Ok(true) };
-    let passing = Dictionary::new(buffer, count, Type::BYTE_ARRAY).and_then(|known| {
-        let known = Arc::new(known);
+    let found = dictionary(file, group, leaf, bytes).and_then(|known| {
         bytes.kept().keep_dictionary(leaf, &known);
         passing(&known, tested.test)
     });
-    match passing {
+    match found {
         Ok(passing) => Ok(passing.contains(&true)),
         Err(Stop::Declined) => Ok(true),
         Err(Stop::Failed(error)) => Err(error),
@@ -132,14 +130,11 @@ fn dictionary_range(column: &ColumnChunkMetaData) -> Option<Range<u64>> {
     (is_all_dictionary(column) && start < end && end <= limit).then_some(start..end)
 }
 
-fn dictionary_page(column: &ColumnChunkMetaData, bytes: &Chunks) -> Result<Option<(bytes::Bytes, u32)>, ParquetError> {
-    let mut pages = SerializedPageReader::new(Arc::new(bytes.clone()), column, 0, None)?;
-    match pages.get_next_page()? {
-        Some(Page::DictionaryPage {
-            buf, num_values, encoding: Encoding::PLAIN | Encoding::PLAIN_DICTIONARY, ..
-        }) => Ok(Some((buf, num_values))),
-        _ => Ok(None),
-    }
+/// The dictionary of a column that has one.
+fn dictionary(file: &BillFile, group: usize, leaf: usize, bytes: &Chunks) -> Result<Arc<Dictionary>, Stop> {
+    let mut leaf = Leaf::open(file, group, leaf, (bytes, false))?;
+    leaf.read_dictionary()?;
+    leaf.dictionary.ok_or(Stop::Declined)
 }
 
 /// Every instant of a time column, in the file's own unit, if its dictionary tells.
@@ -150,7 +145,9 @@ pub fn instants(file: &BillFile, group: usize, leaf: usize, bytes: &Chunks) -> R
     let column = file.column(group, leaf);
     let Some(range) = dictionary_range(column).filter(|_| column.column_type() == Type::INT64) else { return Ok(None) };
     bytes.load(&[range])?;
-    let Some((buffer, count)) = dictionary_page(column, bytes)? else { return Ok(None) };
-    let values = buffer.chunks_exact(8).take(count as usize);
-    Ok(Some(values.map(|value| i64::from_le_bytes(value.try_into().unwrap_or_default())).collect()))
+    match dictionary(file, group, leaf, bytes) {
+        Ok(known) => Ok(Some((0..known.count()).map_while(|at| known.fixed(at).map(i64::from_le_bytes)).collect())),
+        Err(Stop::Declined) => Ok(None),
+        Err(Stop::Failed(error)) => Err(error),
+    }
 }
