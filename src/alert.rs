@@ -10,6 +10,7 @@ pub mod backtest;
 pub mod baseline;
 pub mod causes;
 pub mod history;
+pub mod notice;
 pub mod rules;
 
 use std::collections::BTreeMap;

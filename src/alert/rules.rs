@@ -86,6 +86,17 @@ pub enum Severity {
     Page,
 }
 
+impl Severity {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warn => "warn",
+            Self::Page => "page",
+        }
+    }
+}
+
 /// A rule's finding on a day.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Signal {
