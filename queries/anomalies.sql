@@ -10,7 +10,9 @@
 --   returned    spend before the day before; at least ratio times the last day with spend
 -- Without the previous calendar day in the store nothing is compared. Amounts are compared in
 -- whole units of 1e-10, because engines differ in the scale of a product of decimals. System
--- ARNs of models serve everyone and are no carriers; a session counts as its role.
+-- ARNs of models serve everyone and are no carriers; a session counts as its role. The severity is
+-- the most that a finding may be: note within what the same weekday spent in the four weeks before,
+-- and up to a fifth of page_above; warn up to page_above, and for a day that is not complete.
 with usage_lines as (
     select
         day,
@@ -790,9 +792,10 @@ anomalies as (
         banded.weekday_high,
         case
             when banded.rule = 'relabelled' then 'note'
-            when banded.increase <= params.page_above then 'note'
-            when not banded.is_complete then 'warn'
-            when banded.weekday_count = 4 and banded.cost <= banded.weekday_high then 'warn'
+            when banded.weekday_count = 4 and banded.cost <= banded.weekday_high then 'note'
+            when banded.increase + banded.increase + banded.increase + banded.increase + banded.increase
+                <= params.page_above then 'note'
+            when banded.increase <= params.page_above or not banded.is_complete then 'warn'
             else 'page'
         end as severity,
         banded.is_complete

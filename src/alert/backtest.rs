@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::baseline::median;
+use super::contract::Jump;
 use super::history::History;
 use super::rules::{self, Floors, Rule, Severity};
 use crate::clock::{self, DAY, HOUR};
@@ -109,8 +110,8 @@ pub struct Score {
 }
 
 /// Scores every rule and the whole, and the rules of others.
-pub fn scores(history: &History, floors: &Floors, labels: &[Label]) -> Vec<Score> {
-    let signals = rules::signals(history, floors);
+pub fn scores(history: &History, jumps: &[Jump], floors: &Floors, labels: &[Label]) -> Vec<Score> {
+    let signals = rules::signals(history, jumps, floors);
     let counts: Vec<_> = signals.iter().filter(|signal| signal.severity >= Severity::Warn).collect();
     let alerts = |wanted: &dyn Fn(Rule) -> bool| -> Vec<Alert> {
         let wanted = counts.iter().filter(|signal| wanted(signal.rule));
@@ -216,7 +217,7 @@ impl World<'_> {
     fn published(&self, rule: Published) -> Vec<Alert> {
         let mut alerts = Vec::new();
         for (series, costs) in self.costs.iter().enumerate() {
-            let costs: Vec<f64> = costs.iter().map(|cost| *cost as f64).collect();
+            let costs: Vec<f64> = costs[..self.history.days].iter().map(|cost| *cost as f64).collect();
             alerts.extend((0..costs.len()).filter(|day| rule(&costs, *day)).map(|day| (series, day, true)));
         }
         alerts
@@ -296,7 +297,7 @@ mod tests {
     fn history() -> History {
         let owner =
             |workload: &str| Owner { workload: workload.into(), account: String::new(), currency: "USD".into() };
-        let mut history = History { first: 20_000, days: 60, ..History::default() };
+        let mut history = History { first: 20_000, days: 60, stored: 60, ..History::default() };
         history.owners = vec![owner("calm"), owner("wild")];
         history.queries = vec![BTreeMap::new(); 2];
         let model = history.texts.intern("m");
@@ -318,11 +319,28 @@ mod tests {
     }
 
     fn floors() -> Floors {
-        Floors { ratio: 3 * money::ONE, warn: 10.0 * money::ONE as f64, page: 50.0 * money::ONE as f64 }
+        Floors { warn: 10.0 * money::ONE as f64, page: 50.0 * money::ONE as f64 }
+    }
+
+    /// What the contract lists of it.
+    fn jump() -> Jump {
+        let (cost, before) = (900 * money::ONE, 101 * money::ONE);
+        Jump {
+            owner: Owner { workload: "wild".into(), account: String::new(), currency: "USD".into() },
+            day: 20_050,
+            rule: "R1".into(),
+            severity: "page".into(),
+            cost,
+            compared: Some((20_049, before)),
+            increase: cost - before,
+            moved_from: String::new(),
+            weekday_band: None,
+            is_complete: true,
+        }
     }
 
     fn score(labels: &[Label], rule: &str) -> Score {
-        scores(&history(), &floors(), labels).into_iter().find(|score| score.rule == rule).unwrap()
+        scores(&history(), &[jump()], &floors(), labels).into_iter().find(|score| score.rule == rule).unwrap()
     }
 
     #[test]

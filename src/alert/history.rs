@@ -4,21 +4,27 @@ use std::collections::BTreeMap;
 
 use crate::error::Result;
 use crate::metrics::queries::Query;
-use crate::metrics::{Engine, Rows, Value};
+use crate::metrics::{Answer, Engine, Rows, Value};
 use crate::text::{Text, Texts};
+
+/// Days before a judged one that say what is usual: six weeks of weekdays, for each day of the six weeks that say
+/// how far the series spreads, and the week that says its level.
+const BEFORE: i32 = 2 * 42 + 14;
 
 const LINES: &str = "\
     with lines as (select day, workload, sub_account_id, region_id, model_name, usage_kind, billing_currency, \
     unblended_cost, case when consumed_unit = 'tokens' then consumed_quantity end as tokens from cost_daily \
     where charge_category = 'Usage' and grain <> 'month' \
-    and (workload is not null or coalesce(attribution_method, '') <> 'not_allocable')) \
+    and (workload is not null or coalesce(attribution_method, '') <> 'not_allocable') \
+    and day in (select day from asked_days)) \
     select day, workload, sub_account_id, region_id, model_name, usage_kind, billing_currency, \
     sum(unblended_cost) as cost, sum(tokens) as tokens from lines \
     group by day, workload, sub_account_id, region_id, model_name, usage_kind, billing_currency";
 
 const QUERIES: &str = "\
     with counted as (select cast(charge_period_start as date) as day, workload, scope, invocations from usage \
-    where workload is not null and invocations is not null) \
+    where workload is not null and invocations is not null \
+    and cast(charge_period_start as date) in (select day from asked_days)) \
     select day, workload, scope, sum(invocations) as invocations from counted group by day, workload, scope";
 
 /// What was bought on a day, where, and for whom.
@@ -61,8 +67,10 @@ pub struct Owner {
 pub struct History {
     /// The first day that is stored.
     pub first: i32,
-    /// Days from the first to the last complete one.
+    /// Days from the first to the last complete one, which are what rules look at.
     pub days: usize,
+    /// Days from the first to the last stored one.
+    pub stored: usize,
     /// Texts of the lines.
     pub texts: Texts,
     /// Whose spend each series is, sorted.
@@ -74,27 +82,53 @@ pub struct History {
 }
 
 impl History {
-    /// Reads the stored days that are complete.
+    /// Reads the stored days, all of them or those that rules need to judge the days from `from` on.
     ///
     /// # Errors
     /// Where the store cannot be read.
-    pub fn read(engine: &Engine) -> Result<Self> {
-        let (Some(first), Some(last)) = (engine.days.first().map(|day| day.day), engine.last_complete_day()) else {
+    pub fn read(engine: &Engine, from: Option<i32>) -> Result<Self> {
+        let (Some(first), Some(last)) = (engine.days.first(), engine.days.last()) else {
             return Ok(Self::default());
         };
-        let mut history = Self { first, days: (last - first + 1).max(0) as usize, ..Self::default() };
+        let first = from.map_or(first.day, |from| first.day.max(from - BEFORE));
+        let until = |day: i32| (day - first + 1).max(0) as usize;
+        let days = engine.last_complete_day().map_or(0, until);
+        let mut history = Self { first, days, stored: until(last.day), ..Self::default() };
         let names = history.read_lines(engine)?;
         history.read_queries(engine, &names)?;
         Ok(history)
     }
 
-    /// The number of a stored day that is complete.
+    /// The number of a stored day.
     pub fn number(&self, day: i32) -> Option<usize> {
-        usize::try_from(day - self.first).ok().filter(|day| *day < self.days)
+        usize::try_from(day - self.first).ok().filter(|day| *day < self.stored)
+    }
+
+    /// The series of an owner.
+    pub fn series(&self, owner: &Owner) -> Option<usize> {
+        self.owners.binary_search(owner).ok()
+    }
+
+    /// The lines of complete days.
+    pub fn complete(&self) -> &[Line] {
+        &self.lines[..self.lines.partition_point(|line| line.day < self.days)]
+    }
+
+    /// What a series bought on a day.
+    pub fn bought(&self, series: usize, day: usize) -> &[Line] {
+        let first = self.lines.partition_point(|line| (line.day, line.series) < (day, series));
+        let last = self.lines.partition_point(|line| (line.day, line.series) <= (day, series));
+        &self.lines[first..last]
+    }
+
+    /// What a query answers of the days of the history.
+    fn ask(&self, engine: &Engine, name: &str, sql: &str) -> Result<Answer> {
+        let days: Vec<i32> = (self.first..self.first + self.stored as i32).collect();
+        engine.answer_over(&Query { name: name.into(), sql: sql.into() }, &days)
     }
 
     fn read_lines(&mut self, engine: &Engine) -> Result<BTreeMap<String, Vec<usize>>> {
-        let answer = engine.answer(&Query { name: "alert history".into(), sql: LINES.into() })?;
+        let answer = self.ask(engine, "alert history", LINES)?;
         let [day, workload, currency, cost, tokens] =
             answer.columns(["day", "workload", "billing_currency", "cost", "tokens"]);
         let what = answer.columns(["sub_account_id", "region_id", "model_name", "usage_kind"]);
@@ -134,7 +168,7 @@ impl History {
     /// the better one.
     fn read_queries(&mut self, engine: &Engine, names: &BTreeMap<String, Vec<usize>>) -> Result<()> {
         self.queries = vec![BTreeMap::new(); self.owners.len()];
-        let answer = engine.answer(&Query { name: "alert queries".into(), sql: QUERIES.into() })?;
+        let answer = self.ask(engine, "alert queries", QUERIES)?;
         let [day, workload, count] = answer.columns(["day", "workload", "invocations"]);
         for row in 0..answer.height() {
             let Some(day) = answer.cell(row, day).day().and_then(|day| self.number(day)) else { continue };
@@ -152,7 +186,7 @@ impl History {
 
     /// Costs of each series by day, units of 1e-10.
     pub fn costs(&self) -> Vec<Vec<i128>> {
-        let mut costs = vec![vec![0; self.days]; self.owners.len()];
+        let mut costs = vec![vec![0; self.stored]; self.owners.len()];
         for line in &self.lines {
             costs[line.series][line.day] += line.cost;
         }

@@ -2,12 +2,11 @@
 //!
 //! | rule | what it says |
 //! |---|---|
-//! | `R1` | at least `[anomaly] ratio` times the previous calendar day, which had spend; compared in units |
+//! | `R1`, `returned`, `relabelled`, `new` | what the query `anomalies` lists: the contract, see [`super::contract`] |
 //! | `weekday` | far above the same weekday of the weeks before, see [`super::baseline`] |
 //! | `ramp` | week over week over week, half again above the weeks before those |
 //! | `layer` | one model or place of a workload far above its own weekdays, whatever the rest did |
 //! | `new_model` | a model that the workload never used |
-//! | `new` | a workload that never spent |
 //! | `tokens_per_query`, `output_per_query` | longer prompts, longer answers |
 //! | `cost_per_token` | dearer models, or a cache that no longer pays, at the same volume |
 //!
@@ -17,9 +16,9 @@
 use std::collections::BTreeMap;
 
 use super::baseline::{Baseline, COSTS, RATIOS};
+use super::contract::Jump;
 use super::history::{ACCOUNT, History, KIND, Line, MODEL, REGION};
 use crate::config::Config;
-use crate::money;
 use crate::text::Text;
 
 /// A rule, by the name that people see.
@@ -27,6 +26,12 @@ use crate::text::Text;
 pub enum Rule {
     /// At least so many times the day before.
     R1,
+    /// At least so many times the last day with spend.
+    Returned,
+    /// Somebody else's spend until the day before.
+    Relabelled,
+    /// A workload seen first.
+    New,
     /// Above the same weekday.
     Weekday,
     /// Week over week.
@@ -35,8 +40,6 @@ pub enum Rule {
     Layer,
     /// A model seen first.
     NewModel,
-    /// A workload seen first.
-    New,
     /// Longer prompts.
     TokensPerQuery,
     /// Longer answers.
@@ -47,13 +50,15 @@ pub enum Rule {
 
 impl Rule {
     /// All, in the order in which they are listed.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::R1,
+        Self::Returned,
+        Self::Relabelled,
+        Self::New,
         Self::Weekday,
         Self::Ramp,
         Self::Layer,
         Self::NewModel,
-        Self::New,
         Self::TokensPerQuery,
         Self::OutputPerQuery,
         Self::CostPerToken,
@@ -63,11 +68,13 @@ impl Rule {
     pub fn name(self) -> &'static str {
         match self {
             Self::R1 => "R1",
+            Self::Returned => "returned",
+            Self::Relabelled => "relabelled",
+            Self::New => "new",
             Self::Weekday => "weekday",
             Self::Ramp => "ramp",
             Self::Layer => "layer",
             Self::NewModel => "new_model",
-            Self::New => "new",
             Self::TokensPerQuery => "tokens_per_query",
             Self::OutputPerQuery => "output_per_query",
             Self::CostPerToken => "cost_per_token",
@@ -95,6 +102,11 @@ impl Severity {
             Self::Page => "page",
         }
     }
+
+    /// By its word; what is none is listed.
+    pub fn of(word: &str) -> Self {
+        [Self::Page, Self::Warn].into_iter().find(|severity| severity.as_str() == word).unwrap_or(Self::Note)
+    }
 }
 
 /// A rule's finding on a day.
@@ -115,8 +127,6 @@ pub struct Signal {
 /// From how much money on a rule warns and pages, units of 1e-10.
 #[derive(Debug, Clone, Copy)]
 pub struct Floors {
-    /// `[anomaly] ratio`, units of 1e-10.
-    pub ratio: i128,
     /// A fifth of the floor of a page.
     pub warn: f64,
     /// `[anomaly] page_above`.
@@ -127,7 +137,7 @@ impl Floors {
     /// The config's.
     pub fn of(config: &Config) -> Self {
         let page = config.anomaly.page_above as f64;
-        Self { ratio: config.anomaly.ratio, warn: page / 5.0, page }
+        Self { warn: page / 5.0, page }
     }
 
     fn severity(&self, excess: f64, is_clear: bool) -> Severity {
@@ -139,6 +149,8 @@ impl Floors {
     }
 }
 
+/// So many times a day before is no more than it.
+const AS_BEFORE: f64 = 1.5;
 /// Stored days before which nothing can be called new.
 const HISTORY: usize = 14;
 /// Spreads above the usual from which a day is far, and clearly so.
@@ -149,17 +161,15 @@ const IN_A_ROW: f64 = 2.5;
 /// So many times the expected is far from fewer spreads on.
 const MANY_TIMES: (f64, f64) = (3.0, 3.5);
 
-/// Everything that the rules find, by day.
-pub fn signals(history: &History, floors: &Floors) -> Vec<Signal> {
-    let costs = history.costs();
-    let mut found = Vec::new();
-    for (series, costs) in costs.iter().enumerate() {
-        let baseline = baseline_of(costs);
+/// Everything that the rules find, by day: what the contract lists of complete days, and their own.
+pub fn signals(history: &History, jumps: &[Jump], floors: &Floors) -> Vec<Signal> {
+    let baselines = baselines(history);
+    let listed = jumps.iter().filter(|jump| jump.is_complete);
+    let mut found: Vec<Signal> = listed.filter_map(|jump| contract(history, jump, &baselines, floors)).collect();
+    for (series, baseline) in baselines.iter().enumerate() {
         for day in 0..history.days {
-            found.extend(r1(series, day, costs, &baseline, floors));
-            found.extend(weekday(series, day, &baseline, floors));
-            found.extend(ramp(series, day, &baseline, floors));
-            found.extend(new(series, day, costs, floors));
+            found.extend(weekday(series, day, baseline, floors));
+            found.extend(ramp(series, day, baseline, floors));
         }
     }
     parts(history, floors, &mut found);
@@ -175,23 +185,30 @@ pub fn signals(history: &History, floors: &Floors) -> Vec<Signal> {
     found
 }
 
+/// What each series is expected to cost on each day.
+pub fn baselines(history: &History) -> Vec<Baseline> {
+    history.costs().iter().map(|costs| baseline_of(&costs[..history.days])).collect()
+}
+
 fn baseline_of(costs: &[i128]) -> Baseline {
     Baseline::of(costs.iter().map(|cost| *cost as f64).collect(), COSTS)
 }
 
-/// The contract, exactly: at least so many times the day before. Within what the same weekday spends it is noted.
-fn r1(series: usize, day: usize, costs: &[i128], baseline: &Baseline, floors: &Floors) -> Option<Signal> {
-    let (before, cost) = (costs[day.checked_sub(1)?], costs[day]);
-    let is_jump = before > 0 && cost.checked_mul(money::ONE)? >= before.checked_mul(floors.ratio)?;
-    if !is_jump {
-        return None;
-    }
-    let expected = baseline.expected(day);
-    // Without a week there is no telling; the rule lists it all the same.
-    let is_usual = expected.is_none_or(|expected| expected.score(cost as f64) < FAR);
-    let excess = (cost - before) as f64;
-    let severity = if is_usual { Severity::Note } else { floors.severity(excess, true) };
-    Some(Signal { rule: Rule::R1, series, day, severity, excess })
+/// What the contract lists, as severe as it says at most: what the same weekday spends as well is only noted.
+fn contract(history: &History, jump: &Jump, baselines: &[Baseline], floors: &Floors) -> Option<Signal> {
+    let rule = Rule::ALL.into_iter().find(|rule| rule.name() == jump.rule)?;
+    let (series, day) = (history.series(&jump.owner)?, history.number(jump.day)?);
+    let baseline = &baselines[series];
+    let is_usual = rule == Rule::R1
+        && match baseline.expected(day) {
+            Some(expected) => expected.score(jump.cost as f64) < FAR,
+            // Where no week is known yet: a Monday is what the Friday was, whatever the Sunday.
+            None => (0..day).any(|before| AS_BEFORE * baseline.value(before) >= baseline.value(day)),
+        };
+    let excess = jump.increase as f64;
+    let most = Severity::of(&jump.severity);
+    let severity = if is_usual { Severity::Note } else { floors.severity(excess, true).min(most) };
+    Some(Signal { rule, series, day, severity, excess })
 }
 
 fn weekday(series: usize, day: usize, baseline: &Baseline, floors: &Floors) -> Option<Signal> {
@@ -252,21 +269,12 @@ fn ramp(series: usize, day: usize, baseline: &Baseline, floors: &Floors) -> Opti
     })
 }
 
-/// The first spend of a workload.
-fn new(series: usize, day: usize, costs: &[i128], floors: &Floors) -> Option<Signal> {
-    let is_new = day >= HISTORY && costs[day] > 0 && costs[..day].iter().all(|cost| *cost == 0);
-    let excess = costs[day] as f64;
-    // A launch is news for its owner, and wakes nobody.
-    let severity = if excess >= floors.page { Severity::Warn } else { Severity::Note };
-    is_new.then_some(Signal { rule: Rule::New, series, day, severity, excess })
-}
-
 /// One model, or one account and region, of a workload: what the rest of it hides.
 fn parts(history: &History, floors: &Floors, found: &mut Vec<Signal>) {
     let mut models: BTreeMap<(usize, Text), Vec<i128>> = BTreeMap::new();
     let mut places: BTreeMap<(usize, [Text; 2]), Vec<i128>> = BTreeMap::new();
     let none = || vec![0; history.days];
-    for Line { day, series, what, cost, .. } in &history.lines {
+    for Line { day, series, what, cost, .. } in history.complete() {
         models.entry((*series, what[MODEL])).or_insert_with(none)[*day] += cost;
         places.entry((*series, [what[ACCOUNT], what[REGION]])).or_insert_with(none)[*day] += cost;
     }
@@ -323,7 +331,7 @@ struct Calls {
 /// What a query or a token costs, whatever their number.
 fn units(history: &History, floors: &Floors, found: &mut Vec<Signal>) {
     let mut calls = vec![vec![Calls::default(); history.days]; history.owners.len()];
-    for line in &history.lines {
+    for line in history.complete() {
         let day = &mut calls[line.series][line.day];
         let (cost, tokens) = (line.cost as f64, line.tokens as f64);
         match super::causes::Side::of(history.texts.str(line.what[KIND])) {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::console::Console;
 use super::{Cli, Command, Common, output, setup};
-use crate::alert::backtest;
 use crate::alert::history::History;
 use crate::alert::rules::Floors;
+use crate::alert::{backtest, contract};
 use crate::aws::Aws;
 use crate::clock;
 use crate::config::Config;
@@ -177,7 +177,7 @@ impl<'a> Session<'a> {
         let alerts = alert::find(&engine, &self.config, self.common.from, self.common.to)?;
         let audit = audit::audit(&engine, &self.config, self.common.from)?;
         let report = report::daily::report(&engine, &self.config, &alerts, &audit, self.common.by)?;
-        self.print(&[report, alert::document(&alerts), audit::document(&audit, &self.config)])?;
+        self.print(&[report, alert::show::document(&alerts), audit::document(&audit, &self.config)])?;
         if self.common.from.is_none() && self.common.to.is_none() {
             alert::remember(&alerts, &self.store)?;
         }
@@ -197,10 +197,10 @@ impl<'a> Session<'a> {
         let alerts = alert::find(&engine, &self.config, self.common.from, self.common.to)?;
         let format = output::format(self.common)?;
         let text = match format {
-            super::Format::Json => alert::json(&alerts)?,
-            super::Format::Csv => render::answer(&alert::grid(&alerts), format, None)?,
+            super::Format::Json => alert::show::json(&alerts)?,
+            super::Format::Csv => render::answer(&alert::show::grid(&alerts), format, None)?,
             super::Format::Table | super::Format::Md => {
-                render::documents(&[alert::document(&alerts)], format, self.width)?
+                render::documents(&[alert::show::document(&alerts)], format, self.width)?
             }
         };
         output::write(self.common, &text)?;
@@ -212,8 +212,9 @@ impl<'a> Session<'a> {
 
     fn backtest(&self, labels: &Path) -> Result<u8> {
         let labels = backtest::read_labels(labels)?;
-        let history = History::read(&self.engine()?)?;
-        let scores = backtest::scores(&history, &Floors::of(&self.config), &labels);
+        let engine = self.engine()?;
+        let (history, jumps) = (History::read(&engine, None)?, contract::jumps(&engine, &self.config)?);
+        let scores = backtest::scores(&history, &jumps, &Floors::of(&self.config), &labels);
         let text = render::answer(&backtest::grid(&scores), output::format(self.common)?, self.width)?;
         output::write(self.common, &text)?;
         Ok(0)

@@ -111,7 +111,7 @@ impl<'a> Facts<'a> {
 
 fn title(facts: &Facts<'_>, alerts: &Alerts) -> String {
     // The worst of all that is listed below, whichever day it is of: findings come most severe first.
-    let worst = alerts.findings.first().map(|finding| finding.severity.to_uppercase());
+    let worst = alerts.findings.first().map(|finding| finding.severity.as_str().to_uppercase());
     let status = match worst {
         _ if facts.day.is_none() => "NO COMPLETE DAY".into(),
         Some(worst) => worst,
@@ -256,11 +256,11 @@ fn findings(alerts: &Alerts) -> Table {
     let mut table = Table::new("anomalies", "Anomalies", note, columns);
     for finding in shown {
         table.rows.push(vec![
-            text(&finding.severity),
+            text(finding.severity.as_str()),
             Cell::Day(finding.day),
-            text(&finding.workload),
+            text(finding.scope.words()),
             text(finding.owner_text()),
-            text(&finding.rule),
+            text(finding.rule()),
             money(finding.increase),
             text(&finding.currency),
             text(finding.sentence()),

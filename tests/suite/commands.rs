@@ -93,7 +93,12 @@ fn findings_have_owner_expectation_lines_and_a_stable_key() {
     assert_eq!(page["workload"], "review-bot");
     assert_eq!(page["team"], "growth");
     assert_eq!((page["expected"].as_str(), page["actual"].as_str()), (Some("9.9"), Some("79.2")));
-    assert_eq!(page["key"], "billtag:r1:review-bot:USD");
+    assert_eq!(page["key"], "billtag:workload:review-bot:USD");
+    assert_eq!(page["rules"][0], "R1");
+    let amount = |value: &Value| value.as_str().expect("an amount").parse::<f64>().expect("a number");
+    let parts: f64 = page["causes"].as_object().expect("causes").values().map(amount).sum();
+    assert!((parts - amount(&page["increase"])).abs() < 1e-9, "{}", page["causes"]);
+    assert_eq!(page["evidence"][0]["attribution_method"], "resource_tag");
     assert!(page["lines"][0]["resource_id"].as_str().is_some_and(|id| id.starts_with("arn:aws:bedrock:")));
 }
 
