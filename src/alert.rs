@@ -23,11 +23,15 @@ pub mod behind;
 pub mod causes;
 pub mod contract;
 pub mod finding;
+pub mod follow;
 pub mod history;
+pub mod incident;
 pub mod join;
+pub mod ledger;
 pub mod notice;
 pub mod rules;
 pub mod scope;
+pub mod screen;
 pub mod show;
 
 pub use finding::Finding;
@@ -61,13 +65,31 @@ impl Alerts {
     }
 }
 
+/// What a run looked at: its findings, and the days that they are of.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// The findings.
+    pub alerts: Alerts,
+    /// The days.
+    pub history: History,
+    /// What each series cost.
+    pub costs: Vec<Vec<i128>>,
+}
+
 /// Finds what jumped. Without a range: every complete day since the last run, and provisional ones.
 ///
 /// # Errors
 /// Where the store cannot be read.
 pub fn find(engine: &Engine, config: &Config, from: Option<i32>, to: Option<i32>) -> Result<Alerts> {
+    look(engine, config, from, to).map(|looked| looked.alerts)
+}
+
+/// Finds what jumped, and keeps the days at hand.
+///
+/// # Errors
+/// Where the store cannot be read.
+pub fn look(engine: &Engine, config: &Config, from: Option<i32>, to: Option<i32>) -> Result<Looked> {
     let start = first_day(engine, from, to);
-    let last = engine.last_complete_day();
     let jumps = contract::jumps(engine, config)?;
     let history = History::read(engine, start)?;
     let (baselines, costs) = (rules::baselines(&history), history.costs());
@@ -81,7 +103,8 @@ pub fn find(engine: &Engine, config: &Config, from: Option<i32>, to: Option<i32>
         let order = (b.severity, b.day, &a.currency, b.increase, a.key());
         order.cmp(&(a.severity, a.day, &b.currency, a.increase, b.key()))
     });
-    Ok(Alerts { from: start, to: to.or(last), findings })
+    let alerts = Alerts { from: start, to: to.or(engine.last_complete_day()), findings };
+    Ok(Looked { alerts, history, costs })
 }
 
 /// The first day to look at: what was asked for, else the one after those that the last run looked at.

@@ -64,6 +64,14 @@ impl Place {
         }
     }
 
+    /// A folder below it.
+    pub fn within(&self, folder: &str) -> Self {
+        match self {
+            Self::Local(root) => Self::Local(root.join(folder)),
+            Self::S3(bucket, prefix) => Self::S3(Arc::clone(bucket), format!("{prefix}{folder}/")),
+        }
+    }
+
     /// Its address, as people write it.
     pub fn display(&self) -> String {
         match self {

@@ -9,7 +9,7 @@ use crate::text::{Text, Texts};
 
 /// Days before a judged one that say what is usual: six weeks of weekdays, for each day of the six weeks that say
 /// how far the series spreads, and the week that says its level.
-const BEFORE: i32 = 2 * 42 + 14;
+pub const BEFORE: i32 = 2 * 42 + 14;
 
 const LINES: &str = "\
     with lines as (select day, workload, sub_account_id, region_id, model_name, usage_kind, billing_currency, \

@@ -15,6 +15,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::baseline::{Baseline, COSTS, RATIOS};
 use super::contract::Jump;
 use super::history::{ACCOUNT, History, KIND, Line, MODEL, REGION};
@@ -83,9 +85,11 @@ impl Rule {
 }
 
 /// Whether somebody is woken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Listed.
+    #[default]
     Note,
     /// Shown to the owner.
     Warn,

@@ -64,6 +64,17 @@ impl Scope {
         }
     }
 
+    /// Whether spend in an account, region and model is in it, whoever owns it.
+    pub fn holds(&self, account: &str, region: &str, model: &str) -> bool {
+        match self {
+            Self::Workload(_) => false,
+            Self::Unattributed(own) | Self::Account(own) => own == account,
+            Self::Model(own) => own == model,
+            Self::Cell(own, place, what) => own == account && place == region && what == model,
+            Self::Organisation => true,
+        }
+    }
+
     /// The account, where it is within one.
     pub fn account(&self) -> Option<&str> {
         match self {
