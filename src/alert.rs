@@ -9,6 +9,7 @@
 pub mod backtest;
 pub mod baseline;
 pub mod causes;
+pub mod channel;
 pub mod history;
 pub mod notice;
 pub mod rules;
