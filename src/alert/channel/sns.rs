@@ -41,7 +41,8 @@ pub fn message(notice: &Notice) -> Message {
         attributes.extend(value.filter(|value| !value.is_empty()).map(|value| (name, value)));
     }
     let ascii = |c: char| if matches!(c, ' '..='~') { c } else { '?' };
-    let subject = format!("billtag {}", words::title(notice)).chars().map(ascii).take(SUBJECT);
+    let subject = format!("billtag {}", words::title(notice));
+    let subject = subject.chars().map(ascii).take(SUBJECT);
     Message {
         subject: subject.collect::<String>().trim_end().to_string(),
         message: allowed(&notice.body.to_string()),
