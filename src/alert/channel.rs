@@ -77,7 +77,11 @@ pub fn heartbeat(at: i64, until: i64) -> Notice {
         key: "billtag:heartbeat".into(),
         incident: String::new(),
         severity: Severity::Note,
-        summary: format!("billtag ran at {} and is due again until {}", clock::instant_text(at), clock::instant_text(until)),
+        summary: format!(
+            "billtag ran at {} and is due again until {}",
+            clock::instant_text(at),
+            clock::instant_text(until)
+        ),
         labels: BTreeMap::new(),
         lines: Vec::new(),
         body,

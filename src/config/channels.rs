@@ -352,13 +352,17 @@ mod tests {
     fn a_loopback_host_is_one_of_this_machine_alone() {
         let is_own = |url: &str| is_loopback(&Url::parse(url).expect("an address"));
         assert!(["http://127.0.0.1:1/x", "http://localhost", "http://[::1]:8080"].iter().all(|url| is_own(url)));
-        assert!(!["http://127.0.0.1.example.com", "http://10.0.0.1", "http://localhost.evil"].iter().any(|u| is_own(u)));
+        assert!(
+            !["http://127.0.0.1.example.com", "http://10.0.0.1", "http://localhost.evil"].iter().any(|u| is_own(u))
+        );
     }
 
     #[test]
     fn a_mail_server_is_a_host_and_a_port() {
         let text = "name = \"a\"\ntype = \"email\"\nfrom = \"a@b.c\"\nto = [\"Ä <d@e.f>\"]\n";
-        for (server, is_right) in [("mail:587", true), ("[::1]:25", true), ("mail", false), (":25", false), ("a:0", false)] {
+        for (server, is_right) in
+            [("mail:587", true), ("[::1]:25", true), ("mail", false), (":25", false), ("a:0", false)]
+        {
             assert_eq!(checked(&format!("{text}smtp = \"{server}\"")).is_ok(), is_right, "{server}");
         }
         assert_eq!(checked(&format!("{text}smtp = \"mail:25\"\ntls = \"none\"")).unwrap_err().0, "tls");

@@ -17,7 +17,8 @@ fn secret(subject: &Subject<'_>, channel: &Channel) -> Option<Check> {
     match channel::check_secret(subject.config, channel) {
         Err(error) => Some(Check::of_error(WHAT, &on, &error)),
         Ok(()) if has_secret => {
-            let tried = format!("it can be read; `billtag alert --test {}` tries whether it is the right one", channel.name);
+            let tried =
+                format!("it can be read; `billtag alert --test {}` tries whether it is the right one", channel.name);
             Some(Check::ok(WHAT, &on, tried))
         }
         Ok(()) if channel.kind == Kind::Webhook => {

@@ -27,7 +27,16 @@ const LIKELY: [&[&str]; OWNER_NAMES.len()] = [
 /// The config of what was seen.
 pub fn config(seen: &Seen) -> String {
     let mut out = String::new();
-    for part in [HEAD.to_string(), aws(seen), bills(seen), sources(seen), tags(seen), owners(seen), TAIL.to_string(), CHANNELS.to_string()] {
+    for part in [
+        HEAD.to_string(),
+        aws(seen),
+        bills(seen),
+        sources(seen),
+        tags(seen),
+        owners(seen),
+        TAIL.to_string(),
+        CHANNELS.to_string(),
+    ] {
         out.push_str(&part);
     }
     out

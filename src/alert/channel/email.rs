@@ -51,13 +51,7 @@ pub fn message(channel: &Channel, notice: &Notice, now: i64) -> Result<Message> 
 ///
 /// # Errors
 /// What the server answered or why it did not, and what to do.
-pub(super) fn send(
-    channel: &Channel,
-    notice: &Notice,
-    secret: Option<&Secret>,
-    pace: &Pace,
-    now: i64,
-) -> Result<()> {
+pub(super) fn send(channel: &Channel, notice: &Notice, secret: Option<&Secret>, pace: &Pace, now: i64) -> Result<()> {
     let mail = message(channel, notice, now)?;
     let transport = transport(channel, secret, pace)?;
     let mut waits = pace.waits.iter();

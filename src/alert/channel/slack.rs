@@ -12,6 +12,8 @@ use crate::alert::notice::Notice;
 const HEADER: usize = 150;
 /// Longest text of a section.
 const SECTION: usize = 3_000;
+/// Longest text beside the blocks.
+const TEXT: usize = 1_500;
 /// Longest text in a context.
 const CONTEXT: usize = 2_000;
 /// Sections: with header, runbook and context they are fewer than the fifty blocks that Slack takes.
@@ -34,9 +36,8 @@ pub fn payload(notice: &Notice) -> Value {
         let name = plain(&format!("Incident {}", words::line(&notice.incident)), CONTEXT);
         blocks.push(json!({ "type": "context", "elements": [name] }));
     }
-    // What a telephone shows: the asterisks of a name must not make it bold there.
-    let text = entities(&title, SECTION);
-    json!({ "text": unmarked(&text), "blocks": blocks })
+    // What a telephone shows, where the marks of a name would be markup.
+    json!({ "text": unmarked(&entities(&title, TEXT)), "blocks": blocks })
 }
 
 fn plain(text: &str, most: usize) -> Value {
@@ -69,7 +70,7 @@ fn entities(text: &str, most: usize) -> String {
     out
 }
 
-/// Text whose marks do not mark: each begins a word of its own that nothing ends.
+/// Text in which no mark touches what it would mark: something without width stands between.
 fn unmarked(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -78,7 +79,7 @@ fn unmarked(text: &str) -> String {
             out.push('\u{200b}');
         }
     }
-    words::clip(&out, SECTION)
+    out
 }
 
 #[cfg(test)]
