@@ -335,8 +335,9 @@ pub(super) fn refusal(text: &str, error: &toml::de::Error) -> Option<(String, St
         let hint = "put it into an environment variable or a file, and name that with `secret_env` or `secret_file`";
         return Some((what, hint.into()));
     }
-    let heads = read.lines().map(str::trim_start).filter(|line| line.starts_with('[') || line.starts_with("channel"));
-    let head = heads.last()?.trim_start_matches(['[', ' ']);
+    let mut heads =
+        read.lines().map(str::trim_start).filter(|line| line.starts_with('[') || line.starts_with("channel"));
+    let head = heads.next_back()?.trim_start_matches(['[', ' ']);
     head.starts_with("channel").then(|| (format!("{place}: {message}"), unknown_key_hint(message)))
 }
 
