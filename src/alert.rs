@@ -21,9 +21,13 @@ pub mod backtest;
 pub mod baseline;
 pub mod behind;
 pub mod causes;
+<<<<<<< HEAD
 pub mod contract;
 pub mod finding;
 pub mod follow;
+=======
+pub mod channel;
+>>>>>>> channels
 pub mod history;
 pub mod incident;
 pub mod join;

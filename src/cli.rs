@@ -1,5 +1,6 @@
 //! The command line: what was typed, and the calls that follow from it.
 
+mod channels;
 mod commands;
 mod console;
 mod output;
@@ -87,6 +88,9 @@ pub enum Command {
         /// Keep no note of this run, so that the next one looks at the same days
         #[arg(long)]
         dry_run: bool,
+        /// Send a test notice to a channel of the config, and nothing else
+        #[arg(long, value_name = "CHANNEL", conflicts_with = "dry_run")]
+        test: Option<String>,
     },
     /// How well every rule would have found labelled incidents, beside rules that others publish
     Backtest {

@@ -15,6 +15,7 @@ use crate::place::s3_address;
 use crate::schema::MEASURES;
 use crate::spelling;
 
+pub mod channels;
 mod reach;
 
 /// Memory for `ingest` where nothing is said.
@@ -71,6 +72,9 @@ pub struct Config {
     /// Traffic that decides between models, left out of tier shares.
     #[serde(default)]
     pub router: Router,
+    /// Who is told of incidents.
+    #[serde(default)]
+    pub channel: Vec<channels::Channel>,
     /// The user's own queries.
     #[serde(default)]
     pub queries: Queries,
@@ -361,8 +365,8 @@ impl Config {
             _ => Error::Io { path: file.to_path_buf(), doing: "read", source: error },
         })?;
         let mut config: Self = toml::from_str(&text).map_err(|error| {
-            let what = error.to_string().trim_end().to_string();
-            let hint = unknown_key_hint(error.message());
+            let as_it_stands = || (error.to_string().trim_end().to_string(), unknown_key_hint(error.message()));
+            let (what, hint) = channels::refusal(&text, &error).unwrap_or_else(as_it_stands);
             Error::config(file.display().to_string(), what, hint)
         })?;
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -432,7 +436,7 @@ impl Config {
                 "3 is the usual ratio",
             );
         }
-        Ok(())
+        self.check_channels(&wrong)
     }
 
     fn check_keys(&self, wrong: &dyn Fn(String, String, &str) -> Result<()>) -> Result<()> {

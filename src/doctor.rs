@@ -10,6 +10,7 @@
 //! | `coverage` | which billed accounts and regions have metrics |
 //! | `logs` | whether model invocation logs are delivered |
 //! | `unknowns` | what the reader met and could not place |
+//! | `channels` | whether the secret of each channel can be read; nobody is told anything |
 //!
 //! Nothing is asked of AWS for a config that names no AWS source, and nothing that costs a cent without
 //! being asked for. Nothing is changed, but for one hidden file that is written to the store and removed.
@@ -24,6 +25,7 @@ use crate::facts::store::Store;
 use crate::policy;
 
 mod access;
+mod channels;
 mod coverage;
 mod exports;
 mod logs;
@@ -138,6 +140,7 @@ pub fn examine(subject: &Subject<'_>) -> Vec<Check> {
     checks.extend(coverage::look(subject, &stored));
     checks.extend(logs::look(subject, &stored, &doors));
     checks.extend(unknowns::look(&stored));
+    checks.extend(channels::look(subject));
     checks.extend(stored.checks);
     checks
 }

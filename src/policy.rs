@@ -20,6 +20,15 @@ pub enum Deed {
     Keep(String, String),
     /// Asks CloudWatch.
     Metrics,
+    /// Publishes to a topic.
+    Publish(String),
+}
+
+impl Deed {
+    /// Whether it is done to objects in S3.
+    pub fn is_of_objects(&self) -> bool {
+        matches!(self, Self::Read(..) | Self::Keep(..))
+    }
 }
 
 /// A deed, who does it, and which part of the config wants it.
@@ -92,6 +101,13 @@ pub fn uses(config: &Config) -> Vec<Use> {
     if let Some((bucket, prefix)) = s3_address(&config.store.path) {
         let deed = Deed::Keep(bucket.to_string(), folder(prefix));
         uses.push(Use { part: format!("store {}", config.store.path), access: config.store_access(), deed });
+    }
+    for channel in &config.channel {
+        uses.extend(channel.topic_arn.iter().map(|topic| Use {
+            part: channel.place(),
+            access: config.channel_access(channel),
+            deed: Deed::Publish(topic.clone()),
+        }));
     }
     uses
 }
@@ -193,6 +209,11 @@ pub fn policy(config: &Config, role: Option<&str>, extras: &BTreeSet<Extra>, reg
     if own.iter().any(|used| used.deed == Deed::Metrics) {
         let actions = ["cloudwatch:GetMetricData", "cloudwatch:ListMetrics"];
         statements.push(allow("AskCloudWatch", &actions, vec!["*".into()]));
+    }
+    let topic = |used: &&Use| if let Deed::Publish(topic) = &used.deed { Some(topic.clone()) } else { None };
+    let topics: BTreeSet<String> = own.iter().filter_map(topic).collect();
+    if !topics.is_empty() {
+        statements.push(allow("TellChannels", &["sns:Publish"], topics.into_iter().collect()));
     }
     let mut extras = extras.clone();
     if config.names_cost_explorer() {
@@ -296,6 +317,22 @@ mod tests {
         assert_eq!(runner["Statement"][0]["Resource"][0], role);
         let assumed = json(&config, Some(role));
         assert_eq!(assumed["Statement"][1]["Resource"][0], "arn:aws-us-gov:s3:::cur/x/*");
+    }
+
+    #[test]
+    fn each_topic_is_published_to_by_whoever_its_channel_names() {
+        let role = "arn:aws:iam::111122223333:role/tell";
+        let channel = |name: &str| {
+            let topic = format!("arn:aws:sns:eu-west-1:111122223333:{name}");
+            format!("[[channel]]\nname = \"{name}\"\ntype = \"sns\"\ntopic_arn = \"{topic}\"\n")
+        };
+        let config = format!("{}{}role_arn = \"{role}\"\n", channel("own"), channel("other"));
+        let runner = json(&config, None);
+        assert_eq!(runner["Statement"][0]["Action"][0], "sns:Publish");
+        assert_eq!(runner["Statement"][0]["Resource"], serde_json::json!(["arn:aws:sns:eu-west-1:111122223333:own"]));
+        assert_eq!(runner["Statement"][1]["Action"][0], "sts:AssumeRole");
+        let assumed = json(&config, Some(role));
+        assert_eq!(assumed["Statement"][0]["Resource"][0], "arn:aws:sns:eu-west-1:111122223333:other");
     }
 
     #[test]

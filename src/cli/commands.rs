@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::console::Console;
-use super::{Cli, Command, Common, output, setup};
+use super::{Cli, Command, Common, channels, incidents, output, setup};
 use crate::alert::history::History;
 use crate::alert::rules::Floors;
 use crate::alert::{backtest, contract};
@@ -31,6 +31,7 @@ pub fn execute(cli: &Cli) -> u8 {
         Command::Init(wanted) => setup::init(&cli.common, wanted),
         Command::Doctor { paid } => setup::doctor(&cli.common, *paid),
         Command::IamPolicy(wanted) => setup::iam_policy(&cli.common, wanted),
+        Command::Alert { test: Some(name), .. } => channels::test(&cli.common, name),
         command => Session::open(&cli.common).and_then(|session| session.run(command)),
     };
     match result {
@@ -81,7 +82,7 @@ impl<'a> Session<'a> {
             Command::Run => self.run_all(),
             Command::Ingest => self.ingest().map(|summary| code(&summary)),
             Command::Report => self.report(),
-            Command::Alert { dry_run } => self.alert(*dry_run),
+            Command::Alert { dry_run, .. } => self.alert(*dry_run),
             Command::Backtest { labels } => self.backtest(labels),
             Command::Audit => self.audit(),
             Command::Query { name, execute } => self.query(name.as_deref(), execute.as_deref()),

@@ -102,12 +102,19 @@ fn advise(common: &Common, config: &Config, role: Option<&str>) {
     if uses.is_empty() {
         say(common, "note: this config needs no AWS rights");
     }
-    let is_own = |used: &Use| used.access.role_arn.as_deref() == role && used.deed != Deed::Metrics;
-    if uses.iter().any(is_own) {
+    let is_own = |used: &&Use| used.access.role_arn.as_deref() == role;
+    if uses.iter().filter(is_own).any(|used| used.deed.is_of_objects()) {
         say(
             common,
             "note: where a bucket is encrypted with a KMS key of your own, allow `kms:Decrypt` on that key too, and \
              for the store `kms:GenerateDataKey`",
+        );
+    }
+    if uses.iter().filter(is_own).any(|used| matches!(used.deed, Deed::Publish(_))) {
+        say(
+            common,
+            "note: where a topic is encrypted with a KMS key of your own, allow `kms:GenerateDataKey` and \
+             `kms:Decrypt` on that key too",
         );
     }
     for other in policy::roles(config).into_keys().filter(|_| role.is_none()) {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::channels::Channel;
 use super::{Bill, Config, Metrics};
 use crate::aws::{Access, Aws};
 use crate::place::Place;
@@ -39,6 +40,12 @@ impl Config {
     /// The credentials that a bill is read with.
     pub fn bill_access(&self, bill: &Bill) -> Access {
         self.access(bill.region.as_ref(), bill.role_arn.as_ref(), bill.external_id.as_ref())
+    }
+
+    /// The credentials that a channel's topic is published to with, in the topic's region.
+    pub fn channel_access(&self, channel: &Channel) -> Access {
+        let access = self.access(None, channel.role_arn.as_ref(), channel.external_id.as_ref());
+        channel.topic_region().map_or(access.clone(), |region| access.in_region(region))
     }
 
     /// The credentials that the store is kept with.

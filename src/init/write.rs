@@ -27,7 +27,16 @@ const LIKELY: [&[&str]; OWNER_NAMES.len()] = [
 /// The config of what was seen.
 pub fn config(seen: &Seen) -> String {
     let mut out = String::new();
-    for part in [HEAD.to_string(), aws(seen), bills(seen), sources(seen), tags(seen), owners(seen), TAIL.to_string()] {
+    for part in [
+        HEAD.to_string(),
+        aws(seen),
+        bills(seen),
+        sources(seen),
+        tags(seen),
+        owners(seen),
+        TAIL.to_string(),
+        CHANNELS.to_string(),
+    ] {
         out.push_str(&part);
     }
     out
@@ -331,6 +340,67 @@ const TAIL: &str = "\
 [queries]
 # Folder of your own .sql files, which come before the built-in ones by name.
 #path = \"queries\"
+";
+
+const CHANNELS: &str = "
+# Who is told of incidents: one [[channel]] for each. A secret never stands in this file.
+#[[channel]]
+# Its name, as `billtag alert --test NAME` takes it.
+#name = \"oncall\"
+# pagerduty, slack, sns, alertmanager, webhook, email or stdout.
+#type = \"pagerduty\"
+# Least severity that is sent: page, warn or note. Where absent, page for pagerduty and warn for the others.
+#severity = \"page\"
+# The variable that holds its secret, here the routing key of an integration with the Events API v2.
+#secret_env = \"BILLTAG_ROUTING_KEY\"
+# Whose incidents it gets: globs, all where empty.
+#team = [\"search*\"]
+#environment = [\"prod\"]
+#workload = [\"checkout-*\"]
+# Where events go, for an account in the EU.
+#url = \"https://events.eu.pagerduty.com/v2/enqueue\"
+
+#[[channel]]
+#name = \"chat\"
+#type = \"slack\"
+# The file that holds its secret, here the address of an incoming webhook.
+#secret_file = \"secrets/slack-url\"
+# It gets what no other channel takes, but for standard output.
+#fallback = true
+
+#[[channel]]
+#name = \"topic\"
+#type = \"sns\"
+#topic_arn = \"arn:aws:sns:us-east-1:123456789012:incidents\"
+# Role to assume for the topic, and the external id that it asks for.
+#role_arn = \"arn:aws:iam::123456789012:role/billtag\"
+#external_id = \"what-its-trust-policy-says\"
+
+#[[channel]]
+#name = \"cluster\"
+#type = \"alertmanager\"
+# Its base, to which /api/v2/alerts is appended; a user comes with a secret, its password.
+#url = \"http://alertmanager:9093\"
+#user = \"billtag\"
+#secret_env = \"BILLTAG_ALERTMANAGER_PASSWORD\"
+
+#[[channel]]
+#name = \"hook\"
+#type = \"webhook\"
+#url = \"https://example.com/billtag\"
+# The key that posts are signed with, by the Standard Webhooks scheme.
+#secret_env = \"BILLTAG_WEBHOOK_KEY\"
+
+#[[channel]]
+#name = \"mail\"
+#type = \"email\"
+#smtp = \"mail.example.com:587\"
+# starttls, implicit, or, to this machine alone, none.
+#tls = \"starttls\"
+#from = \"billtag <billtag@example.com>\"
+#to = [\"finops@example.com\"]
+#user = \"billtag\"
+#secret_env = \"BILLTAG_MAIL_PASSWORD\"
 ";
 
 fn line(out: &mut String, text: &str) {

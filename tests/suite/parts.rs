@@ -23,6 +23,11 @@ impl Emulator {
         format!("http://{}", self.address)
     }
 
+    /// Host and port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Runs Python text with boto3 at hand, whose endpoint is this server.
     pub fn python(&self, text: &str) {
         let output = Command::new(python())
@@ -93,6 +98,11 @@ pub fn moto() -> Emulator {
 pub fn guarded() -> SocketAddr {
     static SERVER: OnceLock<Emulator> = OnceLock::new();
     SERVER.get_or_init(|| start("emulator.py", &["ministack", "--auth"])).address
+}
+
+/// A mail server for one test alone; arguments as `tests/parts/smtp.py` takes them.
+pub fn smtp(arguments: &[&str]) -> Emulator {
+    start("smtp.py", arguments)
 }
 
 /// One test's bucket, behind a proxy that counts and spoils.
