@@ -21,13 +21,11 @@ pub mod backtest;
 pub mod baseline;
 pub mod behind;
 pub mod causes;
-<<<<<<< HEAD
+pub mod channel;
 pub mod contract;
+pub mod deliver;
 pub mod finding;
 pub mod follow;
-=======
-pub mod channel;
->>>>>>> channels
 pub mod history;
 pub mod incident;
 pub mod join;

@@ -3,6 +3,7 @@
 mod channels;
 mod commands;
 mod console;
+mod incidents;
 mod output;
 mod setup;
 
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use commands::execute;
+pub use incidents::Incidents;
 
 /// Puts names on the Amazon Bedrock bill: who spent what, true to the cent.
 #[derive(Debug, Parser)]
@@ -92,6 +94,9 @@ pub enum Command {
         #[arg(long, value_name = "CHANNEL", conflicts_with = "dry_run")]
         test: Option<String>,
     },
+    /// What is open, and what people say of it
+    #[command(subcommand)]
+    Incidents(Incidents),
     /// How well every rule would have found labelled incidents, beside rules that others publish
     Backtest {
         /// JSON array of {workload, start, end, kind}

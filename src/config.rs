@@ -15,6 +15,7 @@ use crate::place::s3_address;
 use crate::schema::MEASURES;
 use crate::spelling;
 
+pub mod alerts;
 pub mod channels;
 mod reach;
 
@@ -78,6 +79,9 @@ pub struct Config {
     /// The user's own queries.
     #[serde(default)]
     pub queries: Queries,
+    /// What all channels are told alike.
+    #[serde(default)]
+    pub alerts: alerts::Alerts,
     /// The config file's folder, from which relative paths start.
     #[serde(skip)]
     pub folder: PathBuf,
@@ -436,7 +440,8 @@ impl Config {
                 "3 is the usual ratio",
             );
         }
-        self.check_channels(&wrong)
+        self.check_channels(&wrong)?;
+        self.check_alerts(&wrong)
     }
 
     fn check_keys(&self, wrong: &dyn Fn(String, String, &str) -> Result<()>) -> Result<()> {

@@ -85,11 +85,7 @@ impl Rule {
 }
 
 /// Whether somebody is woken.
-<<<<<<< HEAD
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-=======
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
->>>>>>> channels
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Listed.

@@ -5,7 +5,11 @@ use std::sync::Arc;
 
 use super::console::Console;
 use super::{Cli, Command, Common, channels, incidents, output, setup};
+use crate::alert::Looked;
+use crate::alert::channel::Post;
+use crate::alert::deliver::{DAILY, Run};
 use crate::alert::history::History;
+use crate::alert::ledger::{Desk, Ledger};
 use crate::alert::rules::Floors;
 use crate::alert::{backtest, contract};
 use crate::aws::Aws;
@@ -22,8 +26,8 @@ use crate::{alert, audit, explain, reconcile, report};
 
 /// Exit code of a command that is done and has findings.
 pub(super) const FINDINGS: u8 = 3;
-/// Exit code of a command that is done though a source failed.
-const SOURCE_FAILED: u8 = 4;
+/// Exit code of a command that is done though a source or a delivery failed.
+pub(super) const SOURCE_FAILED: u8 = 4;
 
 /// Runs a command; returns the exit code.
 pub fn execute(cli: &Cli) -> u8 {
@@ -31,6 +35,7 @@ pub fn execute(cli: &Cli) -> u8 {
         Command::Init(wanted) => setup::init(&cli.common, wanted),
         Command::Doctor { paid } => setup::doctor(&cli.common, *paid),
         Command::IamPolicy(wanted) => setup::iam_policy(&cli.common, wanted),
+        Command::Incidents(wanted) => incidents::run(&cli.common, wanted),
         Command::Alert { test: Some(name), .. } => channels::test(&cli.common, name),
         command => Session::open(&cli.common).and_then(|session| session.run(command)),
     };
@@ -89,7 +94,7 @@ impl<'a> Session<'a> {
             Command::Reconcile { refresh } => self.reconcile(*refresh),
             Command::Explain { workload, day } => self.explain(workload, *day),
             // These work without a config or a store, and are done before there is a session.
-            Command::Init(_) | Command::Doctor { .. } | Command::IamPolicy(_) => Ok(0),
+            Command::Init(_) | Command::Doctor { .. } | Command::IamPolicy(_) | Command::Incidents(_) => Ok(0),
         }
     }
 
@@ -175,14 +180,39 @@ impl<'a> Session<'a> {
     fn run_all(&self) -> Result<u8> {
         let summary = self.ingest()?;
         let engine = self.engine_for_report()?;
-        let alerts = alert::find(&engine, &self.config, self.common.from, self.common.to)?;
+        let looked = alert::look(&engine, &self.config, self.common.from, self.common.to)?;
         let audit = audit::audit(&engine, &self.config, self.common.from)?;
-        let report = report::daily::report(&engine, &self.config, &alerts, &audit, self.common.by)?;
-        self.print(&[report, alert::show::document(&alerts), audit::document(&audit, &self.config)])?;
-        if self.common.from.is_none() && self.common.to.is_none() {
-            alert::remember(&alerts, &self.store)?;
-        }
-        Ok(self.with_findings(code(&summary), alerts.has_findings() || audit.has_findings()))
+        let alerts = &looked.alerts;
+        let report = report::daily::report(&engine, &self.config, alerts, &audit, self.common.by)?;
+        self.print(&[report, alert::show::document(alerts), audit::document(&audit, &self.config)])?;
+        let has_findings = alerts.has_findings() || audit.has_findings();
+        let code = if self.is_range() { code(&summary) } else { code(&summary).max(self.follow(&looked)?) };
+        Ok(self.with_findings(code, has_findings))
+    }
+
+    /// Whether only some days were asked for, or those of the past: what came since the last run is not among it.
+    fn is_range(&self) -> bool {
+        self.common.from.is_some() || self.common.to.is_some() || self.common.as_seen.is_some()
+    }
+
+    /// Lets the incidents follow what was found, tells the channels, and notes which days were looked at.
+    fn follow(&self, looked: &Looked) -> Result<u8> {
+        let desk = Desk::open(&self.store)?;
+        let mut ledger = desk.ledger()?;
+        alert::follow::follow(&mut ledger, looked, self.as_of);
+        let code = self.deliver(&desk, &mut ledger, self.as_of + DAILY)?;
+        // Not before what was found is kept: a run that is killed looks at the same days again.
+        alert::remember(&looked.alerts, &self.store)?;
+        Ok(code)
+    }
+
+    fn deliver(&self, desk: &Desk, ledger: &mut Ledger, until: i64) -> Result<u8> {
+        let post = Post::new(&self.aws, &self.config);
+        let run = Run { at: self.as_of, until };
+        let failures = alert::deliver::deliver(desk, ledger, &post, &self.config, run)?;
+        failures.iter().for_each(|failure| self.console.fails(failure));
+        output::say(self.common, &post.printed())?;
+        Ok(if failures.is_empty() { 0 } else { SOURCE_FAILED })
     }
 
     fn report(&self) -> Result<u8> {
@@ -195,20 +225,20 @@ impl<'a> Session<'a> {
 
     fn alert(&self, dry_run: bool) -> Result<u8> {
         let engine = self.engine()?;
-        let alerts = alert::find(&engine, &self.config, self.common.from, self.common.to)?;
+        let looked = alert::look(&engine, &self.config, self.common.from, self.common.to)?;
+        drop(engine);
+        let alerts = &looked.alerts;
         let format = output::format(self.common)?;
         let text = match format {
-            super::Format::Json => alert::show::json(&alerts)?,
-            super::Format::Csv => render::answer(&alert::show::grid(&alerts), format, None)?,
+            super::Format::Json => alert::show::json(alerts)?,
+            super::Format::Csv => render::answer(&alert::show::grid(alerts), format, None)?,
             super::Format::Table | super::Format::Md => {
-                render::documents(&[alert::show::document(&alerts)], format, self.width)?
+                render::documents(&[alert::show::document(alerts)], format, self.width)?
             }
         };
         output::write(self.common, &text)?;
-        if !dry_run && self.common.from.is_none() && self.common.to.is_none() && self.common.as_seen.is_none() {
-            alert::remember(&alerts, &self.store)?;
-        }
-        Ok(self.with_findings(0, alerts.has_findings()))
+        let code = if dry_run || self.is_range() { 0 } else { self.follow(&looked)? };
+        Ok(self.with_findings(code, alerts.has_findings()))
     }
 
     fn backtest(&self, labels: &Path) -> Result<u8> {

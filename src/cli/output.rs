@@ -43,6 +43,12 @@ pub fn write(common: &Common, text: &str) -> Result<()> {
     }
 }
 
+/// What channels that are standard output were told, after the data; a data format has it in the data already.
+pub fn say(common: &Common, text: &str) -> Result<()> {
+    let is_for_people = matches!(format(common)?, Format::Table | Format::Md) || common.output.is_some();
+    if text.is_empty() || !is_for_people { Ok(()) } else { to_stdout(text) }
+}
+
 /// Writes to a file of any kind. A regular file is replaced whole, where a symlink leads to it; a
 /// device or a pipe takes the bytes as they come.
 fn to_file(path: &Path, text: &str) -> Result<()> {

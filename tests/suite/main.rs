@@ -26,6 +26,7 @@ mod commands;
 mod deployment;
 mod doctor;
 mod figures;
+mod incidents;
 mod init;
 mod judgement;
 mod layouts;

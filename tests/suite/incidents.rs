@@ -1,0 +1,250 @@
+//! Incidents over days and runs: told once, to whom they concern, until they are over.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::bills::{self, Line, batch, nova};
+use crate::harness;
+use crate::proxy::{Action, Plan, Proxy, Reply, Request};
+
+/// 2026-11-01.
+const NOVEMBER: i64 = 1_793_491_200;
+const DAY: i64 = 86_400;
+
+fn on(day: i64, mut line: Line) -> Line {
+    line.start = NOVEMBER + day * DAY;
+    line.end = line.start + 3_600;
+    line
+}
+
+/// A bill of a workload's costs by day; it reaches to the end of the last of them.
+fn bill(folder: &Path, costs: &[f64]) {
+    let mut lines: Vec<Line> = (0..)
+        .zip(costs)
+        .map(|(day, cost)| on(day, nova().cost(*cost).tag("resourceTags/Workload", "checkout")))
+        .collect();
+    lines.push(on(costs.len() as i64, nova().text("line_item_product_code", "AmazonEC2").cost(0.0)));
+    bills::write(&folder.join("bill/bill.parquet"), &batch(&lines));
+    harness::ingest_folder(folder);
+}
+
+/// A server that takes what is posted, for as long as it is up.
+struct Listener {
+    server: Proxy,
+    is_up: Arc<AtomicBool>,
+}
+
+impl Listener {
+    fn start() -> Self {
+        let is_up = Arc::new(AtomicBool::new(true));
+        let up = Arc::clone(&is_up);
+        let answer = move |_: usize, _: &Request| {
+            let status = if up.load(SeqCst) { 202 } else { 400 };
+            Action::Answer(Reply::new(status, "text/plain", "ok"))
+        };
+        let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
+        Self { server: Proxy::start(nobody, Plan::hook(answer)).expect("a server"), is_up }
+    }
+
+    fn bodies(&self) -> Vec<Value> {
+        let parse = |request: &Request| serde_json::from_slice(&request.body).expect("JSON");
+        self.server.requests().iter().map(|seen| parse(&seen.request)).collect()
+    }
+
+    /// What was said, and of how severe an incident.
+    fn said(&self) -> Vec<String> {
+        let word = |body: &Value| body["event"].as_str().or(body["event_action"].as_str()).unwrap_or("?").to_string();
+        self.bodies().iter().map(word).collect()
+    }
+}
+
+/// A folder whose only channel is a webhook to the listener.
+fn folder(listener: &Listener, more: &str) -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let channel = format!(
+        "[[channel]]\nname = \"hook\"\ntype = \"webhook\"\nurl = \"http://{}/in\"\n{more}",
+        listener.server.address()
+    );
+    bills::configure(folder.path(), &channel);
+    folder
+}
+
+fn alert(folder: &Path) -> i32 {
+    harness::billtag(folder, &["alert", "-q"]).status.code().expect("an exit code")
+}
+
+fn calm(days: usize) -> Vec<f64> {
+    (0..days).map(|day| [100.0, 104.0, 97.0][day % 3]).collect()
+}
+
+fn incidents(folder: &Path) -> Vec<Value> {
+    let text = harness::stdout(folder, &["incidents", "list", "--all", "--format", "json"]);
+    serde_json::from_str(&text).expect("an array")
+}
+
+#[test]
+fn an_incident_is_told_once_and_again_when_it_is_over() {
+    let listener = Listener::start();
+    let folder = folder(&listener, "");
+    bill(folder.path(), &calm(12));
+    assert_eq!((alert(folder.path()), listener.said()), (0, vec![]));
+    let mut costs = [&calm(12)[..], &[900.0]].concat();
+    bill(folder.path(), &costs);
+    for _ in 0..3 {
+        assert_eq!((alert(folder.path()), listener.said()), (0, vec!["trigger".to_string()]));
+    }
+    let page = &listener.bodies()[0];
+    assert_eq!((page["severity"].as_str(), page["labels"]["workload"].as_str()), (Some("page"), Some("checkout")));
+    assert_eq!(page["key"], "billtag:workload:checkout:USD");
+    // Still burning, but no more than before: nobody is told twice.
+    costs.push(950.0);
+    bill(folder.path(), &costs);
+    alert(folder.path());
+    assert_eq!(listener.said(), ["trigger"]);
+    costs.push(100.0);
+    bill(folder.path(), &costs);
+    alert(folder.path());
+    assert_eq!(listener.said(), ["trigger"], "one quiet day is no end");
+    costs.push(101.0);
+    bill(folder.path(), &costs);
+    alert(folder.path());
+    assert_eq!(listener.said(), ["trigger", "resolve"]);
+    let bodies = listener.bodies();
+    assert_eq!((&bodies[0]["key"], &bodies[0]["incident"]), (&bodies[1]["key"], &bodies[1]["incident"]));
+    assert_eq!(incidents(folder.path()).len(), 1);
+}
+
+#[test]
+fn a_channel_that_is_down_is_told_by_the_next_run() {
+    let listener = Listener::start();
+    let folder = folder(&listener, "");
+    bill(folder.path(), &calm(12));
+    alert(folder.path());
+    bill(folder.path(), &[&calm(12)[..], &[900.0]].concat());
+    listener.is_up.store(false, SeqCst);
+    let output = harness::billtag(folder.path(), &["alert", "-q"]);
+    assert_eq!(output.status.code(), Some(4), "{}", harness::text(&output.stderr));
+    assert!(harness::text(&output.stderr).contains("hook"), "{}", harness::text(&output.stderr));
+    let before = listener.said().len();
+    listener.is_up.store(true, SeqCst);
+    assert_eq!(alert(folder.path()), 0);
+    assert_eq!(listener.said().len(), before + 1);
+    assert_eq!(alert(folder.path()), 0);
+    assert_eq!(listener.said().len(), before + 1, "told once");
+}
+
+#[test]
+fn what_was_owed_while_a_channel_was_down_is_told_although_it_is_over() {
+    let listener = Listener::start();
+    let folder = folder(&listener, "");
+    bill(folder.path(), &calm(12));
+    alert(folder.path());
+    listener.is_up.store(false, SeqCst);
+    bill(folder.path(), &[&calm(12)[..], &[900.0]].concat());
+    alert(folder.path());
+    bill(folder.path(), &[&calm(12)[..], &[900.0, 100.0, 100.0]].concat());
+    alert(folder.path());
+    let before = listener.said().len();
+    listener.is_up.store(true, SeqCst);
+    assert_eq!(alert(folder.path()), 0);
+    assert_eq!(listener.said()[before..], ["trigger", "resolve"]);
+}
+
+#[test]
+fn a_first_run_tells_nobody_of_what_was_over_long_ago() {
+    let listener = Listener::start();
+    let folder = folder(&listener, "");
+    bill(folder.path(), &[&calm(8)[..], &[900.0], &calm(6)[..]].concat());
+    assert_eq!((alert(folder.path()), listener.said()), (0, vec![]));
+    let listed = incidents(folder.path());
+    assert_eq!((listed.len(), listed[0]["state"].as_str()), (1, Some("resolved")));
+}
+
+#[test]
+fn a_past_day_that_is_restated_pages_nobody() {
+    let listener = Listener::start();
+    let folder = folder(&listener, "");
+    bill(folder.path(), &calm(14));
+    alert(folder.path());
+    let mut restated = calm(14);
+    restated[9] = 2_000.0;
+    bill(folder.path(), &restated);
+    alert(folder.path());
+    bill(folder.path(), &[&restated[..], &[100.0]].concat());
+    assert_eq!((alert(folder.path()), listener.said()), (0, vec![]));
+}
+
+#[test]
+fn people_decide_and_the_channel_hears_it() {
+    let listener = Listener::start();
+    let folder = folder(&listener, "");
+    bill(folder.path(), &calm(12));
+    alert(folder.path());
+    let mut costs = [&calm(12)[..], &[900.0]].concat();
+    bill(folder.path(), &costs);
+    alert(folder.path());
+    harness::stdout(folder.path(), &["incidents", "ack", "checkout", "--note", "it is the new prompt"]);
+    assert_eq!(listener.said(), ["trigger", "acknowledge"]);
+    costs.push(1_100.0);
+    bill(folder.path(), &costs);
+    alert(folder.path());
+    assert_eq!(listener.said().len(), 2, "no repeat while somebody looks after it");
+    costs.push(2_500.0);
+    bill(folder.path(), &costs);
+    alert(folder.path());
+    assert_eq!(listener.said(), ["trigger", "acknowledge", "trigger"], "it doubled");
+    harness::stdout(folder.path(), &["incidents", "planned", "checkout", "--until", "2026-11-17"]);
+    assert_eq!(listener.said().last().map(String::as_str), Some("resolve"));
+    costs.extend([2_500.0, 2_600.0]);
+    bill(folder.path(), &costs);
+    alert(folder.path());
+    assert_eq!(listener.said().len(), 4, "what is planned is silent until its end");
+    costs.push(2_700.0);
+    bill(folder.path(), &costs);
+    alert(folder.path());
+    assert_eq!(listener.said().len(), 5, "and not longer");
+    harness::stdout(folder.path(), &["incidents", "false-positive", "checkout"]);
+    let list = harness::stdout(folder.path(), &["incidents", "list"]);
+    assert!(list.contains("0 of 1 judged incidents were real"), "{list}");
+    let shown = harness::stdout(folder.path(), &["incidents", "show", "checkout"]);
+    for said in ["it is the new prompt", "it doubled", "false-positive by hand", "Why", "Where"] {
+        assert!(shown.contains(said), "{said}: {shown}");
+    }
+    let error = harness::failure(folder.path(), &["incidents", "ack", "chekout"]);
+    assert!(error.contains("checkout"), "{error}");
+}
+
+#[test]
+fn a_run_of_some_days_or_a_trial_changes_nothing() {
+    let listener = Listener::start();
+    let folder = folder(&listener, "");
+    bill(folder.path(), &calm(12));
+    alert(folder.path());
+    bill(folder.path(), &[&calm(12)[..], &[900.0]].concat());
+    for arguments in [&["alert", "--dry-run"][..], &["alert", "--from", "2026-11-10"], &["report"]] {
+        harness::stdout(folder.path(), arguments);
+    }
+    assert_eq!((listener.said(), incidents(folder.path()).len()), (vec![], 0));
+}
+
+#[test]
+fn a_heartbeat_says_that_a_run_is_done_whatever_it_found() {
+    let listener = Listener::start();
+    let folder = folder(&listener, "[alerts]\nheartbeat = \"hook\"\nrunbook = \"https://wiki.example/{workload}\"\n");
+    bill(folder.path(), &calm(12));
+    alert(folder.path());
+    assert_eq!(listener.said(), ["heartbeat"]);
+    bill(folder.path(), &[&calm(12)[..], &[900.0]].concat());
+    harness::billtag(folder.path(), &["run", "-q"]);
+    assert_eq!(listener.said(), ["heartbeat", "trigger", "heartbeat"]);
+    assert_eq!(listener.bodies()[1]["runbook"], "https://wiki.example/checkout");
+    bills::configure(folder.path(), "[alerts]\nheartbeat = \"hok\"\n");
+    assert!(harness::failure(folder.path(), &["alert"]).contains("there is no channel `hok`"));
+    bills::configure(folder.path(), "[alerts]\nrunbook = \"https://x/{workloads}\"\n");
+    assert!(harness::failure(folder.path(), &["alert"]).contains("{workload}"));
+}
