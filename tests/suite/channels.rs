@@ -250,7 +250,8 @@ fn connections_that_fail_are_tried_again_and_then_told() {
 fn a_topic_gets_one_message_with_attributes_and_an_order_where_it_keeps_one() {
     let server = parts::moto();
     let prepare = r#"
-import boto3, json
+import boto3
+boto3.setup_default_session(aws_access_key_id="test", aws_secret_access_key="test")
 sns, sqs = boto3.client("sns"), boto3.client("sqs")
 for name, more in [("incidents", {}), ("incidents.fifo", {"FifoTopic": "true"})]:
     topic = sns.create_topic(Name=name, Attributes=more)["TopicArn"]
@@ -275,6 +276,7 @@ for name, more in [("incidents", {}), ("incidents.fifo", {"FifoTopic": "true"})]
     }
     let check = r#"
 import boto3, json
+boto3.setup_default_session(aws_access_key_id="test", aws_secret_access_key="test")
 sqs = boto3.client("sqs")
 for name in ["incidents", "incidents.fifo"]:
     url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
