@@ -4,7 +4,7 @@
 //! chooses the days, finds who owns the workload and which lines moved, and writes it down.
 //!
 //! Beside it stand [`rules`] over the [`history`] of days, each against its [`baseline`], which [`backtest`] holds
-//! against labelled incidents; [`causes`] takes a change of cost apart.
+//! against labelled incidents; [`causes`] takes a change of cost apart; [`channel`] tells of a [`notice`].
 
 pub mod backtest;
 pub mod baseline;

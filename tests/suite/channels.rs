@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use billtag::alert::channel::{Pace, Post, wanted};
+use billtag::alert::channel::{Pace, Post, takes_every_page, wanted};
 use billtag::alert::notice::{Event, Notice};
 use billtag::alert::rules::Severity;
 use billtag::aws::Aws;
@@ -326,6 +326,7 @@ fn a_notice_goes_to_those_whose_it_is_and_never_to_nobody() {
     channels[0].kind = billtag::config::channels::Kind::Stdout;
     channels[0].team.clear();
     assert_eq!(names(&channels, &told), ["search", "rest"]);
+    assert!(takes_every_page(&channels) && !takes_every_page(&channels[..3]));
     told.event = Event::Heartbeat;
     assert!(wanted(&channels, &told).is_empty());
 }
