@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! anomalies.sql ─► contract ─┐
-//! facts ─► history ─► rules ─┴► join ─► behind ─► Finding
+//! facts ─► history ─► rules ─┴► join ─► behind ─► Finding ─► follow ─► ledger ─► deliver ─► channel
 //! ```
 //!
 //! | step | in → out | holds afterwards |
@@ -14,8 +14,11 @@
 //! | [`causes`] | a change of cost → its parts | they sum to it to the last unit |
 //! | [`behind`] | findings, lines of the bill → where, who, since when | spend that only changed its owner is noted |
 //!
-//! [`backtest`] holds the rules against labelled incidents. [`scope`] says what an incident is about, [`notice`] what
-//! a channel is told of it.
+//! | [`follow`] | findings, days → incidents in the [`ledger`] | opened, confirmed, corrected, cancelled and ended by the bill |
+//! | [`deliver`] | incidents → notices to each [`channel`] | what is due follows from the kept state; told once, never lost |
+//!
+//! [`backtest`] holds the rules against labelled incidents. [`scope`] says what an [`incident`] is about, [`screen`]
+//! what is read of it first, [`notice`] what a channel is told.
 
 pub mod backtest;
 pub mod baseline;

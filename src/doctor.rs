@@ -10,7 +10,7 @@
 //! | `coverage` | which billed accounts and regions have metrics |
 //! | `logs` | whether model invocation logs are delivered |
 //! | `unknowns` | what the reader met and could not place |
-//! | `channels` | whether the secret of each channel can be read; nobody is told anything |
+//! | `channels` | whether a page always reaches a channel, and whether secrets can be read; nobody is told anything |
 //!
 //! Nothing is asked of AWS for a config that names no AWS source, and nothing that costs a cent without
 //! being asked for. Nothing is changed, but for one hidden file that is written to the store and removed.

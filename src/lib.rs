@@ -36,8 +36,8 @@
 //! * Currencies are never added.
 //! * Same input, same bytes: rows are sorted by their texts, the clock is an argument, and no stored
 //!   file holds a path or time of the machine.
-//! * Only [`aws`], [`place`], [`sources`], [`facts`], [`ingest`], [`init`], [`doctor`], [`cli`] and the edge of
-//!   [`reconcile`] touch the world; [`normalise`], [`attribute`] and [`classify`] are functions of their arguments.
+//! * Only [`aws`], [`place`], [`sources`], [`facts`], [`ingest`], [`init`], [`doctor`], [`cli`], [`alert::channel`] and the
+//!   edge of [`reconcile`] touch the world; [`normalise`], [`attribute`] and [`classify`] are functions of their arguments.
 //! * Whoever adds a figure adds one file to `queries/`; whoever adds a source adds one module to
 //!   [`sources`]; nothing else should need to know.
 //!

@@ -15,7 +15,7 @@ pub mod stdout;
 pub mod webhook;
 mod words;
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -57,6 +57,15 @@ fn is_routed(channel: &Channel, notice: &Notice) -> bool {
         let value = notice.labels.get(name);
         globs.is_empty() || value.is_some_and(|value| globs.iter().any(|glob| WildMatch::new(glob).matches(value)))
     })
+}
+
+/// Whether somebody is told of every page, whosever it is.
+pub fn takes_every_page(channels: &[Channel]) -> bool {
+    let is_open = |channel: &Channel| {
+        [&channel.team, &channel.environment, &channel.workload].into_iter().all(Vec::is_empty)
+            && channel.kind != Kind::Stdout
+    };
+    channels.iter().any(is_open)
 }
 
 /// Whether a kind of channel can be told that a run is done: `PagerDuty` knows incidents alone.
@@ -149,7 +158,7 @@ pub struct Post<'a> {
     aws: &'a Aws,
     config: &'a Config,
     pace: Pace,
-    client: std::cell::OnceCell<Client>,
+    client: OnceCell<Client>,
     printed: RefCell<String>,
 }
 
@@ -161,7 +170,7 @@ impl<'a> Post<'a> {
 
     /// The same, that waits otherwise.
     pub fn at_pace(aws: &'a Aws, config: &'a Config, pace: Pace) -> Self {
-        Self { aws, config, pace, client: std::cell::OnceCell::new(), printed: RefCell::default() }
+        Self { aws, config, pace, client: OnceCell::new(), printed: RefCell::default() }
     }
 
     /// What is to be printed, of the channels that are standard output; it is given once.

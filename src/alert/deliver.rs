@@ -142,7 +142,8 @@ pub fn notice(incident: &Incident, event: Event, config: &Config, run: Run) -> N
     notice
 }
 
-/// All of it, as programs read it. Its names stay; new ones may come.
+/// All of it, as programs read it. Its names stay; new ones may come. It is the same until the incident changes,
+/// since receivers know by its bytes that they were told before.
 fn body(incident: &Incident, notice: &Notice) -> Value {
     let lines: Map<String, Value> =
         notice.lines.iter().map(|(name, text)| (name.to_lowercase(), json!(text))).collect();
@@ -163,7 +164,7 @@ fn body(incident: &Incident, notice: &Notice) -> Value {
         "began": clock::instant_text(incident.began),
         "opened": clock::instant_text(incident.opened),
         "resolved": incident.resolved.map(clock::instant_text),
-        "at": clock::instant_text(notice.at),
+        "changed": incident.log.last().map(|entry| clock::instant_text(entry.at)),
         "lines": lines,
         "runbook": notice.runbook,
         "finding": incident.screen.finding,

@@ -52,7 +52,7 @@ make_it() {
     "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --retries 5 --no-deps \
         --only-binary :all: -r "$requirements" >&2
     "$folder/bin/python" -m pip check --disable-pip-version-check >&2
-    "$folder/bin/python" -c 'import ministack.app, cbor2, boto3, moto.server'
+    "$folder/bin/python" -c 'import ministack.app, cbor2, boto3, moto.server, aiosmtpd.smtp'
     wanted >"$stamp.new"
     mv "$stamp.new" "$stamp"
 }

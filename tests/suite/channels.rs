@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use billtag::alert::channel::{Pace, Post, wanted};
+use billtag::alert::channel::{Pace, Post, takes_every_page, wanted};
 use billtag::alert::notice::{Event, Notice};
 use billtag::alert::rules::Severity;
 use billtag::aws::Aws;
@@ -39,13 +39,13 @@ pub fn configured(channel: &str) -> (TempDir, Config) {
 }
 
 /// A server that answers each request by its number, from 1.
-fn server(answer: impl Fn(usize, &Request) -> Action + Send + Sync + 'static) -> Proxy {
+fn server_of(answer: impl Fn(usize, &Request) -> Action + Send + Sync + 'static) -> Proxy {
     let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
     Proxy::start(nobody, Plan::hook(answer)).expect("a server")
 }
 
 fn taking(status: u16) -> Proxy {
-    server(move |_, _| Action::Answer(Reply::new(status, "text/plain", "ok")))
+    server_of(move |_, _| Action::Answer(Reply::new(status, "text/plain", "ok")))
 }
 
 fn reply(status: u16, headers: &[(&str, &str)], body: &str) -> Action {
@@ -133,7 +133,7 @@ fn slack_gets_a_post_at_the_address_that_is_its_secret() {
 }
 
 fn server_that_echoes() -> Proxy {
-    server(|_, request| reply(404, &[], &format!("no_service at {} \u{1b}[31m", request.path)))
+    server_of(|_, request| reply(404, &[], &format!("no_service at {} \u{1b}[31m", request.path)))
 }
 
 #[test]
@@ -151,11 +151,16 @@ fn alertmanager_gets_an_array_below_its_base() {
     assert_eq!(request.path, "/base/api/v2/alerts");
     let encoded = aws_smithy_types::base64::encode(format!("me:{KEY}"));
     assert_eq!(request.header("authorization"), Some(format!("Basic {encoded}").as_str()));
+
+    let echo = server_of(|_, request| reply(400, &[], request.header("authorization").unwrap_or_default()));
+    let error = sent(&channel.replace(&server.address().to_string(), &echo.address().to_string()), Event::Trigger);
+    let told = error.expect_err("refused").to_string();
+    assert!(told.ends_with("Basic [secret]"), "{told}");
 }
 
 #[test]
 fn a_webhook_is_signed_so_that_others_can_verify_it() {
-    let server = server(|nth, _| if nth == 1 { reply(500, &[], "") } else { reply(204, &[], "") });
+    let server = server_of(|nth, _| if nth == 1 { reply(500, &[], "") } else { reply(204, &[], "") });
     sent(&webhook(&server), Event::Trigger).expect("sent");
     sent(&webhook(&server), Event::Trigger).expect("sent again");
     let requests = server.requests();
@@ -175,7 +180,7 @@ fn a_webhook_is_signed_so_that_others_can_verify_it() {
 
 #[test]
 fn a_server_that_asks_for_a_pause_gets_it() {
-    let server = server(|nth, _| match nth {
+    let server = server_of(|nth, _| match nth {
         1 => reply(429, &[("Retry-After", "1")], "slow down"),
         _ => reply(202, &[], ""),
     });
@@ -188,7 +193,7 @@ fn a_server_that_asks_for_a_pause_gets_it() {
 
 #[test]
 fn a_server_that_asks_for_a_long_pause_is_left_alone() {
-    let server = server(|_, _| reply(503, &[("Retry-After", "3600")], ""));
+    let server = server_of(|_, _| reply(503, &[("Retry-After", "3600")], ""));
     let start = Instant::now();
     let error = sent(&webhook(&server), Event::Trigger).expect_err("given up");
     assert!(error.to_string().contains("503") && error.to_string().contains("3600 s"), "{error}");
@@ -198,7 +203,7 @@ fn a_server_that_asks_for_a_long_pause_is_left_alone() {
 #[test]
 fn errors_of_the_server_are_tried_three_times_and_told_in_few_words() {
     let long = "x".repeat(10_000);
-    let server = server(move |_, _| reply(500, &[], &format!("broken\u{1b}[2J {long}")));
+    let server = server_of(move |_, _| reply(500, &[], &format!("broken\u{1b}[2J {long}")));
     let error = sent(&webhook(&server), Event::Trigger).expect_err("given up").to_string();
     assert_eq!(server.requests().len(), 3);
     assert!(error.starts_with("channel hook: it answered 500") && error.contains("broken\\u{1b}[2J"), "{error}");
@@ -208,7 +213,7 @@ fn errors_of_the_server_are_tried_three_times_and_told_in_few_words() {
 #[test]
 fn what_the_server_refuses_is_not_tried_again() {
     for (status, hint) in [(400, "settings"), (401, "secret"), (403, "secret"), (404, "`url`"), (410, "`url`")] {
-        let server = server(move |_, _| reply(status, &[], "no"));
+        let server = server_of(move |_, _| reply(status, &[], "no"));
         let error = sent(&webhook(&server), Event::Trigger).expect_err("refused");
         assert_eq!(server.requests().len(), 1);
         assert!(error.hint().contains(hint), "{status}: {}", error.hint());
@@ -219,7 +224,7 @@ fn what_the_server_refuses_is_not_tried_again() {
 fn a_redirect_is_not_followed() {
     let other = taking(200);
     let there = format!("http://{}/elsewhere", other.address());
-    let server = server(move |_, _| reply(307, &[("Location", &there)], ""));
+    let server = server_of(move |_, _| reply(307, &[("Location", &there)], ""));
     let error = sent(&webhook(&server), Event::Trigger).expect_err("refused");
     assert!(error.to_string().contains("307") && error.hint().contains("not followed"), "{error}");
     assert!(other.requests().is_empty() && server.requests().len() == 1);
@@ -227,7 +232,7 @@ fn a_redirect_is_not_followed() {
 
 #[test]
 fn connections_that_fail_are_tried_again_and_then_told() {
-    let shaky = server(|nth, _| if nth < 3 { Action::Fault(Fault::Reset) } else { reply(200, &[], "") });
+    let shaky = server_of(|nth, _| if nth < 3 { Action::Fault(Fault::Reset) } else { reply(200, &[], "") });
     sent(&webhook(&shaky), Event::Trigger).expect("sent");
     assert_eq!(shaky.requests().len(), 3);
 
@@ -236,7 +241,7 @@ fn connections_that_fail_are_tried_again_and_then_told() {
     let error = sent(&channel, Event::Trigger).expect_err("nobody there");
     assert!(error.to_string().starts_with("channel hook: no connection to 127.0.0.1"), "{error}");
 
-    let slow = server(|_, _| {
+    let slow = server_of(|_, _| {
         std::thread::sleep(Duration::from_secs(1));
         reply(200, &[], "")
     });
@@ -250,7 +255,8 @@ fn connections_that_fail_are_tried_again_and_then_told() {
 fn a_topic_gets_one_message_with_attributes_and_an_order_where_it_keeps_one() {
     let server = parts::moto();
     let prepare = r#"
-import boto3, json
+import boto3
+boto3.setup_default_session(aws_access_key_id="test", aws_secret_access_key="test")
 sns, sqs = boto3.client("sns"), boto3.client("sqs")
 for name, more in [("incidents", {}), ("incidents.fifo", {"FifoTopic": "true"})]:
     topic = sns.create_topic(Name=name, Attributes=more)["TopicArn"]
@@ -275,6 +281,7 @@ for name, more in [("incidents", {}), ("incidents.fifo", {"FifoTopic": "true"})]
     }
     let check = r#"
 import boto3, json
+boto3.setup_default_session(aws_access_key_id="test", aws_secret_access_key="test")
 sqs = boto3.client("sqs")
 for name in ["incidents", "incidents.fifo"]:
     url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
@@ -324,6 +331,7 @@ fn a_notice_goes_to_those_whose_it_is_and_never_to_nobody() {
     channels[0].kind = billtag::config::channels::Kind::Stdout;
     channels[0].team.clear();
     assert_eq!(names(&channels, &told), ["search", "rest"]);
+    assert!(takes_every_page(&channels) && !takes_every_page(&channels[..3]));
     told.event = Event::Heartbeat;
     assert!(wanted(&channels, &told).is_empty());
 }

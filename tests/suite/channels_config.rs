@@ -141,7 +141,8 @@ fn a_channel_that_does_not_work_is_told_with_its_reason() {
     let refused = told(&["alert", "--test", "a"], SECRET);
     assert_eq!(
         refused,
-        "exit 1\nerror: channel a: it answered 403 Forbidden: key [secret] is no good\nhint: check the channel's secret\n"
+        "exit 1\nerror: channel a: it answered 403 Forbidden: key [secret] is no good\n\
+         hint: check the channel's secret\n"
     );
     let empty = told(&["alert", "--test", "a"], " ");
     assert!(empty.starts_with("exit 1\nerror: channel a: its secret, `ROUTING_KEY`, is empty"), "{empty}");
@@ -197,6 +198,10 @@ fn the_doctor_reads_each_secret_and_sends_nothing() {
     assert_eq!(states, expected.iter().map(|(on, state)| (on.as_str(), *state)).collect::<Vec<_>>(), "{secrets:?}");
     assert!(secrets[1].2.contains("`NO_SUCH_KEY` is not set"), "{secrets:?}");
     assert!(server.requests().is_empty());
+
+    let folder = configured(&channel("type = \"slack\"\nsecret_env = \"ROUTING_KEY\"\nteam = [\"search\"]"));
+    let output = billtag(folder.path(), &["doctor", "--format", "csv"], ("ROUTING_KEY", SECRET));
+    assert!(harness::text(&output.stdout).contains("warning,routing,channels,"), "{output:?}");
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn refused(channel: &Channel, secret: Option<&Secret>, error: &lettre::transport
         Some(550..=559) => "check the channel's `from` and `to`, and what the server lets its user send",
         Some(_) => "see what the server says, and try again with `billtag alert --test`",
         None if error.is_tls() => {
-            "check the channel's `tls`: port 587 is usually `starttls`, port 465 `implicit`; and the server's certificate"
+            "check the channel's `tls` (port 587 is usually `starttls`, 465 `implicit`) and the server's certificate"
         }
         None => "check the channel's `smtp` and `tls`, and the network",
     };

@@ -107,7 +107,7 @@ async fn attempt(
     let after = after.and_then(|value| retry_after(value, clock::now()));
     let said = body(answer).await;
     // Before it is cut, since half a secret would not be found.
-    let said = secret.map_or_else(|| said.clone(), |secret| secret.hide(&said));
+    let said = secret.map_or_else(|| said.clone(), |secret| secret.hide_posted(request.user.as_deref(), &said));
     let said = words::clip(&words::line(said.trim()), TOLD);
     let said = if said.is_empty() { String::new() } else { format!(": {said}") };
     let pause = after.map_or_else(String::new, |after| format!(", asking for {} s of quiet", after.as_secs()));

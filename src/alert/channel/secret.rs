@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use aws_smithy_types::base64;
+
 use crate::config::Config;
 use crate::config::channels::Channel;
 use crate::error::{Error, Result};
@@ -68,6 +70,13 @@ impl Secret {
         let parts = [Some(self.0.as_str()), path];
         let parts = parts.into_iter().flatten().map(str::trim).filter(|part| part.len() >= SHORT);
         parts.fold(text.to_string(), |text, part| text.replace(part, HIDDEN))
+    }
+
+    /// The same, where it may also be said as HTTP sends a password.
+    pub(super) fn hide_posted(&self, user: Option<&str>, text: &str) -> String {
+        let hidden = self.hide(text);
+        let Some(user) = user else { return hidden };
+        hidden.replace(&base64::encode(format!("{user}:{}", self.0)), HIDDEN)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use reqwest::Url;
 
-use crate::alert::notice::Notice;
+use crate::alert::notice::{Event, Notice};
 use crate::report::safe;
 
 /// One line: line breaks become spaces, and what is not seen becomes visible.
@@ -52,7 +52,6 @@ pub(super) fn runbook(notice: &Notice) -> Option<String> {
 
 /// Severity and summary, for where one line has to tell all.
 pub(super) fn title(notice: &Notice) -> String {
-    use crate::alert::notice::Event;
     let summary = line(&notice.summary);
     match notice.event {
         Event::Trigger => format!("{}: {summary}", notice.severity.as_str().to_uppercase()),
