@@ -27,6 +27,7 @@ pub mod causes;
 pub mod channel;
 pub mod contract;
 pub mod deliver;
+pub mod fast;
 pub mod finding;
 pub mod follow;
 pub mod history;

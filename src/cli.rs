@@ -90,8 +90,11 @@ pub enum Command {
         /// Keep no note of this run, so that the next one looks at the same days
         #[arg(long)]
         dry_run: bool,
+        /// Look at the token metrics since the last run in place of the bill: for every few minutes
+        #[arg(long)]
+        fast: bool,
         /// Send a test notice to a channel of the config, and nothing else
-        #[arg(long, value_name = "CHANNEL", conflicts_with = "dry_run")]
+        #[arg(long, value_name = "CHANNEL", conflicts_with_all = ["dry_run", "fast"])]
         test: Option<String>,
     },
     /// What is open, and what people say of it

@@ -16,6 +16,7 @@ mod live;
 mod making;
 mod measured;
 mod period;
+pub mod recent;
 mod usage;
 
 use exports::{Export, find_exports};

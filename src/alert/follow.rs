@@ -56,6 +56,7 @@ fn sighting(finding: &Finding, looked: &Looked) -> Sighting {
         day: finding.day,
         began: finding.began.map_or(i64::from(finding.day) * DAY, |(began, _)| began),
         excess: finding.excess.max(0),
+        level: finding.excess.max(0),
         rules: finding.rules.iter().map(|rule| rule.name().to_string()).collect(),
         is_estimate: false,
         screen: screen::of(finding, &looked.history),

@@ -140,6 +140,8 @@ pub struct Incident {
     pub accepted: i128,
     /// Whether the figures are estimates out of metrics, which no bill has confirmed.
     pub is_estimate: bool,
+    /// The last hour that metrics were checked of, epoch seconds; none where they never saw it.
+    pub hour: Option<i64>,
     /// Whether channels are told of it: what was long over when it was first seen is only listed.
     pub is_news: bool,
     /// What people said of it.
@@ -169,6 +171,8 @@ pub struct Sighting {
     pub began: i64,
     /// What is beyond the usual, units of 1e-10.
     pub excess: i128,
+    /// What a day of it is beyond the usual: the same for a whole day, and an estimate where the day is not over.
+    pub level: i128,
     /// Names of the rules that saw it.
     pub rules: Vec<String>,
     /// Whether it is an estimate.
@@ -200,6 +204,7 @@ impl Incident {
             rules: BTreeSet::new(),
             accepted: 0,
             is_estimate: seen.is_estimate,
+            hour: None,
             is_news: true,
             verdict: None,
             resolved: None,
@@ -237,7 +242,7 @@ impl Incident {
             }
             self.excess += seen.excess;
         }
-        self.peak = self.peak.max(seen.excess);
+        self.peak = self.peak.max(seen.level);
         self.severity = self.severity.max(seen.severity);
         self.rules.extend(seen.rules);
         self.screen = seen.screen;
@@ -333,6 +338,7 @@ mod tests {
             day,
             began: i64::from(day) * 86_400,
             excess,
+            level: excess,
             rules: vec!["R1".into()],
             is_estimate: false,
             screen: Screen::default(),

@@ -73,6 +73,22 @@ impl Desk {
         let bytes = bytes.map_err(|error| Error::input("alerts", error.to_string(), "please report this"))?;
         self.place.put(path, &Bytes::from(bytes), &Condition::Always).map(|_| ())
     }
+
+    /// A file beside the incidents, as it is.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn read_bytes(&self, path: &str) -> Result<Option<Bytes>> {
+        Ok(self.place.get(path)?.map(|(bytes, _)| bytes))
+    }
+
+    /// Writes a file beside the incidents as it is, in one step.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn write_bytes(&self, path: &str, bytes: &Bytes) -> Result<()> {
+        self.place.put(path, bytes, &Condition::Always).map(|_| ())
+    }
 }
 
 /// The incidents of a store, for who only reads.
@@ -204,6 +220,7 @@ mod tests {
             day,
             began: i64::from(day) * DAY,
             excess: 100,
+            level: 100,
             rules: Vec::new(),
             is_estimate: false,
             screen: Screen::default(),

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::owner::{KEYS, OwnerTexts, Vocabulary};
 use super::{Fact, Facts};
 use crate::classify;
@@ -80,7 +82,33 @@ pub struct Profiles {
     owners: BTreeMap<ProfileKey, BTreeMap<i32, BTreeMap<[String; KEYS], i128>>>,
 }
 
+/// What is known of a profile from days that are past.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownProfile {
+    /// Account.
+    pub account: String,
+    /// Short id.
+    pub id: String,
+    /// Publisher, name and tier of its model.
+    pub model: [String; 3],
+    /// Workload, team, environment, cost center.
+    pub owner: [String; 4],
+}
+
 impl Profiles {
+    /// Profiles that are known from days that are past.
+    pub fn known(all: &[KnownProfile]) -> Self {
+        let mut profiles = Self::default();
+        for known in all {
+            let key = (known.account.clone(), known.id.clone());
+            let mut owner: [String; KEYS] = Default::default();
+            owner.iter_mut().zip(&known.owner).for_each(|(held, text)| held.clone_from(text));
+            profiles.models.insert(key.clone(), BTreeMap::from([(known.model.clone(), 1)]));
+            profiles.owners.insert(key, BTreeMap::from([(0, BTreeMap::from([(owner, 1)]))]));
+        }
+        profiles
+    }
+
     /// The profiles that samples may mean.
     pub fn asked_by(samples: &[HourSample]) -> Self {
         // Samples of one subject share it, so that each is looked at once.

@@ -8,6 +8,7 @@ use super::{Cli, Command, Common, channels, incidents, output, setup};
 use crate::alert::Looked;
 use crate::alert::channel::Post;
 use crate::alert::deliver::{DAILY, Run};
+use crate::alert::fast::Surroundings;
 use crate::alert::history::History;
 use crate::alert::ledger::{Desk, Ledger};
 use crate::alert::rules::Floors;
@@ -87,6 +88,7 @@ impl<'a> Session<'a> {
             Command::Run => self.run_all(),
             Command::Ingest => self.ingest().map(|summary| code(&summary)),
             Command::Report => self.report(),
+            Command::Alert { fast: true, dry_run, .. } => self.alert_fast(*dry_run),
             Command::Alert { dry_run, .. } => self.alert(*dry_run),
             Command::Backtest { labels } => self.backtest(labels),
             Command::Audit => self.audit(),
@@ -144,11 +146,7 @@ impl<'a> Session<'a> {
     fn ingest(&self) -> Result<Summary> {
         let summary = ingest::ingest(&self.config, &self.store, &self.aws, self.as_of, &self.console)?;
         self.warn(&summary.warnings);
-        for failure in &summary.failures {
-            let (text, hint) = failure.split_once("\n  hint: ").unwrap_or((failure, ""));
-            let hint = Some(hint.to_string()).filter(|hint| !hint.is_empty());
-            self.console.tells(&Message { hint, ..Message::new(Level::Error, text) });
-        }
+        self.tell_failures(&summary.failures);
         let usable = |outcome: &Outcome| !matches!(outcome, Outcome::Refused(_));
         let nothing_usable = !summary.periods.values().any(usable);
         if nothing_usable && !summary.failures.is_empty() && self.store.records()?.is_empty() {
@@ -159,6 +157,15 @@ impl<'a> Session<'a> {
             ));
         }
         Ok(summary)
+    }
+
+    /// Failures of sources, each with its hint.
+    fn tell_failures(&self, failures: &[String]) {
+        for failure in failures {
+            let (text, hint) = failure.split_once("\n  hint: ").unwrap_or((failure, ""));
+            let hint = Some(hint.to_string()).filter(|hint| !hint.is_empty());
+            self.console.tells(&Message { hint, ..Message::new(Level::Error, text) });
+        }
     }
 
     /// Warnings, at most a handful unless asked for more.
@@ -239,6 +246,32 @@ impl<'a> Session<'a> {
         output::write(self.common, &text)?;
         let code = if dry_run || self.is_range() { 0 } else { self.follow(&looked)? };
         Ok(self.with_findings(code, alerts.has_findings()))
+    }
+
+    fn alert_fast(&self, is_trial: bool) -> Result<u8> {
+        if self.is_range() {
+            let hint = "leave the dates out, or look at past days with `billtag alert`";
+            return Err(Error::config("--fast", "it looks at what was measured since the last run", hint));
+        }
+        let engine = self.engine()?;
+        let desk = Desk::open(&self.store)?;
+        let mut ledger = desk.ledger()?;
+        let around = Surroundings { config: &self.config, store: &self.store, aws: &self.aws, at: self.as_of, is_trial };
+        let fast = alert::fast::run(&around, &desk, &mut ledger, &engine)?;
+        drop(engine);
+        let format = output::format(self.common)?;
+        let text = match format {
+            super::Format::Json => alert::fast::show::json_text(&fast)?,
+            super::Format::Csv => render::answer(&alert::fast::show::grid(&fast), format, None)?,
+            super::Format::Table | super::Format::Md => {
+                render::documents(&[alert::fast::show::document(&fast)], format, self.width)?
+            }
+        };
+        output::write(self.common, &text)?;
+        self.tell_failures(&fast.failures);
+        let failed = if fast.failures.is_empty() { 0 } else { SOURCE_FAILED };
+        let code = if is_trial { 0 } else { self.deliver(&desk, &mut ledger, self.as_of + alert::fast::NEXT)? };
+        Ok(self.with_findings(code.max(failed), fast.has_findings()))
     }
 
     fn backtest(&self, labels: &Path) -> Result<u8> {

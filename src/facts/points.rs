@@ -121,7 +121,7 @@ fn parts(points: &Points) -> Vec<(String, Points)> {
 }
 
 /// Two lists of series as one; of a point that both have the larger stays, as of a redelivered one.
-fn merged(known: Vec<Series>, new: Vec<Series>) -> Vec<Series> {
+pub fn merged(known: Vec<Series>, new: Vec<Series>) -> Vec<Series> {
     let mut all: BTreeMap<(SeriesName, Origin), Points> = BTreeMap::new();
     for series in known.into_iter().chain(new) {
         all.entry((series.name, series.origin)).or_default().absorb(series.points);
@@ -129,7 +129,11 @@ fn merged(known: Vec<Series>, new: Vec<Series>) -> Vec<Series> {
     all.into_iter().map(|((name, origin), points)| Series { name, origin, points }).collect()
 }
 
-fn write(series: &[Series]) -> Result<Bytes, ParquetError> {
+/// Series as the bytes of a Parquet file.
+///
+/// # Errors
+/// None that can happen: all of it is texts and numbers.
+pub fn write(series: &[Series]) -> Result<Bytes, ParquetError> {
     let fields: Vec<Field> = COLUMNS.iter().map(|(name, kind)| Field::new(*name, kind.clone(), true)).collect();
     let schema = Arc::new(Schema::new(fields));
     let properties = WriterProperties::builder()
@@ -174,7 +178,11 @@ fn columns(series: &Series) -> Vec<ArrayRef> {
     ]
 }
 
-fn read(bytes: Bytes) -> Result<Vec<Series>, ParquetError> {
+/// The series of a file that [`write`] made.
+///
+/// # Errors
+/// Where it is damaged.
+pub fn read(bytes: Bytes) -> Result<Vec<Series>, ParquetError> {
     let mut all: Vec<Series> = Vec::new();
     // What names the last series, as it is written.
     let mut last: Option<([String; 5], Origin)> = None;

@@ -16,11 +16,14 @@ use crate::error::{Error, Result};
 use crate::facts::points::Months;
 use crate::facts::record::Regions;
 use crate::facts::store::Store;
+use crate::sources::cloudwatch::Series;
 use crate::sources::cloudwatch::api::{self, Catalogue, Question, Requests, Target, Window};
 use crate::watch::{Level, Message, Watch};
 
 /// Seconds before the last settled hour that are asked again: records of the past may come two days late.
 const LOOK_BACK: i64 = 2 * DAY;
+/// Seconds that a point of the fast clock covers: CloudWatch's own for Bedrock arrive a minute or two late.
+const FINE: i64 = 300;
 /// Seconds in which a series that is listed for the first time may have points already: CloudWatch
 /// lists a series for two weeks after its last point.
 const UNSEEN: i64 = 15 * DAY;
@@ -115,6 +118,26 @@ impl<'a> Live<'a> {
             }
         }
         self.keep(work.store)
+    }
+
+    /// The points of a window in the accounts and regions that the bill names. Nothing of it is kept: `ingest` asks
+    /// for them again when the hour is over.
+    pub(super) fn recent(&mut self, work: &Work<'_>, regions: &Regions, window: Window) -> Result<Asked> {
+        let targets = self.targets(work, regions)?;
+        let mut unheard = Vec::new();
+        self.discover(work, &targets, &mut unheard)?;
+        let asked = targets.into_iter().filter(|target| !self.refused.contains_key(target));
+        let asked: Vec<(Target, Window)> = asked.map(|target| (target, window)).collect();
+        let question = Question { period: Some(self.question.period.map_or(FINE, |own| own.min(FINE))), ..self.question.clone() };
+        let fetched = api::fetch(work.aws, &question, &asked, &self.state.catalogue, clock::now());
+        let fetched = fetched.map_err(|error| config_error(&error))?;
+        self.requests.add(fetched.requests);
+        self.refused.extend(fetched.refused);
+        let refused = self.refused.iter().map(|(target, failure)| {
+            let error = Error::from(failure.clone());
+            format!("metrics: {target} refused: {error}\n  hint: {}", error.hint())
+        });
+        Ok(Asked { series: fetched.series, refused: refused.collect(), requests: self.requests })
     }
 
     fn keep(&self, store: &Store) -> Result<()> {
@@ -223,6 +246,13 @@ impl<'a> Live<'a> {
         let more = if count > 1 { format!(", and {} more", count - 1) } else { String::new() };
         summary.warnings.push(format!("metrics: {first} refused{more}: {error}; {}", error.hint()));
     }
+}
+
+/// What CloudWatch answered of a window.
+pub(super) struct Asked {
+    pub(super) series: Vec<Series>,
+    pub(super) refused: Vec<String>,
+    pub(super) requests: Requests,
 }
 
 /// What a source needs of its surroundings.

@@ -15,7 +15,7 @@ use super::levels::{Levels, Measure, Verdict};
 use super::series::{Origin, Series, SeriesName, Store};
 use super::{HourSample, MetricSource, Source, Subject, Warning};
 
-const HOUR: i64 = 3600;
+pub(super) const HOUR: i64 = 3600;
 const DAY: i64 = 86_400;
 
 /// A span of time that a value is placed in: an hour, or a whole day where the period is longer.
@@ -43,8 +43,13 @@ type Subjects<'a> = BTreeMap<Subject, BTreeMap<Quantity<'a>, Vec<&'a Series>>>;
 /// Values in order of time.
 type Slots<'a> = Vec<(Slot, Candidate<'a>)>;
 
-/// Turns all points into samples, sorted by time and then by what they measure.
-pub(super) fn samples(store: &Store, levels: &Levels, source: &MetricSource) -> (Vec<HourSample>, Vec<Warning>) {
+/// Turns all points into samples of `grain` seconds, sorted by time and then by what they measure.
+pub(super) fn samples(
+    store: &Store,
+    levels: &Levels,
+    source: &MetricSource,
+    grain: i64,
+) -> (Vec<HourSample>, Vec<Warning>) {
     let mut subjects = Subjects::new();
     for series in store.series() {
         let name = &series.name;
@@ -62,7 +67,7 @@ pub(super) fn samples(store: &Store, levels: &Levels, source: &MetricSource) -> 
         let subject = Arc::new(subject);
         let mut drafts = BTreeMap::new();
         for ((_, measure), series) in quantities {
-            let chosen = choose_each(&series, measure, &mut notes);
+            let chosen = choose_each(&series, measure, grain, &mut notes);
             for (slot, candidate) in one_per_day(chosen) {
                 let draft = drafts.entry(slot).or_insert_with(|| Draft::of(&subject, slot));
                 draft.add(measure, candidate, &series[0].name, &mut notes);
@@ -77,17 +82,18 @@ pub(super) fn samples(store: &Store, levels: &Levels, source: &MetricSource) -> 
 }
 
 /// Sums a series' points into its slots.
-fn by_slot<'a>(series: &'a Series, notes: &mut BTreeSet<String>) -> Slots<'a> {
+fn by_slot<'a>(series: &'a Series, grain: i64, notes: &mut BTreeSet<String>) -> Slots<'a> {
     let period = match series.origin {
         Origin::Stream => 60,
         Origin::Reply { period, .. } => period,
     };
     let daily = period > HOUR;
-    let length = if daily { DAY } else { HOUR };
+    let length = if daily { DAY } else { grain };
     let mut slots = Slots::new();
     for (at, point) in series.points.iter() {
         let within = at.rem_euclid(length);
-        if within + period > length && series.origin != Origin::Stream {
+        // A point that covers more than a finer slot stands where it begins, which says nothing false of the hour.
+        if within + period > length.max(HOUR) && series.origin != Origin::Stream {
             notes.insert(format!(
                 "{} of {}: periods of {period} seconds do not end with the {}, and are counted where they begin",
                 series.name.metric,
@@ -110,13 +116,13 @@ fn by_slot<'a>(series: &'a Series, notes: &mut BTreeSet<String>) -> Slots<'a> {
 }
 
 /// Takes one candidate in each slot, and says so once where a quantity has two spellings.
-fn choose_each<'a>(all: &[&'a Series], measure: Measure, notes: &mut BTreeSet<String>) -> Slots<'a> {
+fn choose_each<'a>(all: &[&'a Series], measure: Measure, grain: i64, notes: &mut BTreeSet<String>) -> Slots<'a> {
     if let [series] = all {
-        return by_slot(series, notes);
+        return by_slot(series, grain, notes);
     }
     let mut slots: BTreeMap<Slot, Vec<Candidate<'a>>> = BTreeMap::new();
     for series in all {
-        for (slot, candidate) in by_slot(series, notes) {
+        for (slot, candidate) in by_slot(series, grain, notes) {
             slots.entry(slot).or_default().push(candidate);
         }
     }

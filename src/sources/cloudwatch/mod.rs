@@ -370,9 +370,22 @@ impl<'a> Parser<'a> {
 /// # Errors
 /// When the configuration names an unknown measure.
 pub fn samples(series: Vec<Series>, source: &MetricSource) -> Result<(Vec<HourSample>, Vec<Warning>), CloudWatchError> {
+    samples_by(series, source, hours::HOUR)
+}
+
+/// The samples of series, of so many seconds each, which an hour is a multiple of: what a sample calls its hour is
+/// then where that stretch begins.
+///
+/// # Errors
+/// When the configuration names an unknown measure.
+pub fn samples_by(
+    series: Vec<Series>,
+    source: &MetricSource,
+    grain: i64,
+) -> Result<(Vec<HourSample>, Vec<Warning>), CloudWatchError> {
     let mut store = series::Store::default();
     series.into_iter().for_each(|series| store.add_series(series));
-    Ok(hours::samples(&store, &levels::Levels::of(source)?, source))
+    Ok(hours::samples(&store, &levels::Levels::of(source)?, source, grain))
 }
 
 /// Reads all metrics of a source.

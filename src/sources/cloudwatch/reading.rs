@@ -74,7 +74,7 @@ impl<'a> Reading<'a> {
 
     /// Makes the samples, and says where the configured level matches nothing.
     pub(super) fn finish(mut self, files: Vec<PathBuf>) -> Read {
-        let (samples, notes) = hours::samples(&self.store, &self.levels, self.source);
+        let (samples, notes) = hours::samples(&self.store, &self.levels, self.source, hours::HOUR);
         self.notes.warnings.extend(notes);
         if files.is_empty() {
             self.notes.warn(&self.source.path, None, "no file of metrics was found here");
