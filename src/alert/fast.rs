@@ -246,15 +246,17 @@ impl Fast {
     fn late(&mut self, metered: &Metered, around: &Surroundings<'_>) {
         if around.config.metrics.is_empty() {
             self.failures.push(
-                "metrics: the config has no [[metrics]]\n  hint: the fast clock reads token metrics; add a source".into(),
+                "metrics: the config has no [[metrics]]\n  hint: the fast clock reads token metrics; add a source"
+                    .into(),
             );
             return;
         }
         let newest = metered.newest.values().copied().max();
         if newest.is_none_or(|newest| newest + SLOT < around.at - LATE) {
-            let newest = newest.map_or_else(|| "no point has come in hours".to_string(), |newest| {
-                format!("the newest point is of {}", clock::instant_text(newest))
-            });
+            let newest = newest.map_or_else(
+                || "no point has come in hours".to_string(),
+                |newest| format!("the newest point is of {}", clock::instant_text(newest)),
+            );
             let hint = "what is missing is not zero, so nothing was judged by it; check the metric stream's delivery";
             self.failures.push(format!("metrics: {newest}\n  hint: {hint}"));
             self.end = None;
@@ -378,7 +380,8 @@ impl Judged<'_> {
         let mut today: BTreeMap<String, (i128, i128)> = BTreeMap::new();
         for (scope, currency, hours) in &self.clock.hours {
             if matches!(scope, Scope::Cell(..)) == has_cells {
-                today.entry(currency.clone()).or_default().0 += hours.range(midnight..).map(|(_, cost)| cost).sum::<i128>();
+                today.entry(currency.clone()).or_default().0 +=
+                    hours.range(midnight..).map(|(_, cost)| cost).sum::<i128>();
             }
         }
         for ((scope, currency), slots) in &self.metered.scopes {

@@ -65,15 +65,13 @@ fn sighting(finding: &Finding, looked: &Looked) -> Sighting {
 
 /// AWS's own metrics name no owner; where the bill does, what they opened becomes that owner's incident.
 fn adopt(ledger: &mut Ledger, finding: &Finding) {
-    if ledger.live(&finding.scope, &finding.currency).is_some() {
+    if ledger.live(&finding.scope, &finding.currency, finding.day).is_some() {
         return;
     }
     let Some(line) = finding.lines.first() else { return };
     let [account, region, model, ..] = &line.what;
     let cell = Scope::Cell(account.clone(), region.clone(), model.clone());
-    if let Some(incident) = ledger.live(&cell, &finding.currency)
-        && incident.began < (i64::from(finding.day) + 1) * DAY
-    {
+    if let Some(incident) = ledger.live(&cell, &finding.currency, finding.day) {
         incident.scope = finding.scope.clone();
     }
 }

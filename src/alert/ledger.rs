@@ -140,16 +140,19 @@ impl Feedback {
 }
 
 impl Ledger {
-    /// The incident of a scope that is not over.
-    pub fn live(&mut self, scope: &Scope, currency: &str) -> Option<&mut Incident> {
-        self.incidents
-            .iter_mut()
-            .find(|incident| !incident.is_over() && incident.scope == *scope && incident.currency == currency)
+    /// The incident of a scope that is not over and had begun on a day: what metrics opened today has nothing to do
+    /// with what the bill says of last month.
+    pub fn live(&mut self, scope: &Scope, currency: &str, day: i32) -> Option<&mut Incident> {
+        let is_its = |incident: &&mut Incident| {
+            let has_begun = incident.began < (i64::from(day) + 1) * DAY;
+            !incident.is_over() && has_begun && incident.scope == *scope && incident.currency == currency
+        };
+        self.incidents.iter_mut().find(is_its)
     }
 
     /// Takes a sighting: it joins the incident of its scope, or opens one where it matters.
     pub fn see(&mut self, seen: Sighting, at: i64) {
-        match self.live(&seen.scope, &seen.currency) {
+        match self.live(&seen.scope, &seen.currency, seen.day) {
             Some(incident) => incident.take(seen, at),
             None if seen.severity > Severity::Note => self.open(Incident::open(seen, at)),
             None => {}

@@ -256,7 +256,8 @@ impl<'a> Session<'a> {
         let engine = self.engine()?;
         let desk = Desk::open(&self.store)?;
         let mut ledger = desk.ledger()?;
-        let around = Surroundings { config: &self.config, store: &self.store, aws: &self.aws, at: self.as_of, is_trial };
+        let around =
+            Surroundings { config: &self.config, store: &self.store, aws: &self.aws, at: self.as_of, is_trial };
         let fast = alert::fast::run(&around, &desk, &mut ledger, &engine)?;
         drop(engine);
         let format = output::format(self.common)?;

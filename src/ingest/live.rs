@@ -128,7 +128,8 @@ impl<'a> Live<'a> {
         self.discover(work, &targets, &mut unheard)?;
         let asked = targets.into_iter().filter(|target| !self.refused.contains_key(target));
         let asked: Vec<(Target, Window)> = asked.map(|target| (target, window)).collect();
-        let question = Question { period: Some(self.question.period.map_or(FINE, |own| own.min(FINE))), ..self.question.clone() };
+        let question =
+            Question { period: Some(self.question.period.map_or(FINE, |own| own.min(FINE))), ..self.question.clone() };
         let fetched = api::fetch(work.aws, &question, &asked, &self.state.catalogue, clock::now());
         let fetched = fetched.map_err(|error| config_error(&error))?;
         self.requests.add(fetched.requests);

@@ -25,6 +25,7 @@ mod cloudwatch_api;
 mod commands;
 mod deployment;
 mod doctor;
+mod fast;
 mod figures;
 mod incidents;
 mod init;

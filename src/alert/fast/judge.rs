@@ -196,9 +196,10 @@ impl Hour<'_> {
     fn excess(&self, began: i64) -> f64 {
         let first = (self.end - 2 * HOUR).max(began);
         let slots = self.sum(first, self.end) as f64 - self.expected(first, self.end);
+        let whole = first - first.rem_euclid(HOUR);
         let past: f64 = self
             .past
-            .range(began..first - first.rem_euclid(HOUR))
+            .range(began.min(whole)..whole)
             .map(|(hour, cost)| *cost as f64 - self.expected(*hour, hour + HOUR))
             .sum();
         (slots + past).max(0.0)
@@ -276,7 +277,8 @@ mod tests {
             })
             .collect();
         let past = BTreeMap::new();
-        let hour = Hour { slots: &slots, past: &past, usual: Some(&usual), end: nine, ratio: 3 * ONE, floors: &floors() };
+        let hour =
+            Hour { slots: &slots, past: &past, usual: Some(&usual), end: nine, ratio: 3 * ONE, floors: &floors() };
         let seen = hour.judge().unwrap();
         assert_eq!((seen.rules, seen.severity), (vec!["hour"], Severity::Note));
     }

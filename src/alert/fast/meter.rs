@@ -106,8 +106,11 @@ pub fn meter(samples: &[HourSample], learned: &Learned, config: &Config) -> Mete
         }
     }
     for ((workload, currency, _), slots) in owned {
+        let factor = learned.band.gaps.get(&workload).map_or(1.0, |(factor, _)| *factor);
         let held = metered.scopes.entry((Scope::Workload(workload), currency)).or_default();
-        for (at, spent) in slots {
+        for (at, mut spent) in slots {
+            // What its metrics usually miss of its bill, or have beyond it.
+            spent.cost = (spent.cost as f64 * factor) as i128;
             let kept = held.entry(at).or_default();
             if spent.cost > kept.cost || (spent.cost == kept.cost && spent.calls > kept.calls) {
                 *kept = spent;

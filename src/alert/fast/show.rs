@@ -39,7 +39,8 @@ fn screen(scope: &Scope, currency: &str, seen: &Seen, judged: &Judged<'_>, end: 
     let labels = labels(scope, currency, seen, judged, end);
     let money = words::currency(currency);
     let times = (seen.expected > 0).then(|| format!(" ({:.1} times)", seen.cost as f64 / seen.expected as f64));
-    let owner: Vec<&str> = ["team", "environment", "cost_center"].iter().filter_map(|key| labels.get(*key)).map(String::as_str).collect();
+    let owner: Vec<&str> =
+        ["team", "environment", "cost_center"].iter().filter_map(|key| labels.get(*key)).map(String::as_str).collect();
     let owner = if owner.is_empty() { words::UNKNOWN.to_string() } else { owner.join(" / ") };
     let summary = format!(
         "{}: about {} {money} in the hour to {}{}, {} a day beyond the usual, owner {owner}",
@@ -123,7 +124,9 @@ fn suspects(scope: &Scope, judged: &Judged<'_>) -> String {
 fn of_cell<'a>(scope: &Scope, judged: &'a Judged<'_>) -> Option<&'a [(String, f64)]> {
     let Scope::Cell(account, region, model) = scope else { return None };
     let all = &judged.learned.suspects;
-    let place = all.binary_search_by(|(cell, _)| cell.each_ref().map(String::as_str).cmp(&[account, region, model].map(String::as_str)));
+    let place = all.binary_search_by(|(cell, _)| {
+        cell.each_ref().map(String::as_str).cmp(&[account, region, model].map(String::as_str))
+    });
     place.ok().map(|place| all[place].1.as_slice())
 }
 
@@ -141,7 +144,9 @@ fn data(seen: &Seen, judged: &Judged<'_>, scope: &Scope) -> String {
     let evidence = scope.workload().and_then(|workload| judged.learned.owners.get(workload));
     let owner = evidence.map_or_else(String::new, |[.., method]| format!("; owner in the bill by {method}"));
     let _ = seen;
-    format!("an estimate out of metrics, at this customer's own rates; {width}; the bill will confirm, correct or cancel it{owner}")
+    format!(
+        "an estimate out of metrics, at this customer's own rates; {width}; the bill will confirm, correct or cancel it{owner}"
+    )
 }
 
 /// Whose it is: a workload's owner by the bill; of a cell its account's, as the config says.
@@ -150,13 +155,16 @@ fn labels(scope: &Scope, currency: &str, seen: &Seen, judged: &Judged<'_>, end: 
     let (owner, [account, region, model]) = match scope {
         Scope::Workload(workload) => {
             let owner = judged.learned.owners.get(workload);
-            let owner = owner.map(|[team, environment, cost_center, _]| [team, environment, cost_center].map(String::clone));
+            let owner =
+                owner.map(|[team, environment, cost_center, _]| [team, environment, cost_center].map(String::clone));
             let place = judged.places(workload, end).into_iter().next().map(|(cell, _)| cell).unwrap_or_default();
             (owner.unwrap_or_default(), place)
         }
         Scope::Cell(account, region, model) => {
             let known = judged.config.accounts.get(account);
-            let of = |get: fn(&crate::config::Owner) -> &Option<String>| known.and_then(|owner| get(owner).clone()).unwrap_or_default();
+            let of = |get: fn(&crate::config::Owner) -> &Option<String>| {
+                known.and_then(|owner| get(owner).clone()).unwrap_or_default()
+            };
             let owner = [of(|owner| &owner.team), of(|owner| &owner.environment), of(|owner| &owner.cost_center)];
             (owner, [account.clone(), region.clone(), model.clone()])
         }
@@ -187,7 +195,10 @@ fn body(scope: &Scope, currency: &str, seen: &Seen, judged: &Judged<'_>, end: i6
         .collect();
     let suspects = of_cell(scope, judged).unwrap_or_default();
     body.insert("rules".into(), json!(seen.rules));
-    body.insert("suspects".into(), suspects.iter().map(|(name, share)| json!({ "name": name, "share": share })).collect());
+    body.insert(
+        "suspects".into(),
+        suspects.iter().map(|(name, share)| json!({ "name": name, "share": share })).collect(),
+    );
     let band = judged.learned.band.around(seen.cost);
     let ends = band.map(|(low, high)| [low, high].map(|end| json!(money::to_text(end))));
     body.insert("band".into(), json!(ends));
@@ -309,11 +320,14 @@ fn known(fast: &Fast) -> Vec<String> {
             0 => String::new(),
             listed => format!(", of which {} of the last hours at list prices", words::amount(*listed)),
         };
-        let band = fast.learned.band.around(*sum).map_or_else(String::new, |(low, high)| {
-            format!(" ({} to {})", words::amount(low), words::amount(high))
-        });
+        let band =
+            fast.learned.band.around(*sum).map_or_else(String::new, |(low, high)| {
+                format!(" ({} to {})", words::amount(low), words::amount(high))
+            });
         let sum = words::amount(*sum);
-        lines.push(format!("Measured since midnight, as far as this clock has run: about {sum} {currency}{band}{listed}."));
+        lines.push(format!(
+            "Measured since midnight, as far as this clock has run: about {sum} {currency}{band}{listed}."
+        ));
     }
     let band = &fast.learned.band;
     lines.push(match (band.median, band.width) {

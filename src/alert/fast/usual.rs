@@ -39,7 +39,8 @@ impl Usual {
         let known = costs.iter().enumerate().filter(|(at, cost)| **cost > 0.0 && hours[place(*at)] > 0.0);
         let mut far: Vec<f64> = known.map(|(at, cost)| (cost / hours[place(at)]).ln().abs()).collect();
         let is_known = costs.len() >= 2 * WEEK;
-        let spread = median(&mut far).map_or(UNKNOWN, |far| (1.4826 * far).max(if is_known { STEADIEST } else { UNKNOWN }));
+        let spread =
+            median(&mut far).map_or(UNKNOWN, |far| (1.4826 * far).max(if is_known { STEADIEST } else { UNKNOWN }));
         let mut sorted = costs.to_vec();
         sorted.sort_unstable_by(f64::total_cmp);
         let high = sorted.get(sorted.len() * 99 / 100).copied().unwrap_or(0.0);
