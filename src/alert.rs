@@ -10,6 +10,7 @@
 //! | [`contract`] | the query `anomalies` → jumps | R1 and its kin, always listed, exactly as the query says |
 //! | [`history`], [`baseline`] | facts → days of each workload, and what each was expected to be | of earlier days alone |
 //! | [`rules`] | days → signals | each rule is on its own; money and distance from the usual say how severe |
+//! | [`wide`] | days, signals → what no workload explains | of an account, a model or the whole bill |
 //! | [`join`] | jumps, signals → findings | rules that saw the same dollars are one finding |
 //! | [`causes`] | a change of cost → its parts | they sum to it to the last unit |
 //! | [`behind`] | findings, lines of the bill → where, who, since when | spend that only changed its owner is noted |
@@ -39,6 +40,7 @@ pub mod rules;
 pub mod scope;
 pub mod screen;
 pub mod show;
+pub mod wide;
 
 pub use finding::Finding;
 
@@ -100,7 +102,10 @@ pub fn look(engine: &Engine, config: &Config, from: Option<i32>, to: Option<i32>
     let history = History::read(engine, start)?;
     let (baselines, costs) = (rules::baselines(&history), history.costs());
     let seen = Seen { history: &history, baselines: &baselines, costs: &costs, jumps: &jumps, as_of: engine.as_of };
-    let mut findings = seen.findings(&rules::signals(&history, &jumps, &Floors::of(config)));
+    let floors = Floors::of(config);
+    let signals = rules::signals(&history, &jumps, &floors);
+    let mut findings = seen.findings(&signals);
+    findings.extend(seen.wide(wide::wide(&history, &signals, &floors), &floors));
     let is_asked = |day: i32| start.is_none_or(|start| day >= start) && to.is_none_or(|to| day <= to);
     findings.retain(|finding| is_asked(finding.day));
     seen.explain(&mut findings);

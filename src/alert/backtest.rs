@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::baseline::median;
 use super::contract::Jump;
 use super::history::History;
-use super::rules::{self, Floors, Rule, Severity};
+use super::rules::{self, Floors, Rule, Severity, Signal};
 use crate::clock::{self, DAY, HOUR};
 use crate::error::{Error, Result};
 use crate::metrics::{Cell, Grid};
@@ -111,7 +111,15 @@ pub struct Score {
 
 /// Scores every rule and the whole, and the rules of others.
 pub fn scores(history: &History, jumps: &[Jump], floors: &Floors, labels: &[Label]) -> Vec<Score> {
-    let signals = rules::signals(history, jumps, floors);
+    let mut signals = rules::signals(history, jumps, floors);
+    let wide = super::wide::wide(history, &signals, floors).into_iter();
+    signals.extend(wide.map(|wide| Signal {
+        rule: Rule::Scope,
+        series: wide.mover,
+        day: wide.day,
+        severity: wide.severity(floors),
+        excess: wide.excess,
+    }));
     let counts: Vec<_> = signals.iter().filter(|signal| signal.severity >= Severity::Warn).collect();
     let alerts = |wanted: &dyn Fn(Rule) -> bool| -> Vec<Alert> {
         let wanted = counts.iter().filter(|signal| wanted(signal.rule));

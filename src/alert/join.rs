@@ -6,9 +6,10 @@ use super::baseline::Baseline;
 use super::causes::{Bought, Causes, Side};
 use super::contract::Jump;
 use super::finding::Finding;
-use super::history::{History, KIND, MODEL, Owner};
-use super::rules::{Rule, Severity, Signal};
+use super::history::{ACCOUNT, History, KIND, Line, MODEL, Owner, REGION};
+use super::rules::{Floors, Rule, Severity, Signal, baseline_of};
 use super::scope::Scope;
+use super::wide::Wide;
 use crate::clock;
 use crate::money;
 
@@ -52,7 +53,8 @@ impl Seen<'_> {
     fn finding(&self, series: usize, day: usize, signals: &[&Signal], jump: Option<&Jump>) -> Finding {
         let compared = match jump {
             Some(jump) => jump.compared,
-            None => self.like(series, day).map(|like| (self.history.first + like as i32, self.costs[series][like])),
+            None => like(&self.costs[series], &self.baselines[series], day)
+                .map(|like| (self.history.first + like as i32, self.costs[series][like])),
         };
         let actual = self.costs[series][day];
         let mut rules: Vec<Rule> = signals.iter().map(|signal| signal.rule).collect();
@@ -68,7 +70,7 @@ impl Seen<'_> {
             excess: excess as i128,
             moved_from: jump.map_or_else(String::new, |jump| jump.moved_from.clone()),
             weekday_band: jump.and_then(|jump| jump.weekday_band),
-            usual: self.usual(series, day),
+            usual: usual(&self.baselines[series], day),
             ..self.blank(owner, self.history.first + day as i32, actual)
         }
     }
@@ -120,25 +122,40 @@ impl Seen<'_> {
         }
     }
 
-    /// What a day was expected to cost, and the least and most that its series usually does then.
-    fn usual(&self, series: usize, day: usize) -> Option<[i128; 3]> {
-        let expected = self.baselines[series].expected(day)?;
-        Some([expected.middle, expected.at(-2.0), expected.at(2.0)].map(|cost| cost.round() as i128))
-    }
-
-    /// The day that a day without a contract is compared with: of the same weekdays of four weeks the one nearest
-    /// to what was expected, else the last day with spend.
-    fn like(&self, series: usize, day: usize) -> Option<usize> {
-        let costs = &self.costs[series];
-        let middle = self.baselines[series].expected(day).map(|expected| expected.middle);
-        let same = (1..=4).filter_map(|week| day.checked_sub(7 * week)).filter(|day| costs[*day] > 0);
-        let distance = |day: &usize| middle.map_or(0.0, |middle| (costs[*day] as f64 / middle).ln().abs());
-        same.min_by(|a, b| distance(a).total_cmp(&distance(b))).or_else(|| (0..day).rev().find(|day| costs[*day] > 0))
+    /// What is seen of wider scopes, as findings.
+    pub fn wide(&self, all: Vec<Wide>, floors: &Floors) -> Vec<Finding> {
+        let one = |wide: Wide| {
+            let baseline = baseline_of(&wide.costs);
+            let usual = usual(&baseline, wide.day);
+            let compared = like(&wide.costs, &baseline, wide.day);
+            let expected = compared.map(|day| wide.costs[day]);
+            let actual = wide.costs[wide.day];
+            let nobody = Owner { workload: String::new(), account: String::new(), currency: wide.currency.clone() };
+            Finding {
+                severity: wide.severity(floors),
+                rules: vec![Rule::Scope],
+                expected,
+                compared_day: compared.map(|day| self.history.first + day as i32),
+                increase: actual - expected.unwrap_or(0),
+                excess: wide.excess as i128,
+                usual,
+                scope: wide.scope,
+                ..self.blank(&nobody, self.history.first + wide.day as i32, actual)
+            }
+        };
+        all.into_iter().map(one).collect()
     }
 
     /// Takes the increases of findings apart.
     pub fn explain(&self, findings: &mut [Finding]) {
         for finding in findings {
+            if finding.rules.first() == Some(&Rule::Scope) {
+                let number = |day: i32| self.history.number(day);
+                let (before, day) = (finding.compared_day.and_then(number), number(finding.day));
+                let bought = day.map(|day| self.bought_within(&finding.scope, &finding.currency, before, day));
+                finding.causes = bought.map(|bought| Causes::of(&bought, None));
+                continue;
+            }
             let owner = Owner {
                 workload: finding.scope.workload().unwrap_or("unattributed").to_string(),
                 account: finding.scope.account().unwrap_or_default().to_string(),
@@ -166,16 +183,49 @@ impl Seen<'_> {
         let days = before.into_iter().map(|day| (0, day)).chain([(1, day)]);
         let mut bought = Vec::new();
         for (at, day) in days {
-            for line in self.history.bought(series, day) {
-                let kind = self.history.texts.str(line.what[KIND]);
-                let (mut tokens, mut cost) = ([0; 2], [0; 2]);
-                (tokens[at], cost[at]) = (line.tokens / money::ONE, line.cost);
-                let model = self.history.texts.str(line.what[MODEL]).to_string();
-                bought.push(Bought { side: Side::of(kind), model, kind: kind.to_string(), tokens, cost });
-            }
+            bought.extend(self.history.bought(series, day).iter().map(|line| self.one(line, at)));
         }
         bought
     }
+
+    /// What everybody within a scope bought on two days.
+    fn bought_within(&self, scope: &Scope, currency: &str, before: Option<usize>, day: usize) -> Vec<Bought> {
+        let mut bought = Vec::new();
+        for (at, day) in before.into_iter().map(|day| (0, day)).chain([(1, day)]) {
+            let first = self.history.lines.partition_point(|line| line.day < day);
+            let of_day = self.history.lines[first..].iter().take_while(|line| line.day == day);
+            let is_its = |line: &&Line| {
+                let [account, region, model] = [ACCOUNT, REGION, MODEL].map(|at| self.history.texts.str(line.what[at]));
+                self.history.owners[line.series].currency == currency && scope.holds(account, region, model)
+            };
+            bought.extend(of_day.filter(is_its).map(|line| self.one(line, at)));
+        }
+        bought
+    }
+
+    /// A line as what was bought on the first or the second of two days.
+    fn one(&self, line: &Line, at: usize) -> Bought {
+        let kind = self.history.texts.str(line.what[KIND]);
+        let (mut tokens, mut cost) = ([0; 2], [0; 2]);
+        (tokens[at], cost[at]) = (line.tokens / money::ONE, line.cost);
+        let model = self.history.texts.str(line.what[MODEL]).to_string();
+        Bought { side: Side::of(kind), model, kind: kind.to_string(), tokens, cost }
+    }
+}
+
+/// What a day was expected to cost, and the least and most that its series usually does then.
+fn usual(baseline: &Baseline, day: usize) -> Option<[i128; 3]> {
+    let expected = baseline.expected(day)?;
+    Some([expected.middle, expected.at(-2.0), expected.at(2.0)].map(|cost| cost.round() as i128))
+}
+
+/// The day that a day without a contract is compared with: of the same weekdays of four weeks the one nearest to what
+/// was expected, else the last day with spend.
+fn like(costs: &[i128], baseline: &Baseline, day: usize) -> Option<usize> {
+    let middle = baseline.expected(day).map(|expected| expected.middle);
+    let same = (1..=4).filter_map(|week| day.checked_sub(7 * week)).filter(|day| costs[*day] > 0);
+    let distance = |day: &usize| middle.map_or(0.0, |middle| (costs[*day] as f64 / middle).ln().abs());
+    same.min_by(|a, b| distance(a).total_cmp(&distance(b))).or_else(|| (0..day).rev().find(|day| costs[*day] > 0))
 }
 
 /// Days of the next month until which AWS may still change a month's bill.

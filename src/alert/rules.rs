@@ -6,7 +6,8 @@
 //! | `weekday` | far above the same weekday of the weeks before, see [`super::baseline`] |
 //! | `ramp` | week over week over week, half again above the weeks before those |
 //! | `layer` | one model or place of a workload far above its own weekdays, whatever the rest did |
-//! | `new_model` | a model that the workload never used |
+//! | `scope` | a whole account, a model or the whole bill far above its own weekdays, which no workload explains |
+//! | `new_model`, `new_region` | a model that the workload never used, a region that the account never used |
 //! | `tokens_per_query`, `output_per_query` | longer prompts, longer answers |
 //! | `cost_per_token` | dearer models, or a cache that no longer pays, at the same volume |
 //!
@@ -40,8 +41,12 @@ pub enum Rule {
     Ramp,
     /// Part of a workload.
     Layer,
+    /// More than workloads explain.
+    Scope,
     /// A model seen first.
     NewModel,
+    /// A region seen first.
+    NewRegion,
     /// Longer prompts.
     TokensPerQuery,
     /// Longer answers.
@@ -52,7 +57,7 @@ pub enum Rule {
 
 impl Rule {
     /// All, in the order in which they are listed.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::R1,
         Self::Returned,
         Self::Relabelled,
@@ -60,7 +65,9 @@ impl Rule {
         Self::Weekday,
         Self::Ramp,
         Self::Layer,
+        Self::Scope,
         Self::NewModel,
+        Self::NewRegion,
         Self::TokensPerQuery,
         Self::OutputPerQuery,
         Self::CostPerToken,
@@ -76,7 +83,9 @@ impl Rule {
             Self::Weekday => "weekday",
             Self::Ramp => "ramp",
             Self::Layer => "layer",
+            Self::Scope => "scope",
             Self::NewModel => "new_model",
+            Self::NewRegion => "new_region",
             Self::TokensPerQuery => "tokens_per_query",
             Self::OutputPerQuery => "output_per_query",
             Self::CostPerToken => "cost_per_token",
@@ -144,7 +153,7 @@ impl Floors {
         Self { warn: page / 5.0, page }
     }
 
-    fn severity(&self, excess: f64, is_clear: bool) -> Severity {
+    pub(super) fn severity(&self, excess: f64, is_clear: bool) -> Severity {
         match () {
             () if excess >= self.page && is_clear => Severity::Page,
             () if excess >= self.warn => Severity::Warn,
@@ -159,7 +168,7 @@ const AS_BEFORE: f64 = 1.5;
 const HISTORY: usize = 14;
 /// Spreads above the usual from which a day is far, and clearly so.
 const FAR: f64 = 4.5;
-const CLEARLY: f64 = 5.0;
+pub(super) const CLEARLY: f64 = 5.0;
 /// Spreads that count for days in a row.
 const IN_A_ROW: f64 = 2.5;
 /// So many times the expected is far from fewer spreads on.
@@ -194,7 +203,7 @@ pub fn baselines(history: &History) -> Vec<Baseline> {
     history.costs().iter().map(|costs| baseline_of(&costs[..history.days])).collect()
 }
 
-fn baseline_of(costs: &[i128]) -> Baseline {
+pub(super) fn baseline_of(costs: &[i128]) -> Baseline {
     Baseline::of(costs.iter().map(|cost| *cost as f64).collect(), COSTS)
 }
 
@@ -229,7 +238,7 @@ fn weekday(series: usize, day: usize, baseline: &Baseline, floors: &Floors) -> O
 /// What a day has beyond the expected, and by how many spreads, where it is so many times that and so far: alone,
 /// or together with the one or two days before it, which were above the expected too and which chance would
 /// hardly put in a row.
-fn far(baseline: &Baseline, day: usize, score: f64, ratio: f64) -> Option<(f64, f64)> {
+pub(super) fn far(baseline: &Baseline, day: usize, score: f64, ratio: f64) -> Option<(f64, f64)> {
     let (value, expected) = (baseline.value(day), baseline.expected(day)?);
     if value < ratio * expected.middle {
         return None;
@@ -296,6 +305,30 @@ fn parts(history: &History, floors: &Floors, found: &mut Vec<Signal>) {
         }
     }
     places.iter().for_each(|((series, _), costs)| layer(*series, costs, floors, found));
+    new_regions(&places, floors, found);
+}
+
+/// A region in which nobody of an account ever bought anything: whoever does so first.
+fn new_regions(places: &BTreeMap<(usize, [Text; 2]), Vec<i128>>, floors: &Floors, found: &mut Vec<Signal>) {
+    let first = |costs: &Vec<i128>| costs.iter().position(|cost| *cost > 0);
+    let mut accounts: BTreeMap<Text, usize> = BTreeMap::new();
+    let mut regions: BTreeMap<[Text; 2], (usize, usize)> = BTreeMap::new();
+    for ((series, place), costs) in places {
+        let Some(day) = first(costs) else { continue };
+        let begun = accounts.entry(place[0]).or_insert(day);
+        *begun = day.min(*begun);
+        let held = regions.entry(*place).or_insert((day, *series));
+        *held = (day, *series).min(*held);
+    }
+    for (place, (day, series)) in regions {
+        let is_new = day >= HISTORY && accounts.get(&place[0]).is_some_and(|begun| day >= begun + HISTORY);
+        if !is_new || place[1].is_null() {
+            continue;
+        }
+        let costs = places.iter().filter(|((_, other), _)| *other == place).map(|(_, costs)| costs[day]);
+        let excess = costs.sum::<i128>() as f64;
+        found.push(Signal { rule: Rule::NewRegion, series, day, severity: floors.severity(excess, true), excess });
+    }
 }
 
 /// By series: its first day with spend.

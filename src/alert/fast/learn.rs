@@ -43,14 +43,23 @@ pub struct Learned {
     pub usual: Vec<(Scope, String, Usual)>,
     /// Application inference profiles.
     pub profiles: Vec<KnownProfile>,
-    /// By account, region and model: who has used it, with shares, largest first.
-    pub suspects: Vec<([String; 3], Vec<(String, f64)>)>,
+    /// By account, region and model: who has used it.
+    pub suspects: Vec<Suspects>,
     /// By workload: team, environment, cost center, and the evidence that named it.
     pub owners: BTreeMap<String, [String; 4]>,
     /// How far estimates were from the bill.
     pub band: Band,
     /// Accounts and regions of the bill.
     pub regions: Regions,
+}
+
+/// Who has used an account's model in a region.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Suspects {
+    /// Account, region and model.
+    pub cell: [String; 3],
+    /// Names with their shares, largest first.
+    pub shares: Vec<(String, f64)>,
 }
 
 /// What the store is known by.
@@ -234,7 +243,7 @@ fn profiles(engine: &Engine, last: i32) -> Result<Vec<KnownProfile>> {
 }
 
 /// Who has used each cell: workloads by name, and what nobody owns by its role.
-fn suspects(engine: &Engine, last: i32) -> Result<Vec<([String; 3], Vec<(String, f64)>)>> {
+fn suspects(engine: &Engine, last: i32) -> Result<Vec<Suspects>> {
     const SQL: &str = "\
         with lines as (select sub_account_id, region_id, model_name, workload, principal_arn, unblended_cost \
         from cost_facts where REAL_TIME and cast(charge_period_start as date) in (select day from asked_days)) \
@@ -263,7 +272,7 @@ fn suspects(engine: &Engine, last: i32) -> Result<Vec<([String; 3], Vec<(String,
         shares.truncate(NAMED);
         shares.into_iter().map(|(name, cost)| (name, cost as f64 / whole.max(1) as f64)).collect()
     };
-    Ok(cells.into_iter().map(|(cell, names)| (cell, shares(names))).collect())
+    Ok(cells.into_iter().map(|(cell, names)| Suspects { cell, shares: shares(names) }).collect())
 }
 
 /// Who owns each workload, as most of its cost says.

@@ -152,15 +152,24 @@ const MILLION: i128 = 1_000_000 * ONE;
 
 /// The list price of a model by its name. Calls that stay in a region cost a tenth more with Anthropic's models.
 fn list_price(model: &str, routing: &str, kind: &str) -> Option<Price> {
-    static PRICES: OnceLock<HashMap<String, ([Option<i128>; 4], bool)>> = OnceLock::new();
+    static PRICES: OnceLock<HashMap<String, Listed>> = OnceLock::new();
     let prices = PRICES.get_or_init(|| include_str!("list_prices.csv").lines().filter_map(listed).collect());
-    let (prices, is_dearer_in_region) = prices.get(model)?;
-    let cost = prices[TOKEN_KINDS.iter().position(|known| *known == kind)?]?;
-    let cost = if *is_dearer_in_region && routing == "regional" { cost * 11 / 10 } else { cost };
+    let listed = prices.get(model)?;
+    let cost = listed.prices[TOKEN_KINDS.iter().position(|known| *known == kind)?]?;
+    let cost = if listed.is_dearer_in_region && routing == "regional" { cost * 11 / 10 } else { cost };
     Some(Price { cost, tokens: MILLION, is_list: true })
 }
 
-fn listed(line: &str) -> Option<(String, ([Option<i128>; 4], bool))> {
+/// What the list says of a model.
+struct Listed {
+    /// Of a million tokens, by [`TOKEN_KINDS`]; units of 1e-10.
+    prices: [Option<i128>; 4],
+    /// Whether calls that stay in a region cost a tenth more.
+    is_dearer_in_region: bool,
+}
+
+/// A line of the list: the model's name, and what it costs.
+fn listed(line: &str) -> Option<(String, Listed)> {
     let mut cells = line.split(',');
     let id = cells.next().filter(|id| !id.starts_with('#') && *id != "model_id")?;
     let model = classify::recognise_model(id)?;
@@ -172,7 +181,8 @@ fn listed(line: &str) -> Option<(String, ([Option<i128>; 4], bool))> {
         "cache_read" => cache_read,
         _ => cache_write,
     };
-    Some((model.name, (TOKEN_KINDS.map(by_kind), id.starts_with("anthropic."))))
+    let prices = TOKEN_KINDS.map(by_kind);
+    Some((model.name, Listed { prices, is_dearer_in_region: id.starts_with("anthropic.") }))
 }
 
 #[cfg(test)]

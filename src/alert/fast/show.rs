@@ -55,7 +55,7 @@ fn screen(scope: &Scope, currency: &str, seen: &Seen, judged: &Judged<'_>, end: 
         ("Now", now(seen)),
         ("Where", place(scope, judged, end)),
         ("Suspects", suspects(scope, judged)),
-        ("Data", data(seen, judged, scope)),
+        ("Data", data(judged, scope)),
     ];
     let lines = lines.into_iter().filter(|(_, text)| !text.is_empty());
     Screen {
@@ -124,13 +124,12 @@ fn suspects(scope: &Scope, judged: &Judged<'_>) -> String {
 fn of_cell<'a>(scope: &Scope, judged: &'a Judged<'_>) -> Option<&'a [(String, f64)]> {
     let Scope::Cell(account, region, model) = scope else { return None };
     let all = &judged.learned.suspects;
-    let place = all.binary_search_by(|(cell, _)| {
-        cell.each_ref().map(String::as_str).cmp(&[account, region, model].map(String::as_str))
-    });
-    place.ok().map(|place| all[place].1.as_slice())
+    let wanted = [account.as_str(), region, model];
+    let place = all.binary_search_by(|known| known.cell.each_ref().map(String::as_str).cmp(&wanted));
+    place.ok().map(|place| all[place].shares.as_slice())
 }
 
-fn data(seen: &Seen, judged: &Judged<'_>, scope: &Scope) -> String {
+fn data(judged: &Judged<'_>, scope: &Scope) -> String {
     let band = &judged.learned.band;
     let width = match (band.width, band.median) {
         (Some(width), Some(median)) => format!(
@@ -143,7 +142,6 @@ fn data(seen: &Seen, judged: &Judged<'_>, scope: &Scope) -> String {
     };
     let evidence = scope.workload().and_then(|workload| judged.learned.owners.get(workload));
     let owner = evidence.map_or_else(String::new, |[.., method]| format!("; owner in the bill by {method}"));
-    let _ = seen;
     format!(
         "an estimate out of metrics, at this customer's own rates; {width}; the bill will confirm, correct or cancel it{owner}"
     )
