@@ -8,6 +8,8 @@ use serde::Deserialize;
 
 use super::baseline::median;
 use super::contract::Jump;
+use super::fast::judge::RULES;
+use super::fast::replay::Hourly;
 use super::history::History;
 use super::rules::{self, Floors, Rule, Severity, Signal};
 use crate::clock::{self, DAY, HOUR};
@@ -15,9 +17,8 @@ use crate::error::{Error, Result};
 use crate::metrics::{Cell, Grid};
 use crate::money;
 
-/// A labelled incident, as the file says it.
+/// A labelled incident, as the file says it; whatever else it says is its author's.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Labelled {
     workload: String,
     start: String,
@@ -91,8 +92,15 @@ impl Label {
     }
 }
 
-/// An alert of a rule: series, day, whether it pages.
-type Alert = (usize, usize, bool);
+/// An alert of a rule.
+#[derive(Debug, Clone, Copy)]
+struct Alert {
+    series: usize,
+    day: usize,
+    pages: bool,
+    /// When it could be known, epoch seconds.
+    known: i64,
+}
 
 /// How well a rule did.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,7 +118,7 @@ pub struct Score {
 }
 
 /// Scores every rule and the whole, and the rules of others.
-pub fn scores(history: &History, jumps: &[Jump], floors: &Floors, labels: &[Label]) -> Vec<Score> {
+pub fn scores(history: &History, jumps: &[Jump], hourly: &[Hourly], floors: &Floors, labels: &[Label]) -> Vec<Score> {
     let mut signals = rules::signals(history, jumps, floors);
     let wide = super::wide::wide(history, &signals, floors).into_iter();
     signals.extend(wide.map(|wide| Signal {
@@ -121,15 +129,33 @@ pub fn scores(history: &History, jumps: &[Jump], floors: &Floors, labels: &[Labe
         excess: wide.excess,
     }));
     let counts: Vec<_> = signals.iter().filter(|signal| signal.severity >= Severity::Warn).collect();
-    let alerts = |wanted: &dyn Fn(Rule) -> bool| -> Vec<Alert> {
+    let by_bill = |wanted: &dyn Fn(Rule) -> bool| -> Vec<Alert> {
         let wanted = counts.iter().filter(|signal| wanted(signal.rule));
-        wanted.map(|signal| (signal.series, signal.day, signal.severity == Severity::Page)).collect()
+        let alert =
+            |signal: &&&Signal| by_the_bill(history, signal.series, signal.day, signal.severity == Severity::Page);
+        wanted.map(|signal| alert(&signal)).collect()
+    };
+    let by_hour = |wanted: &dyn Fn(&str) -> bool| -> Vec<Alert> {
+        let wanted = hourly.iter().filter(|hour| hour.rules.iter().any(|rule| wanted(rule)));
+        let alert = |hour: &Hourly| {
+            let day = clock::day_of(hour.end - 1) - history.first;
+            Alert { series: hour.series, day: day.max(0) as usize, pages: hour.pages, known: hour.end }
+        };
+        wanted.map(alert).collect()
     };
     let world = World { history, labels, costs: history.costs(), floor: floors.warn };
-    let mut scores = vec![world.score("all", &alerts(&|_| true))];
-    scores.extend(Rule::ALL.map(|rule| world.score(rule.name(), &alerts(&|found| found == rule))));
+    let all = [by_bill(&|_| true), by_hour(&|_| true)].concat();
+    let mut scores = vec![world.score("all", &all)];
+    scores.extend(Rule::ALL.map(|rule| world.score(rule.name(), &by_bill(&|found| found == rule))));
+    scores.extend(RULES.map(|rule| world.score(rule, &by_hour(&|found| found == rule))));
     scores.extend(PUBLISHED.map(|(name, rule)| world.score(name, &world.published(rule))));
     scores
+}
+
+/// An alert that the bill gives, when a day's delivery is complete.
+fn by_the_bill(history: &History, series: usize, day: usize, pages: bool) -> Alert {
+    let known = (i64::from(history.first) + day as i64 + 1) * DAY + DELIVERY;
+    Alert { series, day, pages, known }
 }
 
 struct World<'a> {
@@ -157,9 +183,8 @@ impl World<'_> {
         let (mut found, mut missed, mut hours) = (0, 0, Vec::new());
         for label in self.labels.iter().filter(|label| self.must_be_found(label)) {
             match self.first_alert(label, alerts) {
-                Some(day) => {
+                Some(known) => {
                     found += 1;
-                    let known = (i64::from(day) + 1) * DAY + DELIVERY;
                     hours.push((known - label.start) as f64 / HOUR as f64);
                 }
                 None => missed += 1,
@@ -179,9 +204,9 @@ impl World<'_> {
     /// Incidents of workloads: alerts without a gap.
     fn incidents(&self, alerts: &[Alert]) -> Vec<Incident<'_>> {
         let mut days: BTreeMap<&str, BTreeMap<usize, bool>> = BTreeMap::new();
-        for (series, day, pages) in alerts {
-            let workload = self.history.owners[*series].workload.as_str();
-            *days.entry(workload).or_default().entry(*day).or_default() |= pages;
+        for alert in alerts {
+            let workload = self.history.owners[alert.series].workload.as_str();
+            *days.entry(workload).or_default().entry(alert.day).or_default() |= alert.pages;
         }
         let mut incidents: Vec<Incident<'_>> = Vec::new();
         for (workload, days) in days {
@@ -215,18 +240,25 @@ impl World<'_> {
         owners.filter(move |(_, owner)| owner.workload == workload).map(|(series, _)| series)
     }
 
-    fn first_alert(&self, label: &Label, alerts: &[Alert]) -> Option<i32> {
-        let own = |series: usize| self.history.owners[series].workload == label.workload;
-        let days =
-            alerts.iter().filter(|(series, ..)| own(*series)).map(|(_, day, _)| self.history.first + *day as i32);
-        days.filter(|day| label.holds(*day)).min()
+    /// When an incident could be known first; what was known before it began was about something else.
+    fn first_alert(&self, label: &Label, alerts: &[Alert]) -> Option<i64> {
+        let is_about = |alert: &&Alert| {
+            self.history.owners[alert.series].workload == label.workload
+                && label.holds(self.history.first + alert.day as i32)
+                && alert.known > label.start
+        };
+        alerts.iter().filter(is_about).map(|alert| alert.known).min()
     }
 
     fn published(&self, rule: Published) -> Vec<Alert> {
         let mut alerts = Vec::new();
         for (series, costs) in self.costs.iter().enumerate() {
             let costs: Vec<f64> = costs[..self.history.days].iter().map(|cost| *cost as f64).collect();
-            alerts.extend((0..costs.len()).filter(|day| rule(&costs, *day)).map(|day| (series, day, true)));
+            alerts.extend(
+                (0..costs.len())
+                    .filter(|day| rule(&costs, *day))
+                    .map(|day| by_the_bill(self.history, series, day, true)),
+            );
         }
         alerts
     }
@@ -348,7 +380,7 @@ mod tests {
     }
 
     fn score(labels: &[Label], rule: &str) -> Score {
-        scores(&history(), &[jump()], &floors(), labels).into_iter().find(|score| score.rule == rule).unwrap()
+        scores(&history(), &[jump()], &[], &floors(), labels).into_iter().find(|score| score.rule == rule).unwrap()
     }
 
     #[test]

@@ -14,10 +14,19 @@ const WEEKS: (usize, usize) = (6, 2);
 const WEEK: usize = 7;
 /// Days that say how far it spreads.
 const SPREAD: usize = 42;
-/// No series of costs is taken to be steadier than this, in logarithms: seven per cent.
-pub const COSTS: f64 = 0.07;
-/// No ratio of the same day's numbers is: they vary less than what is bought.
-pub const RATIOS: f64 = 0.04;
+/// What a series is of.
+#[derive(Debug, Clone, Copy)]
+pub struct Nature {
+    /// It is not taken to be steadier than this, in logarithms.
+    steadiest: f64,
+    /// The mean of a week.
+    week: fn(&[f64]) -> f64,
+}
+
+/// Costs: a day that cost nothing belongs to its week. Seven per cent is no noise yet.
+pub const COSTS: Nature = Nature { steadiest: 0.07, week: mean_of_days };
+/// Ratios of a day's own numbers, which vary less than what is bought: a day of which nothing was measured has none.
+pub const RATIOS: Nature = Nature { steadiest: 0.04, week: mean_of_values };
 /// Spread of a series whose weeks are not known yet.
 const UNKNOWN: f64 = 0.35;
 
@@ -50,15 +59,17 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// Of a value each day, without a gap; zero and below is no value. The series is not taken to be steadier
-    /// than said.
-    pub fn of(values: Vec<f64>, steadiest: f64) -> Self {
-        let of_week: Vec<Option<f64>> = (0..values.len()).map(|day| of_week(&values, day)).collect();
+    /// Of a value each day, without a gap; zero and below is no value.
+    pub fn of(values: Vec<f64>, nature: Nature) -> Self {
+        // Days before the first value are none of the series: a week that reaches into them is no week of it.
+        let begun = values.iter().position(|value| *value > 0.0).unwrap_or(0);
+        let week_of = |day: usize| (day >= begun + WEEK - 1).then(|| of_week(&values, day, nature.week)).flatten();
+        let of_week: Vec<Option<f64>> = (0..values.len()).map(week_of).collect();
         let share: Vec<Option<f64>> = (0..values.len()).map(|day| share(&of_week, day)).collect();
         let (mut expected, mut deviation) = (Vec::with_capacity(values.len()), Vec::with_capacity(values.len()));
         for day in 0..values.len() {
             let found = match middle(&values, &share, day) {
-                Some(middle) => Some(Expected { middle, spread: spread(&deviation, steadiest) }),
+                Some(middle) => Some(Expected { middle, spread: spread(&deviation, nature.steadiest) }),
                 None => by_last_days(&values, day),
             };
             deviation
@@ -94,9 +105,20 @@ impl Baseline {
 }
 
 /// A day's value over the mean of the seven days that end with it.
-fn of_week(values: &[f64], day: usize) -> Option<f64> {
-    let mean = values[(day + 1).checked_sub(WEEK)?..=day].iter().sum::<f64>() / WEEK as f64;
+fn of_week(values: &[f64], day: usize, mean: fn(&[f64]) -> f64) -> Option<f64> {
+    let mean = mean(&values[(day + 1).checked_sub(WEEK)?..=day]);
     (values[day] > 0.0).then(|| values[day] / mean)
+}
+
+/// Days that cost nothing belong to a week.
+fn mean_of_days(week: &[f64]) -> f64 {
+    week.iter().sum::<f64>() / week.len() as f64
+}
+
+/// Days without a ratio, of which nothing was measured, say nothing.
+fn mean_of_values(week: &[f64]) -> f64 {
+    let known = week.iter().filter(|value| **value > 0.0).count();
+    week.iter().sum::<f64>() / known.max(1) as f64
 }
 
 /// The weekday's share of its week, as the weeks before a day have it.
@@ -191,6 +213,23 @@ mod tests {
         let baseline = Baseline::of(grown, COSTS);
         for day in 35..56 {
             assert!(baseline.expected(day).unwrap().score(baseline.value(day)) < 2.0, "day {day}");
+        }
+    }
+
+    #[test]
+    fn a_series_that_begins_amid_the_store_is_as_usual_from_its_first_week_on() {
+        let mut late = vec![0.0; 9];
+        late.extend(weekly());
+        let baseline = Baseline::of(late, COSTS);
+        for day in 16..60 {
+            let expected = baseline.expected(day).unwrap();
+            assert!(expected.score(baseline.value(day)).abs() < 5.0, "day {day} {expected:?} {}", baseline.value(day));
+        }
+        let mut holes: Vec<f64> = (0..56).map(|day| 1.0 + 0.02 * f64::from(day % 3)).collect();
+        holes[20..24].fill(0.0);
+        let baseline = Baseline::of(holes, RATIOS);
+        for day in (14..20).chain(24..56) {
+            assert!(baseline.expected(day).unwrap().score(baseline.value(day)).abs() < 2.0, "day {day}");
         }
     }
 

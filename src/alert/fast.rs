@@ -13,6 +13,7 @@
 //! | [`usual`] | hours of the bill → hours of a week | medians, so that one wild day is forgotten |
 //! | [`meter`] | points → spend by scope and slot | the same calls are never counted twice |
 //! | [`judge`] | slots → what is seen of the trailing hour | missing points are not zero |
+//! | [`replay`] | stored hours → what the rules would have alerted on | by whole hours |
 //! | [`backtest`] | stored days → how far estimates were from the bill | at the rates of the days before |
 //!
 //! An incident that it opens is an estimate until [`super::follow`] confirms, corrects or cancels it by the bill.
@@ -22,6 +23,7 @@ pub mod judge;
 pub mod learn;
 pub mod meter;
 pub mod rates;
+pub mod replay;
 pub mod show;
 pub mod usual;
 

@@ -279,7 +279,9 @@ impl<'a> Session<'a> {
         let labels = backtest::read_labels(labels)?;
         let engine = self.engine()?;
         let (history, jumps) = (History::read(&engine, None)?, contract::jumps(&engine, &self.config)?);
-        let scores = backtest::scores(&history, &jumps, &Floors::of(&self.config), &labels);
+        let floors = Floors::of(&self.config);
+        let hourly = alert::fast::replay::replay(&engine, &history, &floors, self.config.anomaly.ratio)?;
+        let scores = backtest::scores(&history, &jumps, &hourly, &floors, &labels);
         let text = render::answer(&backtest::grid(&scores), output::format(self.common)?, self.width)?;
         output::write(self.common, &text)?;
         Ok(0)

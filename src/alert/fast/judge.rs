@@ -20,6 +20,9 @@ use crate::money::ONE;
 const FAR: f64 = 4.5;
 /// So many times the usual, at least.
 const TIMES: f64 = 2.0;
+/// So many times the usual wakes somebody at once, and less when it has lasted for so many seconds.
+const CLEARLY: f64 = 2.5;
+const LASTING: i64 = HOUR + HOUR / 2;
 /// So many times the usual, and no spread counts any more.
 const MANY: f64 = 6.0;
 /// So many times the usual is still burning.
@@ -30,6 +33,9 @@ const FLAT: (i64, f64) = (6, 0.2);
 const NOW: i64 = 3;
 /// The part of a page's floor that must have been spent before somebody is woken.
 const SPENT: f64 = 10.0;
+
+/// Names of the rules.
+pub const RULES: [&str; 4] = ["hour", "hour_usual", "flat_line", "hour_new"];
 
 /// What an hour of a scope is judged by.
 pub struct Hour<'a> {
@@ -86,7 +92,10 @@ impl Hour<'_> {
         let beyond_now = now - self.expected(self.end - NOW * SLOT, self.end);
         let rate = (beyond_now * (24 * HOUR / (NOW * SLOT)) as f64).max((cost as f64 - expected) * 24.0);
         let is_burning = now > BURNING * self.expected(self.end - NOW * SLOT, self.end);
+        // What is a little more than twice as much for a little more than an hour may be chance.
+        let is_lasting = self.end - began >= LASTING || cost as f64 >= CLEARLY * expected;
         let severity = self.severity(cost, rate, excess, is_far || rules.contains(&"flat_line"));
+        let severity = if is_lasting { severity } else { severity.min(Severity::Warn) };
         Some(Seen {
             severity,
             rules,
@@ -109,13 +118,8 @@ impl Hour<'_> {
     fn rules(&self, cost: i128, before: i128, expected: f64, is_far: bool) -> Vec<&'static str> {
         let is_jump = before > 0
             && cost.checked_mul(ONE).zip(before.checked_mul(self.ratio)).is_some_and(|(cost, bar)| cost >= bar);
-        let rules = [
-            ("hour", is_jump),
-            ("hour_usual", is_far && expected > 0.0),
-            ("flat_line", self.is_flat()),
-            ("hour_new", self.usual.is_none()),
-        ];
-        rules.into_iter().filter(|(_, sees)| *sees).map(|(name, _)| name).collect()
+        let sees = [is_jump, is_far && expected > 0.0, self.is_flat(), self.usual.is_none()];
+        RULES.into_iter().zip(sees).filter(|(_, sees)| *sees).map(|(name, _)| name).collect()
     }
 
     fn is_far(&self, cost: i128, expected: f64) -> bool {
