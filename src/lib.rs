@@ -84,6 +84,7 @@
 //!  history/, runs/                             replaced versions, and what each run saw
 //!  points/<source>/, known.json                what was read over the network
 //!  cost_explorer/, alert.json, .lock           Cost Explorer's answers, the last alert, the lock
+//!  alerts/                                     incidents and what channels were told; where the fast clock stands
 //! ```
 
 pub mod error;

@@ -59,7 +59,7 @@ fn what_runs_away_is_known_within_the_hour_and_the_bill_confirms_it() {
     for at in (begin..end).step_by(10 * MINUTE as usize) {
         assert_eq!(look(folder.path(), at), Some(0));
         for incident in incidents(folder.path()) {
-            known.entry(incident["workload"].as_str().expect("a workload").to_string()).or_insert(at);
+            known.entry(whose(&incident)).or_insert(at);
         }
         arrive(folder.path(), at, at + 10 * MINUTE);
     }
@@ -74,7 +74,7 @@ fn what_runs_away_is_known_within_the_hour_and_the_bill_confirms_it() {
     let wrong: Vec<&String> = known.keys().filter(|name| !is_labelled(name)).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
     // What was over two hours ago is resolved; what burns is not.
-    let by_name = |name: &str| incidents(folder.path()).into_iter().find(|one| one["workload"] == name).expect("known");
+    let by_name = |name: &str| incidents(folder.path()).into_iter().find(|one| whose(one) == name).expect("known");
     for label in labels.iter().filter(|label| known.contains_key(label["workload"].as_str().expect("a name"))) {
         let incident = by_name(label["workload"].as_str().expect("a name"));
         let state = if time(&label["end"]) + 3 * HOUR < end { "resolved" } else { "open" };
@@ -83,7 +83,16 @@ fn what_runs_away_is_known_within_the_hour_and_the_bill_confirms_it() {
         }
         assert_eq!(incident["is_estimate"], true);
     }
+    let nobodys = by_name("unattributed");
+    assert_eq!(nobodys["scope"], "cell");
+    let shown = harness::stdout(folder.path(), &["incidents", "show", nobodys["incident"].as_str().expect("a name")]);
+    assert!(shown.contains("Suspects") && shown.contains("eu-central-1"), "{shown}");
     the_bill_confirms(folder.path(), &labels, end);
+}
+
+/// The workload of an incident; of what nobody owns, that word.
+fn whose(incident: &Value) -> String {
+    incident["workload"].as_str().unwrap_or("unattributed").to_string()
 }
 
 /// The bill of the day comes: each incident that still burnt is confirmed, under the same name.
@@ -99,7 +108,9 @@ fn the_bill_confirms(folder: &Path, labels: &[Value], end: Seconds) {
     let after = incidents(folder);
     for label in labels.iter().filter(|label| time(&label["end"]) > end) {
         let named = |all: &[Value]| {
-            all.iter().find(|one| one["workload"] == label["workload"] && one["state"] == "open").cloned()
+            all.iter()
+                .find(|one| whose(one) == label["workload"].as_str().unwrap_or("") && one["state"] == "open")
+                .cloned()
         };
         let (Some(then), Some(now)) = (named(&before), named(&after)) else { panic!("{label}: {after:?}") };
         assert_eq!((&then["incident"], now["is_estimate"].as_bool()), (&now["incident"], Some(false)), "{now}");

@@ -248,3 +248,59 @@ fn a_heartbeat_says_that_a_run_is_done_whatever_it_found() {
     bills::configure(folder.path(), "[alerts]\nrunbook = \"https://x/{workloads}\"\n");
     assert!(harness::failure(folder.path(), &["alert"]).contains("{workload}"));
 }
+
+#[test]
+fn what_is_told_again_by_the_next_run_is_the_same_so_that_receivers_can_tell() {
+    // The first run never hears that the page was taken, as if it had been killed.
+    let seen = Arc::new(AtomicBool::new(false));
+    let is_first = Arc::clone(&seen);
+    let answer = move |_: usize, _: &Request| match is_first.swap(true, SeqCst) {
+        false => Action::Answer(Reply::new(400, "text/plain", "lost")),
+        true => Action::Answer(Reply::new(202, "text/plain", "ok")),
+    };
+    let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
+    let server = Proxy::start(nobody, Plan::hook(answer)).expect("a server");
+    let listener = Listener { server, is_up: Arc::new(AtomicBool::new(true)) };
+    let folder = folder(&listener, "");
+    bill(folder.path(), &calm(12));
+    alert(folder.path());
+    bill(folder.path(), &[&calm(12)[..], &[900.0]].concat());
+    alert(folder.path());
+    alert(folder.path());
+    let ids: Vec<String> = listener
+        .server
+        .requests()
+        .iter()
+        .filter_map(|seen| seen.request.header("webhook-id").map(String::from))
+        .collect();
+    assert_eq!(ids.len(), 2, "{ids:?}");
+    assert_eq!(ids[0], ids[1], "the receiver can tell that it is the same");
+}
+
+#[test]
+fn two_runs_at_once_tell_once() {
+    let listener = Listener::start();
+    let folder = folder(&listener, "");
+    bill(folder.path(), &calm(12));
+    alert(folder.path());
+    bill(folder.path(), &[&calm(12)[..], &[900.0]].concat());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert_eq!(alert(folder.path()), 0));
+        }
+    });
+    assert_eq!(listener.said(), ["trigger"]);
+}
+
+#[test]
+fn incidents_that_cannot_be_read_are_never_replaced() {
+    let listener = Listener::start();
+    let folder = folder(&listener, "");
+    bill(folder.path(), &calm(12));
+    alert(folder.path());
+    let file = folder.path().join(".billtag/alerts/incidents.json");
+    std::fs::write(&file, "{ cut").expect("cut");
+    let error = harness::failure(folder.path(), &["alert", "-q"]);
+    assert!(error.contains("damaged") && error.contains("incidents.json"), "{error}");
+    assert_eq!(std::fs::read_to_string(&file).expect("still there"), "{ cut");
+}
