@@ -133,3 +133,29 @@ fn the_doctor_says_whether_invocation_logs_arrive() {
     put_metric(&server, ACCOUNT, ("ModelInvocationLogsCloudWatchDeliveryFailure", "Across all model IDs"), early, 1);
     assert!(doctor().starts_with("warning,"), "{}", doctor());
 }
+
+#[test]
+fn the_fast_clock_asks_for_minutes_and_says_what_that_costs_a_month() {
+    let server = parts::cloudwatch(&[]);
+    let (early, _) = backs();
+    let folder = world(&[line(ACCOUNT, early)], "");
+    put(&server, ACCOUNT, "amazon.nova-lite-v1:0", early, 700);
+    let at = clock::now() - 400;
+    server.python(&format!(
+        "import boto3, datetime\n\
+         client = boto3.client('cloudwatch', aws_access_key_id='{ACCOUNT}', aws_secret_access_key='x')\n\
+         at = datetime.datetime.fromtimestamp({at}, datetime.timezone.utc)\n\
+         point = dict(MetricName='InputTokenCount', Dimensions=[dict(Name='ModelId', Value='amazon.nova-lite-v1:0')], \
+         Timestamp=at, Value=5000000000, Unit='Count')\n\
+         client.put_metric_data(Namespace='AWS/Bedrock', MetricData=[point])\n"
+    ));
+    assert!(billtag(&server, folder.path(), &["ingest"]).status.success());
+    let kept = |folder: &Path| std::fs::read_dir(folder.join(".billtag/points")).expect("points").count();
+    let before = kept(folder.path());
+    let output = billtag(&server, folder.path(), &["alert", "--fast"]);
+    let said = harness::text(&output.stdout);
+    assert!(output.status.success(), "{said} {}", harness::text(&output.stderr));
+    assert!(said.contains("Nova Lite") && said.contains("PAGE"), "{said}");
+    assert!(said.contains("CloudWatch was asked for 1 metrics, 0.00001 USD") && said.contains("a month"), "{said}");
+    assert_eq!(kept(folder.path()), before, "what ingest keeps is left alone");
+}
