@@ -105,6 +105,21 @@ impl Place {
         }
     }
 
+    /// The files below it whose paths come after one, where the place can tell without listing the others; else all.
+    ///
+    /// # Errors
+    /// Where the place is missing or may not be listed.
+    pub fn list_after(&self, path: Option<&str>) -> Result<Listing> {
+        match (self, path) {
+            (Self::S3(bucket, prefix), Some(path)) => {
+                let listed = bucket.list_after(prefix, Some(&format!("{prefix}{path}")))?;
+                let entries = listed.into_iter().filter_map(|listed| entry_of(listed, prefix)).collect();
+                Ok(Listing { entries, warnings: Vec::new() })
+            }
+            _ => self.list(),
+        }
+    }
+
     /// The bytes of a file that was listed.
     ///
     /// # Errors

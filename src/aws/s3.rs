@@ -96,9 +96,17 @@ impl Bucket {
     /// # Errors
     /// The refusal.
     pub fn list(&self, prefix: &str) -> Result<Vec<Listed>, Failure> {
-        let (mut found, mut next) = self.page(prefix, None)?;
+        self.list_after(prefix, None)
+    }
+
+    /// All objects whose keys start with `prefix` and come after a key, by key.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn list_after(&self, prefix: &str, key: Option<&str>) -> Result<Vec<Listed>, Failure> {
+        let (mut found, mut next) = self.page(prefix, None, key)?;
         while next.is_some() {
-            let (more, after) = self.page(prefix, next)?;
+            let (more, after) = self.page(prefix, next, key)?;
             found.extend(more);
             next = after;
         }
@@ -111,14 +119,19 @@ impl Bucket {
     /// # Errors
     /// The refusal.
     pub fn first(&self, prefix: &str) -> Result<Vec<Listed>, Failure> {
-        Ok(self.page(prefix, None)?.0)
+        Ok(self.page(prefix, None, None)?.0)
     }
 
     /// One page of a listing, and where the next one begins.
-    fn page(&self, prefix: &str, from: Option<String>) -> Result<(Vec<Listed>, Option<String>), Failure> {
+    fn page(
+        &self,
+        prefix: &str,
+        from: Option<String>,
+        after: Option<&str>,
+    ) -> Result<(Vec<Listed>, Option<String>), Failure> {
         let page = self.retrying(|client| {
             let request = client.list_objects_v2().bucket(&self.name).prefix(prefix);
-            let request = request.set_continuation_token(from.clone());
+            let request = request.set_continuation_token(from.clone()).set_start_after(after.map(String::from));
             async move {
                 let answer = request.send().await;
                 answer.map_err(|error| Failure::of("s3:ListBucket", self.address(prefix), error))

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::live::{Live, Work};
 use super::measured::{config_error, key_of, source_of};
 use crate::aws::Aws;
-use crate::clock::{self, HOUR};
+use crate::clock::{self, DAY, HOUR};
 use crate::config::{Config, Metrics};
 use crate::error::{Error, Result};
 use crate::facts::record::Regions;
@@ -32,6 +32,9 @@ pub struct Seen {
     newest: BTreeMap<String, i64>,
     /// By source: files that changed within the look-back before it, with what they are known by.
     files: BTreeMap<String, BTreeMap<String, String>>,
+    /// By source: when all of it was listed, epoch seconds, where its names come in the order of its files, so that
+    /// what is new comes after what was read.
+    listed: BTreeMap<String, i64>,
 }
 
 /// What the sources have got.
@@ -94,6 +97,21 @@ impl Look<'_> {
         Ok(asked.series)
     }
 
+    /// The files of a source: all of them once a day, else those behind the first of the last hour. A stream's prefix
+    /// holds a hundred thousand objects a year, and to list them costs more than to read what is new.
+    fn list(&self, place: &Place, key: &str, seen: &mut Seen) -> Result<Vec<Dated>> {
+        let is_due = seen.listed.get(key).is_none_or(|at| !(0..DAY).contains(&(self.at - at)));
+        let first = seen.files.get(key).and_then(|files| files.keys().next()).filter(|_| !is_due);
+        let all = dated(place, first.map(String::as_str))?;
+        let is_ordered = all.is_sorted_by(|a, b| a.modified <= b.modified + LOOK_BACK / 2);
+        if is_due && is_ordered {
+            seen.listed.insert(key.to_string(), self.at);
+        } else if !is_ordered {
+            seen.listed.remove(key);
+        }
+        Ok(all)
+    }
+
     /// The points of files that are new.
     fn files(
         &self,
@@ -104,8 +122,8 @@ impl Look<'_> {
     ) -> Result<Vec<Series>> {
         let place = self.config.metrics_place(metrics, self.aws);
         let key = key_of(source);
-        let all = dated(&place)?;
         let newest = seen.newest.get(&key).copied();
+        let all = self.list(&place, &key, seen)?;
         // What was written before the window has no point of it.
         let first = newest.map_or(self.window.from, |newest| newest - LOOK_BACK);
         let known = seen.files.entry(key.clone()).or_default();
@@ -120,7 +138,11 @@ impl Look<'_> {
         let newest = all.iter().map(|file| file.modified).chain(newest).max();
         if let Some(newest) = newest.map(|newest| newest.min(self.at.max(clock::now()))) {
             let is_recent = |file: &&Dated| file.modified >= newest - LOOK_BACK;
-            *known = all.iter().filter(is_recent).map(|file| (file.entry.path.clone(), file.tag.clone())).collect();
+            // The first of the last hour is where the next listing begins, which therefore does not hold it.
+            let first = known.first_key_value().map(|(path, tag)| (path.clone(), tag.clone()));
+            let recent = all.iter().filter(is_recent).map(|file| (file.entry.path.clone(), file.tag.clone()));
+            let recent: BTreeMap<String, String> = recent.collect();
+            *known = if recent.is_empty() { first.into_iter().collect() } else { recent };
             seen.newest.insert(key, newest);
         }
         Ok(parsed.series)
@@ -137,10 +159,10 @@ struct Dated {
 
 /// The files of a source. Requests and replies that lie beside each other are read together, since they change
 /// together; a source that is a single file is that.
-fn dated(place: &Place) -> Result<Vec<Dated>> {
+fn dated(place: &Place, after: Option<&str>) -> Result<Vec<Dated>> {
     let entries = match place {
         Place::Local(path) if path.is_file() => vec![Entry { path: String::new(), size: 0, tag: None, modified: None }],
-        place => place.list()?.entries,
+        place => place.list_after(after)?.entries,
     };
     let files = entries.into_iter().filter(|entry| entry.path.is_empty() || Parser::is_read(&entry.path));
     files.map(|entry| date(place, entry)).collect()

@@ -173,3 +173,28 @@ fn the_fast_clock_says_what_it_needs() {
     assert_eq!(output.status.code(), Some(4));
     assert!(harness::text(&output.stderr).contains("[[metrics]]"), "{}", harness::text(&output.stderr));
 }
+
+#[test]
+fn of_a_bucket_only_what_is_new_is_listed_and_read() {
+    let cloud = crate::parts::Cloud::new(crate::proxy::Plan::default());
+    let folder = world(404, 8);
+    let config = folder.path().join("billtag.toml");
+    let text = std::fs::read_to_string(&config).expect("a config");
+    let there = format!("path = \"s3://{}/cloudwatch\"", cloud.bucket);
+    std::fs::write(&config, text.replace("path = \"cloudwatch\"", &there)).expect("written");
+    let begin = midnight() + 8 * HOUR;
+    arrive(folder.path(), begin - 2 * HOUR, begin);
+    cloud.upload(&folder.path().join("cloudwatch"), "cloudwatch");
+    let look = |at: Seconds| {
+        cloud.proxy.reset();
+        let text = cloud.stdout(folder.path(), &["alert", "--fast", "--as-of", &stamp(at), "--format", "json"]);
+        (cloud.reads("cloudwatch").len(), text)
+    };
+    let (first, _) = look(begin);
+    assert!(first >= 24, "{first}");
+    assert_eq!(look(begin).0, 0, "nothing is read twice");
+    let name = format!("{}.json", stamp(begin).replace([':', '-'], ""));
+    let bytes = std::fs::read(folder.path().join("today").join(&name)).expect("a file");
+    cloud.put(&format!("cloudwatch/{name}"), bytes);
+    assert_eq!(look(begin + 5 * MINUTE).0, 1);
+}

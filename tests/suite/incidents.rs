@@ -304,3 +304,31 @@ fn incidents_that_cannot_be_read_are_never_replaced() {
     assert!(error.contains("damaged") && error.contains("incidents.json"), "{error}");
     assert_eq!(std::fs::read_to_string(&file).expect("still there"), "{ cut");
 }
+
+#[test]
+fn killed_at_any_moment_a_page_is_told_at_least_once_and_always_as_the_same() {
+    let listener = Listener::start();
+    let folder = folder(&listener, "");
+    bill(folder.path(), &calm(12));
+    alert(folder.path());
+    bill(folder.path(), &[&calm(12)[..], &[900.0]].concat());
+    for step in 1..24_u64 {
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_billtag"))
+            .args(["alert", "-q"])
+            .current_dir(folder.path())
+            .env("HOME", folder.path())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("it starts");
+        std::thread::sleep(std::time::Duration::from_millis(step * 17));
+        drop(child.kill());
+        child.wait().expect("it ends");
+    }
+    assert_eq!(alert(folder.path()), 0);
+    let told = listener.said().len();
+    assert!(told >= 1 && listener.said().iter().all(|event| event == "trigger"), "{:?}", listener.said());
+    let bodies = listener.bodies();
+    assert!(bodies.iter().all(|body| *body == bodies[0]), "{bodies:?}");
+    assert_eq!((alert(folder.path()), listener.said().len()), (0, told), "and not again");
+}
