@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::attribute::principal;
 use crate::error::Result;
 use crate::metrics::queries::Query;
 use crate::metrics::{Answer, Engine, Rows, Value};
@@ -26,6 +27,27 @@ const QUERIES: &str = "\
     where workload is not null and invocations is not null \
     and cast(charge_period_start as date) in (select day from asked_days)) \
     select day, workload, scope, sum(invocations) as invocations from counted group by day, workload, scope";
+
+/// Days in which a principal that spends was there before; another is new.
+const KNOWN_FOR: i32 = 35;
+
+const PRINCIPALS: &str = "\
+    with lines as (select cast(charge_period_start as date) as day, principal_arn, workload, sub_account_id, \
+    billing_currency, unblended_cost from cost_facts where charge_category = 'Usage' and principal_arn is not null \
+    and cast(charge_period_start as date) in (select day from asked_days)) \
+    select day, principal_arn, workload, sub_account_id, billing_currency, sum(unblended_cost) as cost from lines \
+    group by day, principal_arn, workload, sub_account_id, billing_currency";
+
+/// The first day of a role or user that spends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Newcomer {
+    /// Days since the first.
+    pub day: usize,
+    /// Number of the series that most of its spend was in.
+    pub series: usize,
+    /// What it cost that day, units of 1e-10.
+    pub cost: i128,
+}
 
 /// What was bought on a day, where, and for whom.
 #[derive(Debug, Clone, Copy)]
@@ -79,6 +101,8 @@ pub struct History {
     pub lines: Vec<Line>,
     /// By series: queries of each day, where they were counted.
     pub queries: Vec<BTreeMap<usize, i128>>,
+    /// Roles and users that had not spent in the weeks before.
+    pub newcomers: Vec<Newcomer>,
 }
 
 impl History {
@@ -96,6 +120,7 @@ impl History {
         let mut history = Self { first, days, stored: until(last.day), ..Self::default() };
         let names = history.read_lines(engine)?;
         history.read_queries(engine, &names)?;
+        history.read_newcomers(engine, from.unwrap_or(first))?;
         Ok(history)
     }
 
@@ -179,6 +204,46 @@ impl History {
             for series in names.get(answer.cell(row, workload).as_text()).into_iter().flatten() {
                 let held = self.queries[*series].entry(day).or_default();
                 *held = (*held).max(count);
+            }
+        }
+        Ok(())
+    }
+
+    /// Roles and users whose first spend is on a complete day from `from` on.
+    fn read_newcomers(&mut self, engine: &Engine, from: i32) -> Result<()> {
+        let first = self.first.max(from - KNOWN_FOR);
+        let days: Vec<i32> = (first..self.first + self.days as i32).collect();
+        if days.is_empty() {
+            return Ok(());
+        }
+        let answer = engine.answer_over(&Query { name: "alert principals".into(), sql: PRINCIPALS.into() }, &days)?;
+        let [day, principal, workload, account, currency, cost] =
+            answer.columns(["day", "principal_arn", "workload", "sub_account_id", "billing_currency", "cost"]);
+        let mut seen: BTreeMap<&str, (i32, BTreeMap<Owner, i128>)> = BTreeMap::new();
+        for row in 0..answer.height() {
+            let Some(day) = answer.cell(row, day).day() else { continue };
+            let text = |at| answer.cell(row, at).as_text();
+            let role = principal::without_session(text(principal));
+            let held = seen.entry(role).or_insert_with(|| (day, BTreeMap::new()));
+            if day < held.0 {
+                *held = (day, BTreeMap::new());
+            }
+            if day == held.0 {
+                let (name, account) = match answer.cell(row, workload) {
+                    Value::Text(name) => (name, ""),
+                    _ => ("unattributed", text(account)),
+                };
+                let owner = Owner { workload: name.into(), account: account.into(), currency: text(currency).into() };
+                *held.1.entry(owner).or_default() += answer.cell(row, cost).amount().unwrap_or(0);
+            }
+        }
+        // What is there on the first day of all is not known to be new.
+        let is_new = |day: i32| day >= from && day > first;
+        for (day, owners) in seen.into_values().filter(|(day, _)| is_new(*day)) {
+            let most = owners.into_iter().max_by(|a, b| a.1.cmp(&b.1).then_with(|| b.0.cmp(&a.0)));
+            let Some((owner, cost)) = most.filter(|(_, cost)| *cost > 0) else { continue };
+            if let Some((series, day)) = self.series(&owner).zip(self.number(day)) {
+                self.newcomers.push(Newcomer { day, series, cost });
             }
         }
         Ok(())

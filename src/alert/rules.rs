@@ -8,6 +8,7 @@
 //! | `layer` | one model or place of a workload far above its own weekdays, whatever the rest did |
 //! | `scope` | a whole account, a model or the whole bill far above its own weekdays, which no workload explains |
 //! | `new_model`, `new_region` | a model that the workload never used, a region that the account never used |
+//! | `new_principal` | a role or user that did not spend for weeks, where what it spends comes on top of the usual |
 //! | `tokens_per_query`, `output_per_query` | longer prompts, longer answers |
 //! | `cost_per_token` | dearer models, or a cache that no longer pays, at the same volume |
 //!
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::baseline::{Baseline, COSTS, RATIOS};
 use super::contract::Jump;
-use super::history::{ACCOUNT, History, KIND, Line, MODEL, REGION};
+use super::history::{ACCOUNT, History, KIND, Line, MODEL, Newcomer, REGION};
 use crate::config::Config;
 use crate::text::Text;
 
@@ -47,6 +48,8 @@ pub enum Rule {
     NewModel,
     /// A region seen first.
     NewRegion,
+    /// A principal seen first.
+    NewPrincipal,
     /// Longer prompts.
     TokensPerQuery,
     /// Longer answers.
@@ -57,7 +60,7 @@ pub enum Rule {
 
 impl Rule {
     /// All, in the order in which they are listed.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::R1,
         Self::Returned,
         Self::Relabelled,
@@ -68,6 +71,7 @@ impl Rule {
         Self::Scope,
         Self::NewModel,
         Self::NewRegion,
+        Self::NewPrincipal,
         Self::TokensPerQuery,
         Self::OutputPerQuery,
         Self::CostPerToken,
@@ -86,6 +90,7 @@ impl Rule {
             Self::Scope => "scope",
             Self::NewModel => "new_model",
             Self::NewRegion => "new_region",
+            Self::NewPrincipal => "new_principal",
             Self::TokensPerQuery => "tokens_per_query",
             Self::OutputPerQuery => "output_per_query",
             Self::CostPerToken => "cost_per_token",
@@ -185,6 +190,9 @@ pub fn signals(history: &History, jumps: &[Jump], floors: &Floors) -> Vec<Signal
             found.extend(ramp(series, day, baseline, floors));
         }
     }
+    // Roles come and go; those that spend little are nobody's news.
+    let newcomers = history.newcomers.iter().filter(|newcomer| newcomer.cost as f64 >= floors.warn);
+    found.extend(newcomers.map(|newcomer| new_principal(newcomer, &baselines, floors)));
     parts(history, floors, &mut found);
     units(history, floors, &mut found);
     found.sort_by_key(|signal| (signal.day, signal.series, signal.rule));
@@ -205,6 +213,17 @@ pub fn baselines(history: &History) -> Vec<Baseline> {
 
 pub(super) fn baseline_of(costs: &[i128]) -> Baseline {
     Baseline::of(costs.iter().map(|cost| *cost as f64).collect(), COSTS)
+}
+
+/// A role that takes over from another costs nothing more, and is only noted.
+fn new_principal(newcomer: &Newcomer, baselines: &[Baseline], floors: &Floors) -> Signal {
+    let Newcomer { day, series, cost } = *newcomer;
+    let baseline = &baselines[series];
+    let usual = baseline.expected(day).map_or(0.0, |expected| expected.middle);
+    let excess = (cost as f64).min((baseline.value(day) - usual).max(0.0));
+    let is_known = day >= HISTORY;
+    let severity = if is_known && 2.0 * excess >= cost as f64 { floors.severity(excess, true) } else { Severity::Note };
+    Signal { rule: Rule::NewPrincipal, series, day, severity, excess }
 }
 
 /// What the contract lists, as severe as it says at most: what the same weekday spends as well is only noted.

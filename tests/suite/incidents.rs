@@ -332,3 +332,30 @@ fn killed_at_any_moment_a_page_is_told_at_least_once_and_always_as_the_same() {
     assert!(bodies.iter().all(|body| *body == bodies[0]), "{bodies:?}");
     assert_eq!((alert(folder.path()), listener.said().len()), (0, told), "and not again");
 }
+
+#[test]
+fn a_role_that_spends_for_the_first_time_is_named_and_one_that_takes_over_is_not_blamed() {
+    let folder = |last: &[(&'static str, f64)]| {
+        let folder = tempfile::tempdir().expect("a folder");
+        bills::configure(folder.path(), "");
+        let arn = "arn:aws:sts::111122223333:assumed-role/usual/s";
+        let of = |day: i64, principal: &'static str, cost: f64| {
+            let line = nova().cost(cost).tag("resourceTags/Workload", "checkout");
+            on(day, line.text("line_item_iam_principal", principal))
+        };
+        let mut lines: Vec<Line> = (0..).zip(calm(20)).map(|(day, cost)| of(day, arn, cost)).collect();
+        lines.extend(last.iter().map(|(principal, cost)| of(20, principal, *cost)));
+        lines.push(on(21, nova().text("line_item_product_code", "AmazonEC2").cost(0.0)));
+        bills::write(&folder.path().join("bill/bill.parquet"), &batch(&lines));
+        harness::ingest_folder(folder.path());
+        let text = harness::stdout(folder.path(), &["alert", "--dry-run", "--format", "json"]);
+        let findings: Vec<Value> = serde_json::from_str(&text).expect("an array");
+        findings.into_iter().find(|finding| finding["rules"].to_string().contains("new_principal"))
+    };
+    let stranger = "arn:aws:sts::111122223333:assumed-role/stranger/s";
+    let added = folder(&[("arn:aws:sts::111122223333:assumed-role/usual/s", 100.0), (stranger, 80.0)]).expect("found");
+    assert_eq!(added["severity"], "page", "{added}");
+    assert!(added["principals"].to_string().contains("assumed-role/stranger"), "{added}");
+    let moved = folder(&[(stranger, 101.0)]).expect("listed");
+    assert_eq!(moved["severity"], "note", "{moved}");
+}
