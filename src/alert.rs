@@ -82,7 +82,13 @@ pub struct Looked {
     pub history: History,
     /// What each series cost.
     pub costs: Vec<Vec<i128>>,
+    /// What is found now of the last days that were looked at before: a bill goes on delivering for a while after a
+    /// day seems complete.
+    pub again: Vec<Finding>,
 }
+
+/// Days that are looked at once more for what came late.
+const LATE: i32 = 3;
 
 /// Finds what jumped. Without a range: every complete day since the last run, and provisional ones.
 ///
@@ -99,7 +105,9 @@ pub fn find(engine: &Engine, config: &Config, from: Option<i32>, to: Option<i32>
 pub fn look(engine: &Engine, config: &Config, from: Option<i32>, to: Option<i32>) -> Result<Looked> {
     let start = first_day(engine, from, to);
     let jumps = contract::jumps(engine, config)?;
-    let history = History::read(engine, start)?;
+    // Late lines matter only to runs that go on where the last one ended.
+    let again = engine.alert_note.filter(|_| from.is_none() && to.is_none()).zip(start).map(|(_, start)| start - LATE);
+    let history = History::read(engine, again.or(start))?;
     let (baselines, costs) = (rules::baselines(&history), history.costs());
     let seen = Seen { history: &history, baselines: &baselines, costs: &costs, jumps: &jumps, as_of: engine.as_of };
     let floors = Floors::of(config);
@@ -107,15 +115,19 @@ pub fn look(engine: &Engine, config: &Config, from: Option<i32>, to: Option<i32>
     let mut findings = seen.findings(&signals);
     findings.extend(seen.wide(wide::wide(&history, &signals, &floors), &floors));
     let is_asked = |day: i32| start.is_none_or(|start| day >= start) && to.is_none_or(|to| day <= to);
-    findings.retain(|finding| is_asked(finding.day));
+    let is_late = |finding: &Finding| {
+        finding.severity > Severity::Note && again.is_some_and(|again| finding.day >= again) && !is_asked(finding.day)
+    };
+    findings.retain(|finding| is_asked(finding.day) || is_late(finding));
     seen.explain(&mut findings);
     behind::explain(engine, &mut findings)?;
+    let (mut findings, again) = findings.into_iter().partition::<Vec<_>, _>(|finding| is_asked(finding.day));
     findings.sort_by(|a, b| {
         let order = (b.severity, b.day, &a.currency, b.increase, a.key());
         order.cmp(&(a.severity, a.day, &b.currency, a.increase, b.key()))
     });
     let alerts = Alerts { from: start, to: to.or(engine.last_complete_day()), findings };
-    Ok(Looked { alerts, history, costs })
+    Ok(Looked { alerts, history, costs, again })
 }
 
 /// The first day to look at: what was asked for, else the one after those that the last run looked at.

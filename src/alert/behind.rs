@@ -50,7 +50,7 @@ pub fn explain(engine: &Engine, findings: &mut [Finding]) -> Result<()> {
 /// Spend that was somebody else's the day before is no new spend.
 fn relabel(finding: &mut Finding, others: Option<(i128, String)>) {
     if let Some((moved, from)) = others
-        && moved + moved >= finding.increase
+        && moved + moved >= finding.increase.max(finding.excess)
     {
         finding.severity = Severity::Note;
         finding.moved_from = from;

@@ -4,6 +4,7 @@
 //! between leaves the next one to tell it again, under the same key.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
@@ -26,6 +27,11 @@ pub struct Run {
     /// When the next run is surely done.
     pub until: i64,
 }
+
+/// Longest time for all channels together: decisions of people and the next run wait for it.
+const LONGEST: Duration = Duration::from_secs(40);
+/// Notices that a channel may refuse in a run before the rest is left to the next.
+const REFUSED: usize = 3;
 
 /// Seconds until the next run of the daily job is surely done.
 pub const DAILY: i64 = 26 * clock::HOUR;
@@ -55,11 +61,19 @@ pub fn answer(desk: &Desk, ledger: &mut Ledger, post: &Post<'_>, config: &Config
     let mut failures = Vec::new();
     let mut order: Vec<usize> = (0..ledger.incidents.len()).collect();
     order.sort_by_key(|at| (std::cmp::Reverse(ledger.incidents[*at].severity), ledger.incidents[*at].opened));
+    let begun = Instant::now();
     for channel in &config.channel {
+        let mut refused = 0;
         for at in &order {
-            if let Err(failure) = tell(desk, ledger, *at, post, channel, config, run)? {
-                // A channel that is down is not asked a hundred times.
-                failures.push(failure);
+            if begun.elapsed() > LONGEST {
+                failures.push(late(channel));
+                break;
+            }
+            let Err(failure) = tell(desk, ledger, *at, post, channel, config, run)? else { continue };
+            failures.push(failure);
+            refused += 1;
+            // One notice may be refused for what it says; a channel that is down is not asked a hundred times.
+            if refused == REFUSED {
                 break;
             }
         }
@@ -67,10 +81,17 @@ pub fn answer(desk: &Desk, ledger: &mut Ledger, post: &Post<'_>, config: &Config
     Ok(failures)
 }
 
+fn late(channel: &Channel) -> Error {
+    Error::input(
+        channel.place(),
+        "there was no time left to tell it",
+        "the channels before it took too long; the next run tells it what it is due",
+    )
+}
+
 /// Notes who is to be told of what is news.
 fn owe(ledger: &mut Ledger, config: &Config, run: Run) {
     for incident in &mut ledger.incidents {
-        incident.told.retain(|name, _| config.channel.iter().any(|channel| channel.name == *name));
         if incident.is_news && incident.state == State::Open {
             let notice = notice(incident, Event::Trigger, config, run);
             for channel in channel::wanted(&config.channel, &notice) {
@@ -110,7 +131,7 @@ fn tell(
 /// What a channel is told of an incident.
 pub fn notice(incident: &Incident, event: Event, config: &Config, run: Run) -> Notice {
     let labels: BTreeMap<&'static str, String> =
-        incident.screen.labels.iter().filter_map(|(name, value)| Some((label(name)?, value.clone()))).collect();
+        incident.labels.iter().filter_map(|(name, value)| Some((label(name)?, value.clone()))).collect();
     let runbook = config.alerts.runbook.as_ref().map(|runbook| address(runbook, &labels));
     let mut lines: Vec<(&'static str, String)> =
         incident.screen.lines.iter().filter_map(|(name, text)| Some((heading(name)?, text.clone()))).collect();
@@ -159,7 +180,7 @@ fn body(incident: &Incident, notice: &Notice) -> Value {
         "rules": incident.rules,
         "billing_currency": incident.currency,
         "excess": money::to_text(incident.excess),
-        "peak": money::to_text(incident.peak),
+        "peak": money::to_text(incident.peak.bill.max(incident.peak.rate)),
         "is_estimate": incident.is_estimate,
         "began": clock::instant_text(incident.began),
         "opened": clock::instant_text(incident.opened),

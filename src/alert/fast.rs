@@ -32,6 +32,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::causes::Causes;
 use super::ledger::{Desk, Ledger};
 use super::rules::{Floors, Severity};
 use super::scope::Scope;
@@ -43,6 +44,7 @@ use crate::facts::points;
 use crate::facts::store::{Store, hash};
 use crate::ingest::recent::{Look, Recent, Seen};
 use crate::metrics::Engine;
+use crate::money::ONE;
 use crate::sources::cloudwatch::api::{Requests, Window};
 use crate::sources::cloudwatch::{self, HourSample, Series};
 use judge::Hour;
@@ -57,6 +59,8 @@ const SKEW: i64 = 300;
 const LATE: i64 = 30 * 60;
 /// Seconds of hours that are kept.
 const HOURS: i64 = 2 * DAY;
+/// Stored days before which nothing can be called new.
+const KNOWN_FOR: i32 = 14;
 /// What was learned.
 const LEARNED: &str = "learned.json";
 /// Where the clock stands.
@@ -141,7 +145,8 @@ pub fn run(around: &Surroundings<'_>, desk: &Desk, ledger: &mut Ledger, engine: 
     fast.failures = recent.failures;
     fast.end = end(&metered, around.at);
     fast.late(&metered, around);
-    let judged = Judged { metered: &metered, learned: &learned, clock: &clock, config: around.config };
+    let judged =
+        Judged { metered: &metered, learned: &learned, samples: &samples, clock: &clock, config: around.config };
     if let Some(end) = fast.end {
         fast.seen = judged.all(end);
         for (scope, currency, seen) in &fast.seen {
@@ -174,7 +179,7 @@ fn learned(desk: &Desk, engine: &Engine) -> Result<Learned> {
     }
 }
 
-/// The samples of the window, of points that came now and before. Points of the future are nobody's.
+/// The samples of the window, of points that came now and before.
 fn samples(desk: &Desk, recent: &Recent, window: Window, is_trial: bool) -> Result<Vec<HourSample>> {
     let mut samples = Vec::new();
     for (source, series) in &recent.series {
@@ -191,18 +196,24 @@ fn samples(desk: &Desk, recent: &Recent, window: Window, is_trial: bool) -> Resu
         let found = cloudwatch::samples_by(kept, source, SLOT);
         samples.extend(found.map_err(|error| Error::config("[[metrics]]", error.to_string(), error.hint()))?.0);
     }
-    Ok(samples)
+    // Points of the future wait for their time. Two sources may have the same series of AWS's own.
+    samples.retain(|sample| sample.hour < window.until);
+    Ok(cloudwatch::settled(samples))
 }
 
 fn within(series: Vec<Series>, window: Window) -> Vec<Series> {
     let cut = |series: Series| {
         let mut points = cloudwatch::Points::default();
-        for (at, point) in series.points.iter().filter(|(at, _)| (window.from..window.until).contains(at)) {
+        for (at, point) in series.points.iter().filter(|(at, _)| (window.from..window.until + DAY).contains(at)) {
             points.settle(at, point);
         }
         Series { points, ..series }
     };
     series.into_iter().map(cut).filter(|series| !series.points.is_empty()).collect()
+}
+
+fn cell_scope([account, region, model]: &[String; 3]) -> Scope {
+    Scope::Cell(account.clone(), region.clone(), model.clone())
 }
 
 /// Where the trailing hour ends: after the newest slot with a point, but not after now.
@@ -272,6 +283,7 @@ pub struct Judged<'a> {
     pub metered: &'a Metered,
     /// What was learned of the bill.
     pub learned: &'a Learned,
+    samples: &'a [HourSample],
     clock: &'a Clock,
     /// The config.
     pub config: &'a Config,
@@ -299,12 +311,39 @@ impl Judged<'_> {
         let explained = self.explained(&seen, end);
         seen.retain(|(scope, currency, seen)| {
             let Scope::Cell(account, region, model) = scope else { return true };
-            let cell = [account.clone(), region.clone(), model.clone()];
-            let known = explained.get(&(cell, currency.clone())).copied().unwrap_or(0);
-            2 * known < seen.cost - seen.expected
+            // An owner that names a tier, or no model, may mean any model there.
+            let is_there = |cell: &[String; 3]| {
+                let is_known = || self.metered.scopes.contains_key(&(cell_scope(cell), currency.clone()));
+                cell[0] == *account && cell[1] == *region && (cell[2] == *model || !is_known())
+            };
+            let known = explained.iter().filter(|((cell, of), _)| of == currency && is_there(cell));
+            2 * known.map(|(_, part)| part).sum::<i128>() < seen.cost - seen.expected
         });
+        self.note_moved(&mut seen, end);
         seen.sort_by(|a, b| (b.2.severity, b.2.rate, &b.0).cmp(&(a.2.severity, a.2.rate, &a.0)));
         seen
+    }
+
+    /// What a workload that the bill does not know spends is no new spend where others fell silent at the same time:
+    /// somebody mended a name. In a young store everything is new.
+    fn note_moved(&self, seen: &mut [(Scope, String, judge::Seen)], end: i64) {
+        let silent = |currency: &str| -> f64 {
+            let known = self.learned.usual.iter().filter(|(scope, of, _)| scope.workload().is_some() && of == currency);
+            let lost = known.filter_map(|(scope, of, usual)| {
+                let slots = self.metered.scopes.get(&(scope.clone(), of.clone()));
+                let is_silent = slots.is_none_or(|slots| slots.range(end - HOUR..end).next().is_none());
+                is_silent.then(|| usual.expected(end - HOUR, end) * ONE as f64)
+            });
+            lost.sum()
+        };
+        let is_new = |(scope, _, seen): &&mut (Scope, String, judge::Seen)| {
+            scope.workload().is_some() && seen.severity > Severity::Note && seen.rules.contains(&"hour_new")
+        };
+        for (_, currency, seen) in seen.iter_mut().filter(is_new) {
+            if self.learned.days < KNOWN_FOR || 2.0 * silent(currency) >= seen.cost as f64 {
+                seen.severity = Severity::Note;
+            }
+        }
     }
 
     /// By cell and currency: what workloads that are seen have beyond the usual there.
@@ -353,7 +392,10 @@ impl Judged<'_> {
         let slots = meter::Slots::new();
         for incident in ledger.incidents.iter_mut().filter(|one| one.is_estimate && !one.is_over()) {
             let is_new = incident.hour.is_none_or(|hour| whole > hour) && whole >= incident.began;
-            let is_heard = self.metered.newest.values().any(|newest| *newest >= whole);
+            // Of another account or region something may have come.
+            let label = |name: &str| incident.screen.labels.get(name).cloned().unwrap_or_default();
+            let newest = self.metered.newest.get(&(label("account"), label("region")));
+            let is_heard = newest.is_some_and(|newest| *newest >= whole);
             if !is_new || !is_heard {
                 continue;
             }
@@ -366,7 +408,7 @@ impl Judged<'_> {
                 ratio: self.config.anomaly.ratio,
                 floors: &floors,
             };
-            incident.check(hour.is_quiet(whole), at);
+            incident.check(hour.is_quiet(whole), clock::day_of(whole), at);
         }
     }
 
@@ -375,23 +417,30 @@ impl Judged<'_> {
         slots.map(|(_, spent)| spent.unpriced).fold(0, i64::saturating_add)
     }
 
-    /// What AWS's own series have measured since midnight, as far as it is known; where there are none, the owners'.
+    /// What has been measured since midnight, as far as this clock has run: by AWS's own series or by those of
+    /// owners, whichever have more, since they measure the same calls.
     fn today(&self, end: i64) -> BTreeMap<String, (i128, i128)> {
         let midnight = end - end.rem_euclid(DAY);
-        let has_cells = self.clock.hours.iter().any(|(scope, ..)| matches!(scope, Scope::Cell(..)));
-        let mut today: BTreeMap<String, (i128, i128)> = BTreeMap::new();
+        let mut sums: BTreeMap<(&str, bool), (i128, i128)> = BTreeMap::new();
         for (scope, currency, hours) in &self.clock.hours {
-            if matches!(scope, Scope::Cell(..)) == has_cells {
-                today.entry(currency.clone()).or_default().0 +=
-                    hours.range(midnight..).map(|(_, cost)| cost).sum::<i128>();
-            }
+            let sum = sums.entry((currency, matches!(scope, Scope::Cell(..)))).or_default();
+            sum.0 += hours.range(midnight..).map(|(_, cost)| cost).sum::<i128>();
         }
         for ((scope, currency), slots) in &self.metered.scopes {
-            if matches!(scope, Scope::Cell(..)) == has_cells {
-                let listed: i128 = slots.range(midnight..).map(|(_, spent)| spent.listed).sum();
-                today.entry(currency.clone()).or_default().1 += listed;
-            }
+            let sum = sums.entry((currency, matches!(scope, Scope::Cell(..)))).or_default();
+            sum.1 += slots.range(midnight..).map(|(_, spent)| spent.listed).sum::<i128>();
+        }
+        let mut today: BTreeMap<String, (i128, i128)> = BTreeMap::new();
+        for ((currency, _), sum) in sums {
+            let held = today.entry(currency.to_string()).or_default();
+            *held = sum.max(*held);
         }
         today
+    }
+
+    /// The change of the trailing hour against the hour before it, taken apart.
+    pub fn causes(&self, scope: &Scope, end: i64) -> Causes {
+        let (bought, calls) = meter::bought(self.samples, self.metered, scope, end);
+        Causes::of(&bought, calls)
     }
 }

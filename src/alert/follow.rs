@@ -9,6 +9,7 @@ use super::finding::Finding;
 use super::history::{ACCOUNT, BEFORE, History, MODEL, Owner, REGION};
 use super::incident::{Incident, QUIET, Sighting};
 use super::ledger::Ledger;
+use super::rules::Severity;
 use super::scope::Scope;
 use super::screen;
 use crate::clock::DAY;
@@ -26,6 +27,7 @@ pub fn follow(ledger: &mut Ledger, looked: &Looked, at: i64) {
     let is_first = ledger.through.is_none();
     let from = ledger.through.map_or(history.first, |through| through + 1).max(history.first);
     let known = ledger.incidents.len();
+    late(ledger, looked, at);
     let mut findings: Vec<&Finding> = looked.alerts.findings.iter().filter(|finding| finding.is_complete).collect();
     findings.sort_by_key(|finding| finding.day);
     for day in from..=last {
@@ -45,6 +47,24 @@ pub fn follow(ledger: &mut Ledger, looked: &Looked, at: i64) {
         incident.is_news = incident.last_day >= last - NEWS;
     }
     ledger.forget(at);
+}
+
+/// Takes what is found of days that were looked at before and that no incident knows: lines that came after the day
+/// seemed complete. It is warned of, and wakes nobody: it is not of today.
+fn late(ledger: &mut Ledger, looked: &Looked, at: i64) {
+    let Some(through) = ledger.through else { return };
+    for finding in looked.again.iter().filter(|finding| finding.day <= through) {
+        let is_known = ledger.incidents.iter().any(|incident| {
+            let began = incident.began.div_euclid(DAY) as i32;
+            incident.is_about(&finding.scope, &finding.currency) && (began..=incident.last_day).contains(&finding.day)
+        });
+        if !is_known {
+            let mut seen = sighting(finding, looked);
+            seen.severity = seen.severity.min(Severity::Warn);
+            seen.screen.summary = format!("came late: {}", seen.screen.summary);
+            ledger.see(seen, at);
+        }
+    }
 }
 
 /// A finding as an incident sees it.
@@ -72,7 +92,8 @@ fn adopt(ledger: &mut Ledger, finding: &Finding) {
     let [account, region, model, ..] = &line.what;
     let cell = Scope::Cell(account.clone(), region.clone(), model.clone());
     if let Some(incident) = ledger.live(&cell, &finding.currency, finding.day) {
-        incident.scope = finding.scope.clone();
+        let labels = screen::labels(finding);
+        incident.adopt(&finding.scope, &labels);
     }
 }
 
@@ -85,12 +106,17 @@ fn judge(incident: &mut Incident, looked: &Looked, day: i32, at: i64) {
         return;
     }
     incident.checked = Some(day);
-    let is_seen = incident.last_day == day && !incident.is_estimate;
+    let is_seen = incident.billed == Some(day);
     let costs = costs_of(looked, &incident.scope, &incident.currency);
     let Some(number) = history.number(day).filter(|_| !is_seen) else { return };
-    let Some(usual) = usual(&costs, history, began, number) else { return };
     let cost = costs[number];
-    let is_quiet = (cost as f64) < QUIET * usual;
+    let usual = usual(&costs, history, began, number);
+    // Of what nobody has ever seen there is only how large it was.
+    let is_quiet = match usual {
+        Some(usual) => (cost as f64) < QUIET * usual,
+        None => cost * 3 < incident.peak.bill,
+    };
+    let usual = usual.unwrap_or(0.0);
     if incident.is_estimate {
         let shown = |units: i128| words::amount(units);
         let beyond = (cost - usual as i128).max(0);
@@ -99,14 +125,16 @@ fn judge(incident: &mut Incident, looked: &Looked, day: i32, at: i64) {
             shown(beyond),
             shown(incident.excess)
         );
-        (incident.is_estimate, incident.excess, incident.peak) = (false, beyond, beyond);
-        match is_quiet {
-            true => incident.resolve(at, &format!("cancelled: {why}")),
-            false => incident.note(at, format!("corrected: {why}")),
+        // An hour may be wild in a day that is not: then the bill says what the metrics said.
+        let is_cancelled = is_quiet && 2 * beyond < incident.excess;
+        (incident.is_estimate, incident.excess, incident.peak.bill) = (false, beyond, beyond);
+        if is_cancelled {
+            incident.resolve(at, &format!("cancelled: {why}"));
+            return;
         }
-        return;
+        incident.note(at, format!("corrected: {why}"));
     }
-    incident.check(is_quiet, at);
+    incident.check(is_quiet, day, at);
 }
 
 /// What a scope cost on each stored day.

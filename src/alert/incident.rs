@@ -77,10 +77,42 @@ pub struct Told {
     pub event: Option<String>,
     /// How severe it was then.
     pub severity: Severity,
-    /// How large it was then, units of 1e-10.
-    pub level: i128,
+    /// How large it was then.
+    pub level: Size,
     /// When, epoch seconds.
     pub at: i64,
+}
+
+/// How large an incident is, by each clock: a day's bill and a rate of the last minutes do not compare.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Size {
+    /// The most that a day's bill had beyond the usual, units of 1e-10.
+    pub bill: i128,
+    /// The most that a day would have had by the rate of some minutes, units of 1e-10.
+    pub rate: i128,
+}
+
+impl Size {
+    /// Whether it is twice as large as another by a clock that both know.
+    pub fn doubled(&self, than: &Self) -> bool {
+        let doubled = |now: i128, then: i128| then > 0 && now >= DOUBLED * then;
+        doubled(self.bill, than.bill) || doubled(self.rate, than.rate)
+    }
+
+    /// The larger by each clock.
+    fn max(self, other: Self) -> Self {
+        Self { bill: self.bill.max(other.bill), rate: self.rate.max(other.rate) }
+    }
+
+    /// What another does not know yet, it takes as it is.
+    fn fill(&mut self, from: &Self) {
+        if self.bill == 0 {
+            self.bill = from.bill;
+        }
+        if self.rate == 0 {
+            self.rate = from.rate;
+        }
+    }
 }
 
 /// Something that happened to an incident.
@@ -105,6 +137,16 @@ pub struct Screen {
     pub finding: Map<String, Value>,
 }
 
+impl Sighting {
+    /// How large it is, by its clock.
+    pub fn size(&self) -> Size {
+        match self.is_estimate {
+            true => Size { bill: 0, rate: self.level },
+            false => Size { bill: self.level, rate: 0 },
+        }
+    }
+}
+
 /// An incident.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
@@ -126,18 +168,26 @@ pub struct Incident {
     pub began: i64,
     /// The last day with a finding, day number.
     pub last_day: i32,
+    /// Scopes that it was opened as, before the bill named an owner.
+    pub aliases: Vec<Scope>,
+    /// What was known of whose and where it is when it opened: channels know it by that.
+    pub labels: BTreeMap<String, String>,
+    /// The last day of which the bill showed it, day number.
+    pub billed: Option<i32>,
     /// The last day on which the bill was looked at, day number; none while only metrics were.
     pub checked: Option<i32>,
     /// Checks in a row that were quiet.
     pub quiet: u32,
-    /// The most that a day had beyond the usual, units of 1e-10.
-    pub peak: i128,
+    /// The most that it was.
+    pub peak: Size,
     /// All that its days had beyond the usual, units of 1e-10.
     pub excess: i128,
     /// Names of the rules that saw it.
     pub rules: BTreeSet<String>,
-    /// How large it was when somebody said that they look after it, units of 1e-10.
-    pub accepted: i128,
+    /// How large it was when somebody decided something.
+    pub accepted: Size,
+    /// Whether somebody said that it is over.
+    pub is_by_hand: bool,
     /// Whether the figures are estimates out of metrics, which no bill has confirmed.
     pub is_estimate: bool,
     /// The last hour that metrics were checked of, epoch seconds; none where they never saw it.
@@ -197,12 +247,16 @@ impl Incident {
             opened: at,
             began: seen.began,
             last_day: seen.day,
+            aliases: Vec::new(),
+            labels: seen.screen.labels.clone(),
+            billed: None,
             checked: None,
             quiet: 0,
-            peak: 0,
+            peak: Size::default(),
             excess: 0,
             rules: BTreeSet::new(),
-            accepted: 0,
+            accepted: Size::default(),
+            is_by_hand: false,
             is_estimate: seen.is_estimate,
             hour: None,
             is_news: true,
@@ -222,6 +276,17 @@ impl Incident {
         self.log.push(Entry { at, what: what.into() });
     }
 
+    /// Whether it is about a scope, or was.
+    pub fn is_about(&self, scope: &Scope, currency: &str) -> bool {
+        self.currency == currency && (self.scope == *scope || self.aliases.contains(scope))
+    }
+
+    /// The bill names an owner of what metrics have opened.
+    pub fn adopt(&mut self, scope: &Scope, labels: &BTreeMap<String, String>) {
+        self.aliases.push(std::mem::replace(&mut self.scope, scope.clone()));
+        self.labels.clone_from(labels);
+    }
+
     /// Whether it is over.
     pub fn is_over(&self) -> bool {
         self.state == State::Resolved
@@ -238,15 +303,22 @@ impl Incident {
         } else {
             if self.is_estimate {
                 self.note(at, "confirmed by the bill");
-                (self.is_estimate, self.excess, self.peak) = (false, 0, 0);
+                (self.is_estimate, self.excess) = (false, 0);
             }
             self.excess += seen.excess;
+            self.billed = self.billed.max(Some(seen.day));
         }
-        self.peak = self.peak.max(seen.level);
+        self.peak = self.peak.max(seen.size());
+        // What a clock sees first after a decision is what was decided on.
+        let decided = !matches!(self.state, State::Open | State::Resolved);
+        if decided {
+            self.accepted.fill(&self.peak);
+        }
+        self.told.values_mut().for_each(|told| told.level.fill(&self.peak));
         self.severity = self.severity.max(seen.severity);
         self.rules.extend(seen.rules);
         self.screen = seen.screen;
-        let is_larger = self.accepted > 0 && self.peak >= DOUBLED * self.accepted;
+        let is_larger = self.peak.doubled(&self.accepted);
         match self.state {
             State::Planned { until } if seen.day > until => self.reopen(at, "what was planned is past"),
             State::Acknowledged | State::FalsePositive if is_larger => self.reopen(at, "it doubled"),
@@ -256,12 +328,16 @@ impl Incident {
 
     fn reopen(&mut self, at: i64, why: &str) {
         self.state = State::Open;
-        self.accepted = 0;
+        self.accepted = Size::default();
         self.note(at, format!("open again: {why}"));
     }
 
-    /// A check that found less than [`QUIET`] times the usual, or not.
-    pub fn check(&mut self, is_quiet: bool, at: i64) {
+    /// A check of a day that found less than [`QUIET`] times the usual, or not. What is planned is not over before
+    /// its end.
+    pub fn check(&mut self, is_quiet: bool, day: i32, at: i64) {
+        if matches!(self.state, State::Planned { until } if day <= until) {
+            return;
+        }
         self.quiet = if is_quiet { self.quiet + 1 } else { 0 };
         if self.quiet >= CHECKS {
             self.resolve(at, "below 1.5 times the usual for two checks");
@@ -285,6 +361,7 @@ impl Incident {
             _ => self.verdict,
         };
         self.resolved = (state == State::Resolved).then_some(at);
+        self.is_by_hand = state == State::Resolved;
         let why = if why.is_empty() { String::new() } else { format!(": {why}") };
         self.note(at, format!("{} by hand{why}", state.as_str()));
     }
@@ -305,9 +382,7 @@ impl Incident {
             State::Acknowledged => (event == Some("trigger")).then_some(Event::Acknowledge),
             State::Open => {
                 let grew = told.is_none_or(|told| {
-                    event != Some("trigger")
-                        || self.severity > told.severity
-                        || (told.level > 0 && self.peak >= DOUBLED * told.level)
+                    event != Some("trigger") || self.severity > told.severity || self.peak.doubled(&told.level)
                 });
                 (self.is_news && (grew || refreshes)).then_some(Event::Trigger)
             }
@@ -384,7 +459,8 @@ mod tests {
         incident.decide(State::Planned { until: 3 }, 1, "launch");
         assert_eq!(said(&mut incident), ["resolve"]);
         incident.take(seen(3, 900), 3);
-        assert_eq!(said(&mut incident), Vec::<&str>::new());
+        (2..4).for_each(|day| incident.check(true, day, 3));
+        assert_eq!((incident.is_over(), said(&mut incident)), (false, vec![]));
         incident.take(seen(4, 900), 4);
         assert_eq!(said(&mut incident), ["trigger"]);
     }
@@ -393,11 +469,11 @@ mod tests {
     fn two_quiet_checks_end_it_and_one_does_not() {
         let mut incident = Incident::open(seen(1, 100), 0);
         said(&mut incident);
-        incident.check(true, 1);
-        incident.check(false, 2);
-        incident.check(true, 3);
+        incident.check(true, 1, 1);
+        incident.check(false, 2, 2);
+        incident.check(true, 3, 3);
         assert!(!incident.is_over());
-        incident.check(true, 4);
+        incident.check(true, 4, 4);
         assert_eq!((incident.is_over(), said(&mut incident)), (true, vec!["resolve"]));
     }
 
@@ -420,6 +496,18 @@ mod tests {
         incident.take(seen(1, 120), 0);
         assert_eq!((incident.excess, incident.is_estimate), (120, false));
         incident.take(seen(2, 30), 0);
-        assert_eq!((incident.excess, incident.peak), (150, 120));
+        assert_eq!((incident.excess, incident.peak), (150, Size { bill: 120, rate: 140 }));
+    }
+
+    #[test]
+    fn a_rate_of_minutes_does_not_double_a_days_bill() {
+        let mut incident = Incident::open(seen(1, 40), 0);
+        said(&mut incident);
+        incident.decide(State::Acknowledged, 1, "");
+        said(&mut incident);
+        incident.take(Sighting { is_estimate: true, ..seen(2, 240) }, 2);
+        assert_eq!((incident.state, said(&mut incident)), (State::Acknowledged, vec![]));
+        incident.take(Sighting { is_estimate: true, ..seen(2, 480) }, 3);
+        assert_eq!(incident.state, State::Open, "twice the rate that was seen first is");
     }
 }

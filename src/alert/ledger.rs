@@ -19,6 +19,8 @@ use crate::spelling;
 
 /// Where incidents are kept, within the folder of alerts.
 const INCIDENTS: &str = "incidents.json";
+/// Days that a sighting may lie before the beginning of an incident and still be of it.
+const NEAR: i64 = 2;
 /// Seconds for which what is over is kept: a year says how right the rules are.
 const KEPT: i64 = 400 * DAY;
 
@@ -144,19 +146,34 @@ impl Ledger {
     /// with what the bill says of last month.
     pub fn live(&mut self, scope: &Scope, currency: &str, day: i32) -> Option<&mut Incident> {
         let is_its = |incident: &&mut Incident| {
-            let has_begun = incident.began < (i64::from(day) + 1) * DAY;
-            !incident.is_over() && has_begun && incident.scope == *scope && incident.currency == currency
+            let has_begun = incident.began < (i64::from(day) + 1 + NEAR) * DAY;
+            !incident.is_over() && has_begun && incident.is_about(scope, currency)
         };
         self.incidents.iter_mut().find(is_its)
     }
 
-    /// Takes a sighting: it joins the incident of its scope, or opens one where it matters.
+    /// Takes a sighting: it joins the incident of its scope, or opens one. A note is listed elsewhere, and neither
+    /// opens an incident nor keeps one alive: a Monday is no reason to wake anybody again.
     pub fn see(&mut self, seen: Sighting, at: i64) {
+        if seen.severity == Severity::Note {
+            return;
+        }
+        let is_settled = self.is_settled(&seen);
         match self.live(&seen.scope, &seen.currency, seen.day) {
             Some(incident) => incident.take(seen, at),
-            None if seen.severity > Severity::Note => self.open(Incident::open(seen, at)),
-            None => {}
+            None if is_settled => {}
+            None => self.open(Incident::open(seen, at)),
         }
+    }
+
+    /// Whether somebody said of what is seen that it is over: it had begun by then, and has not doubled.
+    fn is_settled(&self, seen: &Sighting) -> bool {
+        let said = self.incidents.iter().rev().find(|incident| {
+            incident.is_by_hand && incident.is_over() && incident.is_about(&seen.scope, &seen.currency)
+        });
+        said.is_some_and(|incident| {
+            incident.resolved.is_some_and(|resolved| seen.began < resolved) && !seen.size().doubled(&incident.accepted)
+        })
     }
 
     fn open(&mut self, mut incident: Incident) {
@@ -183,7 +200,11 @@ impl Ledger {
             let by_scope = incident.scope.workload() == Some(wanted) && !incident.is_over();
             incident.id == wanted || by_scope || (wanted.len() >= 4 && incident.id.starts_with(wanted))
         };
-        let meant: Vec<&Incident> = self.incidents.iter().filter(|incident| is_meant(incident)).collect();
+        let mut meant: Vec<&Incident> = self.incidents.iter().filter(|incident| is_meant(incident)).collect();
+        // A whole name means its own incident, although another's begins with it.
+        if meant.iter().any(|incident| incident.id == wanted) {
+            meant.retain(|incident| incident.id == wanted);
+        }
         let refused = |what: String, hint: String| Error::config(format!("incident `{wanted}`"), what, hint);
         let id = match meant.as_slice() {
             [one] => one.id.clone(),
@@ -235,6 +256,11 @@ mod tests {
         let mut ledger = Ledger::default();
         ledger.see(seen("a", Severity::Note, 1), 0);
         assert_eq!(ledger.incidents.len(), 0, "a note opens nothing");
+        ledger.see(seen("b", Severity::Warn, 1), 0);
+        ledger.incidents[0].check(true, 1, 1);
+        ledger.see(seen("b", Severity::Note, 2), 2);
+        assert_eq!((ledger.incidents[0].quiet, ledger.incidents[0].last_day), (1, 1), "and keeps nothing alive");
+        ledger.incidents.clear();
         ledger.see(seen("a", Severity::Warn, 1), 0);
         ledger.see(seen("a", Severity::Page, 2), 0);
         ledger.see(seen("b", Severity::Page, 2), 0);

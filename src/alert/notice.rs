@@ -7,7 +7,7 @@ use super::rules::Severity;
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Event {
-    /// An incident began, grew, or was corrected by the bill.
+    /// An incident began, doubled, or is open again.
     Trigger,
     /// Somebody looks after it.
     Acknowledge,

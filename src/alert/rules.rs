@@ -7,7 +7,7 @@
 //! | `ramp` | week over week over week, half again above the weeks before those |
 //! | `layer` | one model or place of a workload far above its own weekdays, whatever the rest did |
 //! | `scope` | a whole account, a model or the whole bill far above its own weekdays, which no workload explains |
-//! | `new_model`, `new_region` | a model that the workload never used, a region that the account never used |
+//! | `new_model`, `new_region` | a model that the workload, a region that the account did not use in fourteen weeks |
 //! | `new_principal` | a role or user that did not spend for weeks, where what it spends comes on top of the usual |
 //! | `tokens_per_query`, `output_per_query` | longer prompts, longer answers |
 //! | `cost_per_token` | dearer models, or a cache that no longer pays, at the same volume |

@@ -46,7 +46,8 @@ fn summary(finding: &Finding) -> String {
     format!("{}: {more} {currency} on {day}{times}, owner {}{main}", finding.scope.words(), finding.owner_text())
 }
 
-fn labels(finding: &Finding) -> BTreeMap<String, String> {
+/// What is known of whose and where a finding is.
+pub fn labels(finding: &Finding) -> BTreeMap<String, String> {
     let line = finding.lines.first();
     let of_line = |at: usize| line.map_or("", |line| line.what[at].as_str());
     let [team, environment, cost_center] = finding.owner.each_ref().map(String::as_str);

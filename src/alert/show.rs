@@ -71,9 +71,18 @@ pub fn json(alerts: &Alerts) -> Result<String> {
     Ok(text + "\n")
 }
 
-/// All that is known of a finding, as the JSON object that programs read.
+/// What is sent of a finding, as the JSON object that programs read: all that is known of it, but of its lines there
+/// are a few of its lines: channels take messages of some hundred kilobytes, and a finding may have thousands.
 pub fn body(finding: &Finding) -> Map<String, Value> {
-    object(finding, &COLUMNS.map(String::from), &cells(finding))
+    let first = |all: &[(String, i128)]| all.iter().take(SENT).cloned().collect::<Vec<_>>();
+    let shortened = Finding {
+        lines: finding.lines.iter().take(SENT).cloned().collect(),
+        principals: first(&finding.principals),
+        ..finding.clone()
+    };
+    let mut body = object(&shortened, &COLUMNS.map(String::from), &cells(&shortened));
+    body.insert("lines_left_out".into(), json!(finding.lines.len() - shortened.lines.len()));
+    body
 }
 
 fn object(finding: &Finding, columns: &[String], row: &[Cell]) -> Map<String, Value> {
@@ -121,6 +130,9 @@ fn lines(finding: &Finding) -> Value {
 fn rules(finding: &Finding) -> String {
     finding.rules.iter().map(|rule| rule.name()).collect::<Vec<_>>().join(", ")
 }
+
+/// Lines and principals of a finding that are sent.
+const SENT: usize = 20;
 
 /// Columns of the plain table.
 const COLUMNS: [&str; 27] = [

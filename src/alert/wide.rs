@@ -79,7 +79,8 @@ fn unexplained(
         history.owners[line.series].currency == currency && scope.holds(account, region, model)
     };
     let of_day = |wanted: usize| {
-        let lines = history.lines.iter().filter(move |line| line.day == wanted);
+        let first = history.lines.partition_point(|line| line.day < wanted);
+        let lines = history.lines[first..].iter().take_while(move |line| line.day == wanted);
         let mut sums: BTreeMap<usize, i128> = BTreeMap::new();
         lines.filter(|line| holds(line)).for_each(|line| *sums.entry(line.series).or_default() += line.cost);
         sums

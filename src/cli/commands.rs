@@ -193,6 +193,8 @@ impl<'a> Session<'a> {
         let report = report::daily::report(&engine, &self.config, alerts, &audit, self.common.by)?;
         self.print(&[report, alert::show::document(alerts), audit::document(&audit, &self.config)])?;
         let has_findings = alerts.has_findings() || audit.has_findings();
+        // Its snapshot keeps writers out, and telling may take a while.
+        drop(engine);
         let code = if self.is_range() { code(&summary) } else { code(&summary).max(self.follow(&looked)?) };
         Ok(self.with_findings(code, has_findings))
     }
@@ -218,7 +220,7 @@ impl<'a> Session<'a> {
         let run = Run { at: self.as_of, until };
         let failures = alert::deliver::deliver(desk, ledger, &post, &self.config, run)?;
         failures.iter().for_each(|failure| self.console.fails(failure));
-        output::say(self.common, &post.printed())?;
+        output::say(self.common, &self.console, &post.printed())?;
         Ok(if failures.is_empty() { 0 } else { SOURCE_FAILED })
     }
 

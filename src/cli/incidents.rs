@@ -75,6 +75,11 @@ pub fn run(common: &Common, wanted: &Incidents) -> Result<u8> {
         Incidents::List { all } => desk.list(*all),
         Incidents::Show { incident } => desk.show(incident),
         Incidents::Ack(decision) => desk.decide(decision, State::Acknowledged),
+        Incidents::Planned { until, .. } if *until < clock::day_of(at) => Err(Error::config(
+            "--until",
+            format!("{} is past", clock::day_text(*until)),
+            "name the last day on which it is meant; what was meant and is over ends by itself",
+        )),
         Incidents::Planned { decision, until } => desk.decide(decision, State::Planned { until: *until }),
         Incidents::FalsePositive(decision) => desk.decide(decision, State::FalsePositive),
         Incidents::Resolve(decision) => desk.decide(decision, State::Resolved),
@@ -152,7 +157,7 @@ impl Asked<'_> {
         let run = Run { at: self.at, until: self.at + deliver::DAILY };
         let failures = deliver::answer(&desk, &mut ledger, &post, self.config, run)?;
         failures.iter().for_each(|failure| console.fails(failure));
-        output::say(self.common, &post.printed())?;
+        output::say(self.common, &console, &post.printed())?;
         Ok(if failures.is_empty() { 0 } else { super::commands::SOURCE_FAILED })
     }
 }

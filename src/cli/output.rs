@@ -4,9 +4,11 @@ use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use super::console::Console;
 use super::{Common, Format};
 use crate::error::{Error, Result};
 use crate::place::write_atomically;
+use crate::watch::{Level, Message, Watch};
 
 /// The format of a command's data: as asked, else by the file's extension, else a table.
 pub fn format(common: &Common) -> Result<Format> {
@@ -43,10 +45,17 @@ pub fn write(common: &Common, text: &str) -> Result<()> {
     }
 }
 
-/// What channels that are standard output were told, after the data; a data format has it in the data already.
-pub fn say(common: &Common, text: &str) -> Result<()> {
+/// What channels that are standard output were told, after the data; beside data for programs it is a message.
+pub fn say(common: &Common, console: &Console, text: &str) -> Result<()> {
     let is_for_people = matches!(format(common)?, Format::Table | Format::Md) || common.output.is_some();
-    if text.is_empty() || !is_for_people { Ok(()) } else { to_stdout(text) }
+    match text.is_empty() {
+        true => Ok(()),
+        false if is_for_people => to_stdout(text),
+        false => {
+            console.tells(&Message::new(Level::Info, text.trim_end()));
+            Ok(())
+        }
+    }
 }
 
 /// Writes to a file of any kind. A regular file is replaced whole, where a symlink leads to it; a

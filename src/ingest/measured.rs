@@ -109,7 +109,7 @@ impl Measured<'_> {
             let (found, _) = cloudwatch::samples(series, &kept.source).map_err(|error| config_error(&error))?;
             samples.extend(found);
         }
-        Ok(settled(samples))
+        Ok(cloudwatch::settled(samples))
     }
 }
 
@@ -140,7 +140,7 @@ pub(super) fn read_metrics<'a>(
             summary.failures.push(format!("metrics `{}`: {error}\n  hint: {}", metrics.path, error.hint()));
         }
     }
-    measured.samples.values_mut().for_each(|samples| *samples = settled(std::mem::take(samples)));
+    measured.samples.values_mut().for_each(|samples| *samples = cloudwatch::settled(std::mem::take(samples)));
     Ok(measured)
 }
 
@@ -184,19 +184,6 @@ fn read_folder(
 fn describe(warning: &cloudwatch::Warning) -> String {
     let line = warning.line.map(|line| format!(", line {line}")).unwrap_or_default();
     format!("{}{line}: {}", warning.file.display(), warning.text)
-}
-
-/// Samples in order. Two sources may return the same series of AWS's own, each perhaps not all of it.
-fn settled(mut samples: Vec<HourSample>) -> Vec<HourSample> {
-    samples.sort_by(HourSample::order);
-    samples.dedup_by(|next, kept| {
-        let is_same = kept.order(next).is_eq();
-        if is_same {
-            kept.settle_with(next);
-        }
-        is_same
-    });
-    samples
 }
 
 /// Writes all of a sample but its subject.

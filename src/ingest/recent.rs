@@ -80,6 +80,8 @@ impl Look<'_> {
             match result {
                 Ok(series) => recent.series.push((source, series)),
                 Err(error) => {
+                    // What is known of a source that fails today is as true as before.
+                    recent.series.push((source, Vec::new()));
                     let name = if metrics.api { "CloudWatch" } else { &metrics.path };
                     recent.failures.push(format!("metrics `{name}`: {error}\n  hint: {}", error.hint()));
                 }

@@ -198,7 +198,12 @@ fn people_decide_and_the_channel_hears_it() {
     bill(folder.path(), &costs);
     alert(folder.path());
     assert_eq!(listener.said(), ["trigger", "acknowledge", "trigger"], "it doubled");
-    harness::stdout(folder.path(), &["incidents", "planned", "checkout", "--until", "2026-11-17"]);
+    harness::stdout(
+        folder.path(),
+        &["incidents", "planned", "checkout", "--until", "2026-11-17", "--as-of", "2026-11-16T00:00:00Z"],
+    );
+    let past = harness::failure(folder.path(), &["incidents", "planned", "checkout", "--until", "2026-11-17"]);
+    assert!(past.contains("is past"), "{past}");
     assert_eq!(listener.said().last().map(String::as_str), Some("resolve"));
     costs.extend([2_500.0, 2_600.0]);
     bill(folder.path(), &costs);
@@ -358,4 +363,68 @@ fn a_role_that_spends_for_the_first_time_is_named_and_one_that_takes_over_is_not
     assert!(added["principals"].to_string().contains("assumed-role/stranger"), "{added}");
     let moved = folder(&[(stranger, 101.0)]).expect("listed");
     assert_eq!(moved["severity"], "note", "{moved}");
+}
+
+#[test]
+fn what_comes_late_is_warned_of_and_wakes_nobody() {
+    let listener = Listener::start();
+    let folder = folder(&listener, "");
+    let mut costs = calm(14);
+    bill(folder.path(), &costs);
+    alert(folder.path());
+    costs[13] = 2_000.0;
+    costs.push(100.0);
+    bill(folder.path(), &costs);
+    for _ in 0..2 {
+        alert(folder.path());
+    }
+    assert_eq!(listener.said(), ["trigger"]);
+    let told = &listener.bodies()[0];
+    assert_eq!(told["severity"], "warn");
+    assert!(told["summary"].as_str().is_some_and(|text| text.contains("came late")), "{told}");
+}
+
+#[test]
+fn what_is_refused_holds_nothing_else_back() {
+    let is_refused = |request: &Request| String::from_utf8_lossy(&request.body).contains("\"noisy\"");
+    let answer = move |_: usize, request: &Request| {
+        Action::Answer(Reply::new(if is_refused(request) { 413 } else { 202 }, "text/plain", "ok"))
+    };
+    let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
+    let server = Proxy::start(nobody, Plan::hook(answer)).expect("a server");
+    let listener = Listener { server, is_up: Arc::new(AtomicBool::new(true)) };
+    let folder = folder(&listener, "");
+    let write = |last: [f64; 2]| {
+        let mut lines = Vec::new();
+        for (workload, last) in ["noisy", "checkout"].into_iter().zip(last) {
+            let costs = [&calm(12)[..], &[last]].concat();
+            let line = |(day, cost): (i64, f64)| on(day, nova().cost(cost).tag("resourceTags/Workload", workload));
+            lines.extend((0..).zip(costs).map(line));
+        }
+        lines.push(on(13, nova().text("line_item_product_code", "AmazonEC2").cost(0.0)));
+        bills::write(&folder.path().join("bill/bill.parquet"), &batch(&lines));
+        harness::ingest_folder(folder.path());
+    };
+    write([2_000.0, 900.0]);
+    assert_eq!(alert(folder.path()), 4);
+    let took: Vec<Value> =
+        listener.bodies().into_iter().filter(|body| body["labels"]["workload"] == "checkout").collect();
+    assert_eq!(took.len(), 1, "{took:?}");
+}
+
+#[test]
+fn a_new_workload_of_one_day_is_over_when_it_is() {
+    let listener = Listener::start();
+    let folder = folder(&listener, "");
+    let write = |days: i64| {
+        let mut lines: Vec<Line> =
+            (0..days).map(|day| on(day, nova().cost(100.0).tag("resourceTags/Workload", "steady"))).collect();
+        lines.push(on(16, nova().cost(500.0).tag("resourceTags/Workload", "meteor")));
+        lines.push(on(days, nova().text("line_item_product_code", "AmazonEC2").cost(0.0)));
+        bills::write(&folder.path().join("bill/bill.parquet"), &batch(&lines));
+        harness::ingest_folder(folder.path());
+        alert(folder.path());
+    };
+    (17..20).for_each(write);
+    assert_eq!(listener.said(), ["trigger", "resolve"]);
 }

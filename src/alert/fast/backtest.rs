@@ -19,6 +19,8 @@ use crate::money::ONE;
 const DAYS: i32 = 28;
 /// Days of a workload by which its usual gap is known.
 const GAP_DAYS: usize = 7;
+/// Days on which a band of the days before them is judged.
+const JUDGED: i32 = 7;
 /// From so much a day on, units of 1e-10, a workload's days say how good estimates are.
 const LEAST: i128 = 10 * ONE;
 /// The share of days that the band must have covered.
@@ -31,8 +33,10 @@ pub struct Band {
     pub days: usize,
     /// Half of them were at most so far off, as a share of the bill.
     pub median: Option<f64>,
-    /// Nineteen of twenty were.
+    /// Nineteen of twenty of all but the last seven days were.
     pub width: Option<f64>,
+    /// Share of the last seven days that were within that.
+    pub covered: Option<f64>,
     /// By workload: bill over measured, and what is not measured a day, units of 1e-10.
     pub gaps: BTreeMap<String, (f64, i128)>,
 }
@@ -55,7 +59,7 @@ type Days = BTreeMap<i32, [i128; 3]>;
 pub fn band(engine: &Engine, last: i32) -> Result<Band> {
     let mut workloads = billed(engine, last)?;
     measure(engine, last, &mut workloads)?;
-    let mut errors: Vec<f64> = Vec::new();
+    let (mut errors, mut lately): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
     let mut gaps = BTreeMap::new();
     for (workload, days) in &workloads {
         for (day, [measured, _, bill]) in days.iter().filter(|(_, [measured, ..])| *measured > 0) {
@@ -65,18 +69,21 @@ pub fn band(engine: &Engine, last: i32) -> Result<Band> {
             }
             let (factor, rest) = gap(&before);
             let estimate = *measured as f64 * factor + rest as f64;
-            errors.push((estimate - *bill as f64).abs() / *bill as f64);
+            let error = (estimate - *bill as f64).abs() / *bill as f64;
+            if *day > last - JUDGED { lately.push(error) } else { errors.push(error) }
         }
-        let lately: Vec<&[i128; 3]> = days.values().rev().take(GAP_DAYS).collect();
-        if lately.iter().any(|[measured, ..]| *measured > 0) {
-            gaps.insert(workload.clone(), gap(&lately));
+        let newest: Vec<&[i128; 3]> = days.values().rev().take(GAP_DAYS).collect();
+        if newest.iter().any(|[measured, ..]| *measured > 0) {
+            gaps.insert(workload.clone(), gap(&newest));
         }
     }
     errors.sort_unstable_by(f64::total_cmp);
     let at = |share: f64| errors.get(((errors.len() as f64 * share).ceil() as usize).saturating_sub(1)).copied();
     // A band of a few days would be a guess, and none is narrower than a percent.
     let width = at(COVERED).filter(|_| errors.len() >= 2 * GAP_DAYS).map(|width| width.max(0.01));
-    Ok(Band { days: errors.len(), median: at(0.5), width, gaps })
+    let within = |width: f64| lately.iter().filter(|error| **error <= width).count() as f64 / lately.len() as f64;
+    let covered = width.filter(|_| !lately.is_empty()).map(within);
+    Ok(Band { days: errors.len() + lately.len(), median: at(0.5), width, covered, gaps })
 }
 
 /// The usual ratio of bill to measured, and what is not measured on a day.

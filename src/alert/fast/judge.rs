@@ -8,7 +8,7 @@
 //! | `hour_new` | a workload, or a model in an account and region, that the bill does not know |
 //!
 //! What a rule says is listed. How much a day of it would cost beyond the usual, and how much it has cost already,
-//! says whether it warns or pages; an hour such as one in a hundred is no page, whatever its hour of the week.
+//! says whether it warns or pages; an hour such as a week has is no page, whatever its hour.
 
 use super::meter::{SLOT, Slots};
 use super::usual::Usual;

@@ -37,6 +37,8 @@ pub struct Learned {
     pub from: String,
     /// The last complete day, day number.
     pub last: i32,
+    /// Stored days up to it.
+    pub days: i32,
     /// Sums that rates are the quotients of.
     pub bought: Vec<Bought>,
     /// By scope and currency: usual hours.
@@ -66,7 +68,7 @@ pub struct Suspects {
 pub fn state_of(engine: &Engine) -> String {
     let records = engine.records.iter().map(|record| format!("{} {:?}", record.period, record.files));
     let text = records.collect::<Vec<_>>().join("\n");
-    hash(format!("2 {:?} {text}", engine.last_complete_day()).as_bytes())
+    hash(format!("3 {:?} {text}", engine.last_complete_day()).as_bytes())
 }
 
 /// Learns from a store.
@@ -84,6 +86,7 @@ pub fn learn(engine: &Engine) -> Result<Learned> {
     Ok(Learned {
         from: state_of(engine),
         last,
+        days: last - engine.days.first().map_or(last, |first| first.day) + 1,
         bought: bought(engine, last)?,
         usual: usual(engine, last)?,
         profiles: profiles(engine, last)?,

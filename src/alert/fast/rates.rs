@@ -49,16 +49,16 @@ pub struct Price {
 impl Price {
     /// What whole tokens cost, units of 1e-10.
     pub fn of(self, tokens: i64) -> i128 {
-        // Shortened where the product would not fit, which loses less than a unit in 1e18.
         let tokens = i128::from(tokens) * ONE;
         match tokens.checked_mul(self.cost) {
             Some(product) => product / self.tokens.max(1),
-            None => (tokens / ONE) * (self.cost / (self.tokens / ONE).max(1)),
+            // An estimate of what nobody can pay needs no more digits than these.
+            None => (tokens as f64 / self.tokens.max(1) as f64 * self.cost as f64) as i128,
         }
     }
 }
 
-/// Account, region, model, routing, kind; empty where any is meant.
+/// Account, region, model, routing, kind; empty where any is meant, and a currency where any account is.
 type Key<'a> = [&'a str; 5];
 
 /// The sums of a bill, by everything that a measurement may know.
@@ -87,10 +87,19 @@ pub struct Asked<'a> {
 const TIER: &str = "tier:";
 
 impl<'a> Rates<'a> {
-    /// Of what was bought.
+    /// Of what was bought. An account's prices are those in the currency that it pays most in, and what stands for all
+    /// accounts is by currency: amounts of two are never added.
     pub fn of(bought: &'a [Bought], tiers: &'a [String]) -> Self {
         let mut rates = Self { sums: HashMap::new(), currencies: HashMap::new() };
+        for one in bought {
+            let paid = rates.currencies.entry(one.account.as_str()).or_default();
+            *paid.entry(one.currency.as_str()).or_default() += one.cost;
+        }
         for (one, tier) in bought.iter().zip(tiers) {
+            let currency = one.currency.as_str();
+            if rates.currency(&one.account) != currency {
+                continue;
+            }
             let [account, region, model, routing, kind] =
                 [&one.account, &one.region, &one.model, &one.routing, &one.kind].map(String::as_str);
             let keys = [
@@ -98,16 +107,15 @@ impl<'a> Rates<'a> {
                 [account, region, model, "", kind],
                 [account, "", model, routing, kind],
                 [account, "", model, "", kind],
-                ["", "", model, routing, kind],
-                ["", "", model, "", kind],
+                [currency, "", model, routing, kind],
+                [currency, "", model, "", kind],
                 [account, "", tier, "", kind],
-                ["", "", tier, "", kind],
+                [currency, "", tier, "", kind],
             ];
             for key in keys {
                 let sum = rates.sums.entry(key).or_default();
                 *sum = (sum.0 + one.cost, sum.1 + one.tokens);
             }
-            *rates.currencies.entry(account).or_default().entry(&one.currency).or_default() += one.cost;
         }
         rates
     }
@@ -121,29 +129,37 @@ impl<'a> Rates<'a> {
     pub fn price(&self, asked: &Asked<'_>, kind: &str) -> Option<Price> {
         let tier = format!("{TIER}{}", asked.tier);
         let Asked { account, region, model, routing, .. } = *asked;
+        let currency = self.currency(account);
         let keys: [Key<'_>; 8] = [
             [account, region, model, routing, kind],
             [account, region, model, "", kind],
             [account, "", model, routing, kind],
             [account, "", model, "", kind],
-            ["", "", model, routing, kind],
-            ["", "", model, "", kind],
+            [currency, "", model, routing, kind],
+            [currency, "", model, "", kind],
             [account, "", &tier, "", kind],
-            ["", "", &tier, "", kind],
+            [currency, "", &tier, "", kind],
         ];
         let wanted = keys.iter().filter(|key| !key[2].is_empty() && (model.is_empty() || !key[2].starts_with(TIER)));
         let mut sums = wanted.filter_map(|key| self.sums.get(key)).filter(|(_, tokens)| *tokens > 0);
         match sums.next() {
             Some((cost, tokens)) => Some(Price { cost: *cost, tokens: *tokens, is_list: false }),
-            None => list_price(model, routing, kind),
+            // The list is in dollars.
+            None => list_price(model, routing, kind).filter(|_| currency == "USD"),
         }
     }
 
-    /// The currency that an account pays most in.
+    /// The currency that an account pays most in; that of most accounts where it has paid nothing yet.
     pub fn currency(&self, account: &str) -> &'a str {
-        let all = self.currencies.get(account);
-        let most = all.and_then(|all| all.iter().max_by_key(|(name, cost)| (**cost, **name)));
-        most.map_or("USD", |(name, _)| name)
+        let most = |paid: &HashMap<&'a str, i128>| {
+            paid.iter().max_by_key(|(name, cost)| (**cost, **name)).map(|(name, _)| *name)
+        };
+        if let Some(currency) = self.currencies.get(account).and_then(most) {
+            return currency;
+        }
+        let mut accounts: HashMap<&'a str, i128> = HashMap::new();
+        self.currencies.values().filter_map(most).for_each(|currency| *accounts.entry(currency).or_default() += 1);
+        most(&accounts).unwrap_or("USD")
     }
 }
 
@@ -198,7 +214,7 @@ mod tests {
             tier: text("sonnet"),
             routing: text("regional"),
             kind: text(kind),
-            currency: text("EUR"),
+            currency: text("USD"),
             cost,
             tokens: tokens * ONE,
         }
@@ -221,7 +237,12 @@ mod tests {
         assert!(listed.is_list);
         assert_eq!(listed.of(1_000_000), 165 * ONE / 10, "15 dollars, and a tenth within a region");
         assert_eq!(price(&asked("a", "No Such Model", ""), "input"), None);
-        assert_eq!((rates.currency("1"), rates.currency("2")), ("EUR", "USD"));
+        let others = [Bought { currency: "EUR".into(), ..all[0].clone() }];
+        let tiers = Rates::tiers(&others);
+        let rates = Rates::of(&others, &tiers);
+        assert_eq!((rates.currency("1"), rates.currency("2")), ("EUR", "EUR"));
+        let unknown = rates.price(&asked("a", "Claude Sonnet 4.5", "sonnet"), "output");
+        assert_eq!(unknown, None, "a list in dollars says nothing of euros");
     }
 
     #[test]

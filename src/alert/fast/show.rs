@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::judge::Seen;
 use super::{Fast, Judged};
+use crate::alert::causes::{Causes, PARTS};
 use crate::alert::incident::{Screen, Sighting};
 use crate::alert::rules::Severity;
 use crate::alert::scope::Scope;
@@ -50,9 +51,11 @@ fn screen(scope: &Scope, currency: &str, seen: &Seen, judged: &Judged<'_>, end: 
         times.unwrap_or_default(),
         words::change(seen.rate),
     );
+    let causes = judged.causes(scope, end);
     let lines = [
         ("What", what(seen, money, end)),
         ("Now", now(seen)),
+        ("Why", why(&causes)),
         ("Where", place(scope, judged, end)),
         ("Suspects", suspects(scope, judged)),
         ("Data", data(judged, scope)),
@@ -96,6 +99,12 @@ fn now(seen: &Seen) -> String {
         words::amount(seen.excess),
         words::amount(seen.rate)
     )
+}
+
+/// The change against the hour before, taken apart.
+fn why(causes: &Causes) -> String {
+    let parts = crate::alert::screen::why(causes);
+    if parts.is_empty() { parts } else { format!("against the hour before: {parts}") }
 }
 
 fn place(scope: &Scope, judged: &Judged<'_>, end: i64) -> String {
@@ -200,6 +209,9 @@ fn body(scope: &Scope, currency: &str, seen: &Seen, judged: &Judged<'_>, end: i6
     let band = judged.learned.band.around(seen.cost);
     let ends = band.map(|(low, high)| [low, high].map(|end| json!(money::to_text(end))));
     body.insert("band".into(), json!(ends));
+    let causes = judged.causes(scope, end);
+    let parts = PARTS.iter().zip(causes.parts()).map(|(name, part)| ((*name).to_string(), json!(money::to_text(part))));
+    body.insert("causes".into(), Value::Object(parts.collect()));
     body
 }
 
@@ -330,10 +342,13 @@ fn known(fast: &Fast) -> Vec<String> {
     let band = &fast.learned.band;
     lines.push(match (band.median, band.width) {
         (Some(median), Some(width)) => format!(
-            "Estimates against the bill, {} days of workloads of 10 and more: half within {:.1} %, 95 % within {:.1} %.",
+            "Estimates against the bill, {} days of workloads of 10 and more: half within {:.1} %, 95 % within {:.1} %{}.",
             band.days,
             median * 100.0,
-            width * 100.0
+            width * 100.0,
+            band.covered.map_or_else(String::new, |covered| {
+                format!("; of the last seven days, which had no part in that, {:.0} % were", covered * 100.0)
+            })
         ),
         _ => "How near estimates come to the bill is not known yet: too few stored days have both.".into(),
     });

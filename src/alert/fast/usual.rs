@@ -21,7 +21,7 @@ pub struct Usual {
     hours: Vec<f32>,
     /// Standard deviation of the logarithm of an hour over what was expected.
     spread: f32,
-    /// What one hour in a hundred costs more than.
+    /// What the dearest hour of a week costs, in the median.
     high: f32,
 }
 
@@ -41,9 +41,9 @@ impl Usual {
         let is_known = costs.len() >= 2 * WEEK;
         let spread =
             median(&mut far).map_or(UNKNOWN, |far| (1.4826 * far).max(if is_known { STEADIEST } else { UNKNOWN }));
-        let mut sorted = costs.to_vec();
-        sorted.sort_unstable_by(f64::total_cmp);
-        let high = sorted.get(sorted.len() * 99 / 100).copied().unwrap_or(0.0);
+        // Of the dearest hours of the weeks the median: one wild week does not become the bar for the next.
+        let mut dearest: Vec<f64> = costs.chunks(WEEK).map(|week| week.iter().copied().fold(0.0, f64::max)).collect();
+        let high = median(&mut dearest).unwrap_or(0.0);
         Self { hours: hours.into_iter().map(|hour| hour as f32).collect(), spread: spread as f32, high: high as f32 }
     }
 
@@ -67,7 +67,7 @@ impl Usual {
         if cost <= 0.0 || expected <= 0.0 { 0.0 } else { (cost / expected).ln() / f64::from(self.spread) }
     }
 
-    /// Whether an hour costs more than all but one in a hundred.
+    /// Whether an hour costs more than the dearest of a week does.
     pub fn is_high(&self, cost: f64) -> bool {
         cost > f64::from(self.high)
     }

@@ -388,6 +388,20 @@ pub fn samples_by(
     Ok(hours::samples(&store, &levels::Levels::of(source)?, source, grain))
 }
 
+/// Samples in order. Two sources may return the same series of AWS's own, each perhaps not all of it.
+#[must_use]
+pub fn settled(mut samples: Vec<HourSample>) -> Vec<HourSample> {
+    samples.sort_by(HourSample::order);
+    samples.dedup_by(|next, kept| {
+        let is_same = kept.order(next).is_eq();
+        if is_same {
+            kept.settle_with(next);
+        }
+        is_same
+    });
+    samples
+}
+
 /// Reads all metrics of a source.
 ///
 /// # Errors
