@@ -46,6 +46,7 @@ use crate::error::Result;
 use crate::facts::history::AlertNote;
 use crate::facts::store::Store;
 use crate::metrics::Engine;
+use contract::Jump;
 use history::History;
 use join::Seen;
 use rules::{Floors, Rule, Severity};
@@ -79,6 +80,8 @@ pub struct Looked {
     pub history: History,
     /// What each series cost.
     pub costs: Vec<Vec<i128>>,
+    /// What the contract lists, of all stored days.
+    pub jumps: Vec<Jump>,
 }
 
 /// Finds what jumped. Without a range: every complete day since the last run, and provisional ones.
@@ -109,7 +112,7 @@ pub fn look(engine: &Engine, config: &Config, from: Option<i32>, to: Option<i32>
         order.cmp(&(a.severity, a.day, &b.currency, a.increase, b.key()))
     });
     let alerts = Alerts { from: start, to: to.or(engine.last_complete_day()), findings };
-    Ok(Looked { alerts, history, costs })
+    Ok(Looked { alerts, history, costs, jumps })
 }
 
 /// The first day to look at: what was asked for, else the one after those that the last run looked at.

@@ -157,25 +157,26 @@ impl Seen<'_> {
             };
             let counted = &self.history.queries[series];
             finding.queries = before.and_then(|before| Some([*counted.get(&before)?, *counted.get(&day)?]));
-            let bought = self.bought(series, before, day);
+            let bought = bought(self.history, series, before, day);
             finding.causes = Some(Causes::of(&bought, finding.queries));
         }
     }
+}
 
-    fn bought(&self, series: usize, before: Option<usize>, day: usize) -> Vec<Bought> {
-        let days = before.into_iter().map(|day| (0, day)).chain([(1, day)]);
-        let mut bought = Vec::new();
-        for (at, day) in days {
-            for line in self.history.bought(series, day) {
-                let kind = self.history.texts.str(line.what[KIND]);
-                let (mut tokens, mut cost) = ([0; 2], [0; 2]);
-                (tokens[at], cost[at]) = (line.tokens / money::ONE, line.cost);
-                let model = self.history.texts.str(line.what[MODEL]).to_string();
-                bought.push(Bought { side: Side::of(kind), model, kind: kind.to_string(), tokens, cost });
-            }
+/// What a series bought on a day, and on the day that it is compared with.
+pub fn bought(history: &History, series: usize, before: Option<usize>, day: usize) -> Vec<Bought> {
+    let days = before.into_iter().map(|day| (0, day)).chain([(1, day)]);
+    let mut bought = Vec::new();
+    for (at, day) in days {
+        for line in history.bought(series, day) {
+            let kind = history.texts.str(line.what[KIND]);
+            let (mut tokens, mut cost) = ([0; 2], [0; 2]);
+            (tokens[at], cost[at]) = (line.tokens / money::ONE, line.cost);
+            let model = history.texts.str(line.what[MODEL]).to_string();
+            bought.push(Bought { side: Side::of(kind), model, kind: kind.to_string(), tokens, cost });
         }
-        bought
     }
+    bought
 }
 
 /// Days of the next month until which AWS may still change a month's bill.

@@ -10,7 +10,6 @@ use crate::clock;
 use crate::error::Result;
 use crate::metrics::queries::Query;
 use crate::metrics::{Answer, Engine, Rows, Value};
-use crate::money::{ONE, to_whole};
 
 /// Days that charts show.
 pub const DAYS: usize = 90;
@@ -284,9 +283,4 @@ impl Costs {
         add(&mut self.months, &other.months);
         add(&mut self.same_days, &other.same_days);
     }
-}
-
-/// An amount without the part of a unit that no count has.
-pub fn whole(units: i128) -> i128 {
-    to_whole(units) * ONE
 }

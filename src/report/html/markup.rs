@@ -84,6 +84,29 @@ impl Markup {
         self.raw("</tbody></table></div>\n")
     }
 
+    /// A table whose first column leads to other files; a row without one is a sum.
+    pub fn linked_table(&mut self, table: &Table, files: &[String]) -> &mut Self {
+        self.element("p", &[("class", "note")], &table.note).raw("<div class=\"scroll\"><table><thead><tr>");
+        for column in &table.columns {
+            let class = if column.look == Look::Plain { "" } else { "n" };
+            self.element("th", &[("scope", "col"), ("class", class)], &column.heading);
+        }
+        self.raw("</tr></thead><tbody>");
+        for (at, row) in table.rows.iter().enumerate() {
+            let file = files.get(at);
+            self.open("tr", &[("class", if file.is_some() { "" } else { "total" })]);
+            for (number, (cell, column)) in row.iter().zip(&table.columns).enumerate() {
+                if let Some(file) = file.filter(|_| number == 0) {
+                    self.raw("<td>").element("a", &[("href", file)], &words::cell(cell, column.look)).close("td");
+                } else {
+                    self.cell(cell, column.look, column.name);
+                }
+            }
+            self.close("tr");
+        }
+        self.raw("</tbody></table></div>\n")
+    }
+
     fn cell(&mut self, cell: &Cell, look: Look, name: &str) {
         let shown = words::cell(cell, look);
         let exact = sortable(cell);
