@@ -26,6 +26,8 @@ mod commands;
 mod deployment;
 mod doctor;
 mod figures;
+mod html;
+mod html_teams;
 mod incidents;
 mod init;
 mod judgement;

@@ -3,6 +3,9 @@
 use crate::metrics::Cell;
 use crate::report::{Look, Table, safe, words};
 
+/// Letters of the longest text that is kept on one line.
+const SHORT: usize = 22;
+
 /// HTML that is being written.
 #[derive(Debug, Default)]
 pub struct Markup(String);
@@ -113,8 +116,8 @@ impl Markup {
         match (look, name) {
             (Look::Plain, "severity") => self.open("td", &[("class", &format!("severity {}", class(&shown)))]),
             (Look::Plain, "fix") => self.open("td", &[("class", "code")]),
-            (Look::Plain, _) if exact.is_empty() => self.open("td", &[]),
-            (Look::Plain, _) => self.open("td", &[("data-v", &exact)]),
+            (Look::Plain, _) if exact.is_empty() => self.open("td", &[("class", width(&shown))]),
+            (Look::Plain, _) => self.open("td", &[("class", "s"), ("data-v", &exact)]),
             _ => self.open("td", &[("class", "n"), ("data-v", &exact)]),
         };
         self.text(&shown).close("td");
@@ -131,6 +134,11 @@ fn unnamed(name: &str) -> &str {
         "detail" => "Detail",
         other => other,
     }
+}
+
+/// Whether a text is kept on one line, or may be broken anywhere.
+fn width(text: &str) -> &'static str {
+    if text.chars().count() <= SHORT { "s" } else { "w" }
 }
 
 /// A word as a class: severities and states are ours, and anything else is none.

@@ -85,21 +85,27 @@ pub fn write(report: &Report<'_>, page: &Page<'_>, out: &mut Markup) -> Result<(
 }
 
 fn drawn(report: &Report<'_>) -> [Drawn; 8] {
-    let basis = report.sources.engine.basis("billed_cost");
-    let unit = report.sources.engine.basis("unblended_cost");
+    let [basis, unit] = ["billed_cost", "unblended_cost"].map(|own| sentence(&report.sources.engine.basis(own)));
+    let lower = basis.to_lowercase();
     let section = |id, heading, note: String, filters, charts, has_table| Drawn { id, heading, note, filters, charts, has_table };
     let floor = words::percent(report.sources.config.cache.hit_floor as f64 / crate::money::ONE as f64);
     let month = &report.span.months[0];
     [
-        section("day", "The day", format!("Usage is unblended cost of Usage; the month is {basis} of its complete days, all charges"), ALL_BUT_DATE, &[], false),
+        section("day", "The day", format!("Usage is unblended cost of Usage; the month is {lower} of its complete days, all charges"), ALL_BUT_DATE, &[], false),
         section("movers", "Movers", "Unblended cost of Usage, against the day before. Causes of a change sum to it; they are known of a workload as a whole".into(), ALL_BUT_DATE, &[], true),
         section("spend", "Spend", format!("{basis}, all charges; months are whole bills, the change compares the same number of complete days"), ALL, &[("spend", "Spend by day")], true),
         section("tiers", "Model tiers", format!("{basis} of Usage, without routers"), ALL, &[("tiers", "Share of each tier in cost"), ("ratio", "Haiku to Sonnet")], true),
-        section("cache", "Prompt cache", format!("Reads ÷ (reads + writes + input), real-time tokens of models that can cache; below {floor} is flagged. Net saving in {unit} at this bill's own rates, {month} to date"), ALL, &[("cache", "Cache hit rate")], true),
+        section("cache", "Prompt cache", format!("Reads ÷ (reads + writes + input), real-time tokens of models that can cache; below {floor} is flagged. Net saving in {} at this bill's own rates, {month} to date", unit.to_lowercase()), ALL, &[("cache", "Cache hit rate")], true),
         section("tokens", "Tokens", "Usage lines billed by the token".into(), ALL, &[("tokens", "Tokens by kind")], true),
         section("calls", "Cost per invocation", format!("{unit} of Usage in cells with counted calls ÷ those calls. Calls are counted by workload: with a team or environment chosen, workloads that lie wholly within it"), "team workload environment date", &[("calls", "Cost per invocation")], true),
         section("daily", "Daily spend and anomalies", "Unblended cost of Usage; a mark is a day that the rule R1 and its kin list".into(), ALL, &[("daily", "Usage by day")], true),
     ]
+}
+
+/// A text with a capital letter.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn head(report: &Report<'_>, page: &Page<'_>, out: &mut Markup) {

@@ -4,21 +4,56 @@ const SECONDS = 86_400;
 const HEIGHT = 220;
 const PRINT_WIDTH = 660;
 
-/** A colour of the style sheet, as it is now. */
-function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-}
 
 class Charts {
   constructor() {
     this.shown = new Map();
+    this.waiting = new Map();
+    this.colours = new Map();
+    this.widths = new Map();
     this.observer = new ResizeObserver((entries) => {
-      for (const { target } of entries) this.fit(target.closest("figure").id);
+      for (const { target, contentRect } of entries) {
+        this.widths.set(target.closest("figure").id, contentRect.width);
+        this.fit(target.closest("figure").id);
+      }
     });
   }
 
+  /** A colour of the style sheet, as it is now. */
+  colour(name) {
+    if (!this.colours.has(name)) this.colours.set(name, getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim());
+    return this.colours.get(name);
+  }
+
+  /** Draws a chart: at once where it can be seen, else when there is time, so that a filter answers quickly. */
+  show(id, chart) {
+    this.waiting.set(id, chart);
+  }
+
+  /** Draws what waits. */
+  async flush() {
+    const isNear = (id) => {
+      const { top, bottom } = byId(`chart-${id}`).getBoundingClientRect();
+      return bottom > 0 && top < innerHeight;
+    };
+    const turn = (this.turn = {});
+    const order = [...this.waiting.keys()].map((id) => [id, isNear(id)]);
+    for (const [id] of order.filter(([, near]) => near)) this.take(id);
+    for (const [id] of order.filter(([, near]) => !near)) {
+      await new Promise((resolve) => setTimeout(resolve));
+      if (this.turn !== turn) return;
+      this.take(id);
+    }
+  }
+
+  take(id) {
+    const chart = this.waiting.get(id);
+    this.waiting.delete(id);
+    if (chart) this.draw(id, chart);
+  }
+
   /**
-   * Draws a chart. `days` are day numbers; each series has a name, a colour, values (null where unknown), and what
+   * Draws a chart now. `days` are day numbers; each series has a name, a colour, values (null where unknown), and what
    * a table shows of each. Bars are stacked in their order; lines and points are not.
    */
   draw(id, chart) {
@@ -87,16 +122,16 @@ class Charts {
 
   options(figure, chart) {
     const bars = uPlot.paths.bars({ size: [0.86, 40], align: 0 });
-    const text = colour("ink-2");
+    const text = this.colour("ink-2");
     const series = chart.series.map((one) => {
-      const ink = colour(one.colour);
-      if (one.isPoint) return { label: one.name, paths: () => null, points: { show: true, size: 8, fill: ink, stroke: colour("paper") } };
+      const ink = this.colour(one.colour);
+      if (one.isPoint) return { label: one.name, paths: () => null, points: { show: true, size: 8, fill: ink, stroke: this.colour("paper") } };
       if (chart.isStacked) return { label: one.name, paths: bars, fill: ink, width: 0, points: { show: false } };
       return { label: one.name, stroke: ink, width: one.dash ? 1 : 2, dash: one.dash, points: { show: false }, spanGaps: false };
     });
     if (chart.isStacked) series.reverse();
     const half = (SECONDS * (chart.step ?? 1)) / 2;
-    const axis = { stroke: text, font: "12px system-ui, sans-serif", grid: { stroke: colour("line"), width: 1 }, ticks: { stroke: colour("line"), width: 1 } };
+    const axis = { stroke: text, font: "12px system-ui, sans-serif", grid: { stroke: this.colour("line"), width: 1 }, ticks: { stroke: this.colour("line"), width: 1 } };
     const ticks = chart.tick ?? short;
     return {
       width: this.width(figure),
@@ -132,7 +167,8 @@ class Charts {
   }
 
   width(figure) {
-    return this.isPrinted ? PRINT_WIDTH : Math.max(240, figure.querySelector(".plot").clientWidth);
+    if (this.isPrinted) return PRINT_WIDTH;
+    return Math.max(240, this.widths.get(figure.id) ?? figure.querySelector(".plot").clientWidth);
   }
 
   fit(id) {
@@ -143,6 +179,8 @@ class Charts {
 
   /** Draws everything again, in the colours of now. */
   again() {
+    this.colours.clear();
+    for (const id of [...this.waiting.keys()]) this.take(id);
     for (const [id, { chart }] of [...this.shown]) this.draw(id.replace("chart-", ""), chart);
   }
 }

@@ -28,6 +28,7 @@ class Page {
     for (const section of ["day", "movers", "spend", "tiers", "cache", "tokens", "calls", "daily"]) this[section]();
     this.tables.arrange();
     state.write();
+    this.charts.flush();
     if (focus) document.querySelector(focus)?.focus();
   }
 
@@ -90,7 +91,7 @@ class Page {
     const toDate = same.exact(at, 0);
     const compared = earlier.map(([name, , hasDays], index) => {
       const then = hasDays ? same.exact(at, index + 1) : null;
-      return [`${name}, first ${data.compared} days`, then === null ? UNKNOWN : `${money(then)} → ${change(toDate - then)}${growth(toDate, then)}`];
+      return [`${name}, first ${data.compared} days`, then === null ? UNKNOWN : `${change(toDate - then)}${growth(toDate, then)} to ${money(then)}`];
     });
     const whole = earlier.map(([name, isStored], index) => [`${name}, whole bill`, isStored ? money(months.exact(at, index + 1)) : UNKNOWN]);
     return [
@@ -211,7 +212,7 @@ class Page {
     if (rest.length) series.push(one(`(${rest.length} others)`, "c8", rest));
     nobody.forEach((group, at) => series.push(one(group.name, at ? "n1" : "n0", [group])));
     const shown = series.filter((group) => group.values.some((value) => value !== 0));
-    this.charts.draw(id, { days, series: shown, isStacked: true, look, summary, ...more });
+    this.charts.show(id, { days, series: shown, isStacked: true, look, summary, ...more });
   }
 
   // Model tiers: does routing to small models work?
@@ -242,7 +243,7 @@ class Page {
       values: this.line((day) => Math.max(0, costs.near(row.at, day))).map((value, day) => (totals[day] > 0 ? value / totals[day] : 0)),
       exact: (day) => quotient(costs.exact(row.at, this.from + day), exactTotal(day)),
     }));
-    this.charts.draw("tiers", { days: this.days, series, isStacked: true, look: "percent", top: 1, tick: (value) => `${Math.round(value * 100)} %`, summary: `Share of each model tier in cost by day, ${this.code}, ${this.span}` });
+    this.charts.show("tiers", { days: this.days, series, isStacked: true, look: "percent", top: 1, tick: (value) => `${Math.round(value * 100)} %`, summary: `Share of each model tier in cost by day, ${this.code}, ${this.span}` });
     this.haiku(costs, tokens, step, tierOf, isRouted);
   }
 
@@ -257,7 +258,7 @@ class Page {
       series.push({ name: "by tokens", colour: "c1", values: this.days.map((_, at) => byTokens(at)), exact: byTokens });
     }
     const hasAny = series.some(({ values }) => values.some((value) => value !== null));
-    this.charts.draw("ratio", { days: hasAny ? this.days : [], series, look: "ratio", summary: `Cost and tokens of Haiku divided by those of Sonnet by day, ${this.code}, ${this.span}` });
+    this.charts.show("ratio", { days: hasAny ? this.days : [], series, look: "ratio", summary: `Cost and tokens of Haiku divided by those of Sonnet by day, ${this.code}, ${this.span}` });
     const { keys } = data.costs;
     const workloads = data.names.workload.length;
     const of = (tier) => {
@@ -307,7 +308,7 @@ class Page {
     const floor = { name: `floor ${percent(data.floor)}`, colour: "warn", dash: [6, 4], values: steps.days.map(() => data.floor), exact: () => data.floor };
     const series = [{ name: "hit rate", colour: "c0", values: steps.days.map((_, at) => byStep(at)), exact: byStep }, floor];
     const hasAny = series[0].values.some((value) => value !== null);
-    this.charts.draw("cache", { ...steps, days: hasAny ? steps.days : [], series, look: "percent", top: 1, tick: (value) => `${Math.round(value * 100)} %`, summary: `Cache hit rate by day with its floor, ${this.span}` });
+    this.charts.show("cache", { ...steps, days: hasAny ? steps.days : [], series, look: "percent", top: 1, tick: (value) => `${Math.round(value * 100)} %`, summary: `Cache hit rate by day with its floor, ${this.span}` });
     this.cacheRows(steps, kinds, isSent, rate);
   }
 
@@ -361,7 +362,7 @@ class Page {
     const hasRest = ordered.length > main.length;
     const kept = hasRest ? width : main.length;
     const cut = (cells) => cells.slice(0, 2 + kept);
-    const add = (of, label) => cut(Array.from({ length: 2 + width }, (_, at) => (at === 0 ? label : of.reduce((sum, row) => sum + row.cells[at], 0n))));
+    const add = (of, label) => Array.from({ length: 2 + kept }, (_, at) => (at === 0 ? label : of.reduce((sum, row) => sum + row.cells[at], 0n)));
     const columns = cut([["workload", "Workload", "text"], ["tokens", "Tokens", "count"], ...main.map(({ name, at }) => [`kind_${at}`, name, "count"]), ["kind_rest", "other kinds", "count"]]);
     const total = rows.length ? add(rows, "total") : null;
     const others = (hidden) => add(hidden, `(${hidden.length} others)`);
@@ -408,19 +409,22 @@ class Page {
       if (of(at) < 0) return;
       for (let cell = invocations.starts[at]; cell < invocations.starts[at + 1]; cell++) isCounted[workload * data.days + invocations.buckets[cell]] = 1;
     });
-    const counted = (workload, day) => (isCounted[workload * data.days + day] ? usage.exact(workload, day) - gaps.exact(workload, day) : 0n);
     const rows = [];
-    const [dayCosts, dayCalls] = [this.days.map(() => 0n), this.days.map(() => 0n)];
+    const [dayCosts, dayCalls] = [new Sums(1, this.days.length), new Sums(1, this.days.length)];
     for (const workload of whole) {
-      let cost = 0n;
+      const own = new Sums(1, 1);
       for (let at = 0; at < this.days.length; at++) {
-        const day = this.from + at;
-        const own = counted(workload, day);
-        cost += own;
-        dayCosts[at] += own;
-        dayCalls[at] += calls.exact(workload, day);
+        const place = workload * data.days + this.from + at;
+        if (!isCounted[place]) continue;
+        for (const part of ["whole", "rest"]) {
+          const cost = usage[part][place] - gaps[part][place];
+          own[part][0] += cost;
+          dayCosts[part][at] += cost;
+          dayCalls[part][at] += calls[part][place];
+        }
       }
       const [number, units, total] = [calls, metric, usage].map((sums) => sums.over(workload, this.from, this.to));
+      const cost = own.exact(0, 0);
       if (number !== 0n || units !== 0n) rows.push({ total, cells: [data.names.workload[workload], quotient(cost, number), number || null, quotient(cost, total), quotient(total, units)] });
     }
     rows.sort((a, b) => compare(a.total, b.total, true));
@@ -428,9 +432,9 @@ class Page {
     const hasUnits = rows.some((row) => row.cells[4] !== null);
     const cut = (cells) => (hasUnits ? cells : cells.slice(0, 4));
     this.tables.write(byId("rows-calls"), { id: "calls", caption: `Cost per invocation, ${this.code}, ${this.span}`, columns: cut(columns), rows: rows.map((row) => ({ cells: cut(row.cells) })) });
-    const byDay = (at) => quotient(dayCalls[at] ? dayCosts[at] : null, dayCalls[at]);
+    const byDay = (at) => quotient(dayCosts.exact(0, at), dayCalls.exact(0, at));
     const series = [{ name: `per invocation, ${this.code}`, colour: "c0", values: this.days.map((_, at) => byDay(at)), exact: byDay }];
-    this.charts.draw("calls", { days: series[0].values.some((value) => value !== null) ? this.days : [], series, look: "unit", summary: `Cost per counted invocation by day, ${this.code}, ${this.span}` });
+    this.charts.show("calls", { days: series[0].values.some((value) => value !== null) ? this.days : [], series, look: "unit", summary: `Cost per counted invocation by day, ${this.code}, ${this.span}` });
   }
 
   // Days and what jumped.
@@ -458,7 +462,7 @@ class Page {
       exact: (at) => String(byDay.get(at)?.[severity] ?? 0),
     }));
     const series = [{ name: `Usage, ${this.code}`, colour: "c0", values, exact: (at) => usage.exact(0, this.from + at) }, ...marks];
-    this.charts.draw("daily", { days: this.days, series: values.some((value) => value !== 0) ? series : [], look: "money", summary: `Usage by day, ${this.code}, ${this.span}, with ${jumps.length} anomalies marked` });
+    this.charts.show("daily", { days: this.days, series: values.some((value) => value !== 0) ? series : [], look: "money", summary: `Usage by day, ${this.code}, ${this.span}, with ${jumps.length} anomalies marked` });
     const rank = { page: 0, warn: 1, note: 2 };
     const rows = jumps.map(([, workload, day, severity, rule, increase]) => ({ severity, day, cells: [severity, data.first_day + day, data.names.workload[workload], rule, units(increase)] }));
     rows.sort((a, b) => rank[a.severity] - rank[b.severity] || b.day - a.day || compare(a.cells[4], b.cells[4], true));

@@ -2,6 +2,8 @@
 // for nobody are always shown, and so is what the others sum to.
 
 const FIRST_ROWS = 20;
+/** Letters of the longest text that is kept on one line. */
+const SHORT = 22;
 
 /** Orders values of one column: numbers by size, texts by letters, what is unknown last. */
 function compare(a, b, isDown) {
@@ -52,7 +54,9 @@ class Tables {
     const row = el("tr", { class: isTotal ? "total" : isPinned ? "nobody" : isLow ? "low" : "" });
     cells.forEach((cell, at) => {
       const { write, isNumber } = LOOKS.get(columns[at][2]);
-      row.append(el(at === 0 && isTotal ? "th" : "td", { class: isNumber ? "n" : "", scope: at === 0 && isTotal ? "row" : null }, write(cell)));
+      const text = write(cell);
+      const width = isNumber ? "n" : text.length <= SHORT ? "s" : "w";
+      row.append(el(at === 0 && isTotal ? "th" : "td", { class: width, scope: at === 0 && isTotal ? "row" : null }, text));
     });
     return row;
   }
@@ -92,25 +96,40 @@ class Tables {
 
   /** Sorts and filters the tables that stand in the page. */
   arrange() {
-    for (const { table, name, headings, rows } of this.still) {
-      table.tHead.rows[0].replaceChildren(...headings.map(({ key, label, isNumber }) => this.heading(name, key, isNumber, label)));
+    for (const still of this.still) {
+      const { table, name, rows } = still;
       const sort = this.state.sorts.get(name);
-      const at = sort ? headings.findIndex(({ key }) => key === sort.key) : -1;
-      const value = (row) => cellValue(row.cells[at]);
-      table.tBodies[0].append(...(at < 0 ? rows : [...rows].sort((a, b) => compare(value(a), value(b), sort.isDown))));
-      let hidden = 0;
-      for (const row of rows) {
-        row.hidden = !this.isWanted(row);
-        if (row.hidden) hidden++;
-      }
-      const box = table.parentElement;
-      let note = box.nextElementSibling;
-      if (!note || !note.classList.contains("left-out")) {
-        note = el("p", { class: "left-out note", role: "status" });
-        box.after(note);
-      }
-      note.textContent = hidden ? `${hidden} of ${rows.length} rows are outside these filters.` : "";
+      // Rows are moved only where their order is another one: that is what takes the time.
+      if (!still.isArranged || still.sort !== sort) this.order(still, sort);
+      const wanted = [...table.tBodies[0].rows].filter((row) => this.isWanted(row));
+      const most = this.isWhole.has(name) ? wanted.length : FIRST_ROWS;
+      const shown = new Set(wanted.slice(0, most));
+      for (const row of rows) row.hidden = !shown.has(row);
+      this.below(table, wanted, rows.length - wanted.length);
     }
+  }
+
+  order(still, sort) {
+    const { table, name, headings, rows } = still;
+    table.tHead.rows[0].replaceChildren(...headings.map(({ key, label, isNumber }) => this.heading(name, key, isNumber, label)));
+    const at = sort ? headings.findIndex(({ key }) => key === sort.key) : -1;
+    const value = (row) => cellValue(row.cells[at]);
+    if (at >= 0) table.tBodies[0].append(...[...rows].sort((a, b) => compare(value(a), value(b), sort.isDown)));
+    else if (still.isArranged) table.tBodies[0].append(...rows);
+    Object.assign(still, { sort, isArranged: true });
+  }
+
+  /** What stands below a table of the page: how much of it is not shown, and why. */
+  below(table, wanted, hidden) {
+    const name = table.dataset.sort;
+    const box = table.parentElement;
+    let place = box.nextElementSibling;
+    if (!place?.classList.contains("below")) {
+      place = el("div", { class: "below" });
+      box.after(place);
+    }
+    const note = el("p", { class: "note", role: "status" }, hidden ? `${hidden} of ${hidden + wanted.length} rows are outside these filters.` : "");
+    place.replaceChildren(note, ...this.more({ id: name, rows: wanted, caption: table.caption.textContent }));
   }
 
   isWanted(row) {
