@@ -45,6 +45,9 @@ class Browser:
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         self.driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
         self.driver.set_script_timeout(LONGEST)
+        # The browser's own first page asks for its own parts.
+        self.driver.get("about:blank")
+        self.requests()
 
     def command(self, name: str, **arguments: object) -> dict:
         return self.driver.execute_cdp_cmd(name, arguments)
@@ -79,7 +82,8 @@ class Browser:
         messages = (json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance"))
         sent = (message["params"]["request"]["url"] for message in messages
                 if message["method"] == "Network.requestWillBeSent")
-        return [address for address in sent if address != "about:blank"]
+        # What an address holds itself is asked of nobody; the browser's own icons are such.
+        return [address for address in sent if address != "about:blank" and not address.startswith("data:")]
 
     def shot(self, file: str) -> list[int]:
         width, height = self.run("return [innerWidth, document.documentElement.scrollHeight]")

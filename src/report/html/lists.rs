@@ -158,7 +158,7 @@ pub fn debt(report: &Report<'_>, page: &Page<'_>, out: &mut Markup) {
         column("owner", "Likely owner", Look::Plain),
         column("fix", "Fix", Look::Plain),
     ];
-    let mut table = Table::new("debt", "Tag debt", note, columns);
+    let mut table = Table::new("debt", "What spends without a full name", note, columns);
     for item in &shown {
         let owner: Vec<&str> = item.owner.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
         table.rows.push(vec![

@@ -19,6 +19,18 @@ class Charts {
     });
   }
 
+  /** Notes which charts can be seen. */
+  watch() {
+    this.seen = new Set();
+    const watcher = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries) {
+        if (isIntersecting) this.seen.add(target.id);
+        else this.seen.delete(target.id);
+      }
+    });
+    for (const figure of document.querySelectorAll("figure.chart")) watcher.observe(figure);
+  }
+
   /** A colour of the style sheet, as it is now. */
   colour(name) {
     if (!this.colours.has(name)) this.colours.set(name, getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim());
@@ -32,14 +44,11 @@ class Charts {
 
   /** Draws what waits. */
   async flush() {
-    const isNear = (id) => {
-      const { top, bottom } = byId(`chart-${id}`).getBoundingClientRect();
-      return bottom > 0 && top < innerHeight;
-    };
     const turn = (this.turn = {});
-    const order = [...this.waiting.keys()].map((id) => [id, isNear(id)]);
-    for (const [id] of order.filter(([, near]) => near)) this.take(id);
-    for (const [id] of order.filter(([, near]) => !near)) {
+    const all = [...this.waiting.keys()];
+    const isSeen = (id) => this.seen.has(`chart-${id}`);
+    for (const id of all.filter(isSeen)) this.take(id);
+    for (const id of all.filter((id) => !isSeen(id))) {
       await new Promise((resolve) => setTimeout(resolve));
       if (this.turn !== turn) return;
       this.take(id);
@@ -96,7 +105,7 @@ class Charts {
     }
     const caption = figure.querySelector("figcaption").textContent;
     const table = el("table", {}, el("caption", { class: "hidden" }, caption), el("thead", {}, head), body);
-    target.replaceChildren(el("div", { class: "scroll tall", tabindex: "0", role: "region", "aria-label": caption }, table));
+    target.replaceChildren(el("div", { class: "scroll tall", tabindex: "0", role: "region", "aria-label": `${caption}: the data` }, table));
   }
 
   dayLabel(chart, at) {

@@ -146,6 +146,8 @@ async function load() {
   for (const part of ["invocations", "missed", "units"]) {
     data.calls[part] = await unpack(data.calls[part], data.calls.keys.workload.length);
   }
+  for (const jump of data.jumps) jump[5] = units(jump[5]);
+  for (const saving of data.savings) saving[3] = saving[3] === null ? null : units(saving[3]);
   data.stored = new Set(data.stored);
   data.causes = new Map(data.movers.map(([currency, workload, parts]) => [`${currency} ${workload}`, parts.map(units)]));
   return data;

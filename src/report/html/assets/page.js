@@ -28,8 +28,8 @@ class Page {
     for (const section of ["day", "movers", "spend", "tiers", "cache", "tokens", "calls", "daily"]) this[section]();
     this.tables.arrange();
     state.write();
-    this.charts.flush();
     if (focus) document.querySelector(focus)?.focus();
+    return this.charts.flush();
   }
 
   is(series, flag) {
@@ -325,7 +325,7 @@ class Page {
     const groups = Array.from(keys.kind, (_, at) => (this.tokenPasses[at] && isSent(at) ? placeOf(at) : -1));
     const sums = this.tokenSums(places.size * 3, (at) => groups[at]);
     const whole = this.wholeWorkloads();
-    const savings = new Map(data.savings.filter(([currency, workload]) => currency === this.state.currency && whole.has(workload)).map(([, workload, model, saving]) => [workload * models + model, saving === null ? null : units(saving)]));
+    const savings = new Map(data.savings.filter(([currency, workload]) => currency === this.state.currency && whole.has(workload)).map(([, workload, model, saving]) => [workload * models + model, saving]));
     const rows = [];
     for (const [place, at] of places) {
       const [reads, writes, input] = [0, 1, 2].map((kind) => sums.over(at * 3 + kind, steps.from, steps.to));
@@ -464,7 +464,7 @@ class Page {
     const series = [{ name: `Usage, ${this.code}`, colour: "c0", values, exact: (at) => usage.exact(0, this.from + at) }, ...marks];
     this.charts.show("daily", { days: this.days, series: values.some((value) => value !== 0) ? series : [], look: "money", summary: `Usage by day, ${this.code}, ${this.span}, with ${jumps.length} anomalies marked` });
     const rank = { page: 0, warn: 1, note: 2 };
-    const rows = jumps.map(([, workload, day, severity, rule, increase]) => ({ severity, day, cells: [severity, data.first_day + day, data.names.workload[workload], rule, units(increase)] }));
+    const rows = jumps.map(([, workload, day, severity, rule, increase]) => ({ severity, day, cells: [severity, data.first_day + day, data.names.workload[workload], rule, increase] }));
     rows.sort((a, b) => rank[a.severity] - rank[b.severity] || b.day - a.day || compare(a.cells[4], b.cells[4], true));
     const columns = [["severity", "Severity", "text"], ["day", "Day", "day"], ["workload", "Workload", "text"], ["rule", "Rule", "text"], ["increase", "Increase", "change"]];
     this.tables.write(byId("rows-daily"), { id: "daily", caption: `Listed days, ${this.code}, ${this.span}`, columns, rows });
@@ -532,6 +532,7 @@ class Page {
     }
     addEventListener("hashchange", () => this.open());
     this.tables.prepare();
+    this.charts.watch();
     this.paint();
   }
 
@@ -550,7 +551,7 @@ class Page {
   open() {
     const unknown = this.state.read(location.hash.slice(1));
     byId("problem").textContent = unknown.length ? `The link asks for what this page does not have (${unknown.slice(0, 5).join(", ")}); the rest of it is followed.` : "";
-    this.update();
+    return this.update();
   }
 
   // Light, dark and paper.
@@ -587,10 +588,10 @@ class Page {
 }
 
 load().then(
-  (data) => {
+  async (data) => {
     const page = new Page(data);
     page.prepare();
-    page.open();
+    await page.open();
     document.documentElement.dataset.ready = "yes";
   },
   (error) => {
