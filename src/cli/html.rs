@@ -73,7 +73,11 @@ pub fn write(common: &Common, report: &Report<'_>, wanted: &Wanted<'_>) -> Resul
 fn write_all(folder: &Path, pages: &[(String, String)]) -> Result<()> {
     if folder.exists() && !folder.is_dir() {
         let hint = "name a folder, or one that does not exist yet";
-        return Err(Error::config(format!("-o {}", folder.display()), "--split-by needs a folder, and this is a file", hint));
+        return Err(Error::config(
+            format!("-o {}", folder.display()),
+            "--split-by needs a folder, and this is a file",
+            hint,
+        ));
     }
     std::fs::create_dir_all(folder).map_err(Error::io(folder, "make"))?;
     let folder = std::path::absolute(folder).map_err(Error::io(folder, "find"))?;

@@ -23,8 +23,8 @@ pub mod cube;
 pub mod encode;
 pub mod figures;
 pub mod lists;
-pub mod markup;
 pub mod marks;
+pub mod markup;
 pub mod names;
 pub mod pack;
 pub mod scope;
@@ -151,12 +151,13 @@ impl<'a> Report<'a> {
         let is_replaced = engine.cost.is_some();
         data.insert("calls".into(), self.figures.calls(cube, page, is_replaced)?);
         data.insert("savings".into(), self.figures.savings(cube, page));
-        data.insert("movers".into(), marks::movers(self.sources.looked, page.dictionary, &self.span));
+        data.insert("movers".into(), marks::movers(self.sources.looked, page, &self.span));
         data.insert("jumps".into(), marks::jumps(self.sources.looked, page, &self.span));
         let is_known = |month: &String| engine.records.iter().any(|record| record.period == *month);
         let has_days = |month: &String| engine.days.iter().any(|day| clock::month_of(day.day) == *month);
-        let stored: Vec<usize> =
-            (0..cube::DAYS).filter(|at| self.span.first().is_some_and(|first| self.is_stored(first + *at as i32))).collect();
+        let stored: Vec<usize> = (0..cube::DAYS)
+            .filter(|at| self.span.first().is_some_and(|first| self.is_stored(first + *at as i32)))
+            .collect();
         data.insert("stored".into(), json!(stored));
         let months = self.span.months.iter();
         let months = months.map(|month| json!([month, is_known(month), is_known(month) && has_days(month)]));
@@ -186,7 +187,12 @@ impl<'a> Report<'a> {
         let words = shares.map(|(currency, (part, whole))| {
             let share = words::share(part, whole).map_or(words::UNKNOWN.into(), words::percent);
             let currency = words::currency(&currency);
-            format!("{} of {} {currency} in {} ({share})", words::amount(part), words::amount(whole), self.span.months[0])
+            format!(
+                "{} of {} {currency} in {} ({share})",
+                words::amount(part),
+                words::amount(whole),
+                self.span.months[0]
+            )
         });
         words.collect()
     }

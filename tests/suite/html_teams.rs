@@ -31,7 +31,11 @@ fn the_html_page_of_a_team_names_nobody_else() {
     };
     let (own, all) = (of(&|team| team == "growth"), of(&|_| true));
     let share = words::percent(own as f64 / all as f64);
-    let says = format!("Only what the team growth owns: {} of {} USD in 2026-11 ({share}), billed cost.", words::amount(own), words::amount(all));
+    let says = format!(
+        "Only what the team growth owns: {} of {} USD in 2026-11 ({share}), billed cost.",
+        words::amount(own),
+        words::amount(all)
+    );
     assert!(page.contains(&says), "{says}");
     assert_eq!(names(&page, "team"), ["unassigned", "not_allocable", "growth"]);
     let whole = harness::stdout(folder, &["report", "--format", "html"]);
@@ -58,13 +62,16 @@ fn html_split_by_team_writes_the_whole_bill_and_an_index() {
     assert_eq!(pages, harness::bytes_below(&folder.path().join("pages")), "same input, same bytes");
     let index = harness::text(&pages.iter().find(|(path, _)| path == Path::new("index.html")).expect("an index").1);
     let names: Vec<String> = pages.iter().map(|(path, _)| path.display().to_string()).collect();
-    assert!(names.contains(&"growth.html".to_string()) && names.contains(&"unattributed.html".to_string()), "{names:?}");
+    assert!(
+        names.contains(&"growth.html".to_string()) && names.contains(&"unattributed.html".to_string()),
+        "{names:?}"
+    );
     for name in names.iter().filter(|name| *name != "index.html") {
         assert!(index.contains(&format!("href=\"{name}\"")), "{name}");
     }
     let mut sum = 0;
     let mut total = 0;
-    for row in index.split("<tr").filter(|row| row.contains("data-v")) {
+    for row in index.split("<tr").filter(|row| row.contains("data-v=\"")) {
         let cost = row.split("data-v=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a cost");
         let cost = billtag::money::from_decimal_text(cost).expect("an amount");
         if row.contains("\"total\"") { total += cost } else { sum += cost }
@@ -97,10 +104,20 @@ fn names_of_teams_make_safe_files_and_safe_links_in_html() {
 #[test]
 fn html_is_of_the_report_alone_and_says_so() {
     let folder = harness::ingested();
-    for command in [&["audit"][..], &["alert", "--dry-run"], &["query", "anomalies"], &["run"], &["doctor"], &["incidents", "list"]] {
+    for command in [
+        &["audit"][..],
+        &["alert", "--dry-run"],
+        &["query", "anomalies"],
+        &["run"],
+        &["doctor"],
+        &["incidents", "list"],
+    ] {
         for format in [&["--format", "html"][..], &["-o", "x.html"]] {
             let error = harness::failure(folder, &[command, format].concat());
-            assert!(error.starts_with("exit 2\nerror: --format html") && error.contains("billtag report --format html"), "{command:?} {error}");
+            assert!(
+                error.starts_with("exit 2\nerror: --format html") && error.contains("billtag report --format html"),
+                "{command:?} {error}"
+            );
         }
     }
     assert!(!folder.join("x.html").exists());

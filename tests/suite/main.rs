@@ -27,6 +27,7 @@ mod deployment;
 mod doctor;
 mod figures;
 mod html;
+mod html_pages;
 mod html_teams;
 mod incidents;
 mod init;

@@ -205,7 +205,8 @@ impl Cube {
     fn key(&mut self, texts: [&str; 7], is_not_allocable: bool, flags: u32) -> Key {
         let [workload, team, environment, model, currency, kind, tier] = texts;
         let nobody = if is_not_allocable { NOT_ALLOCABLE } else { NOBODY };
-        let mut of = |at: usize, name: &str, none: u32| if name.is_empty() { none } else { self.names[at].number(name) };
+        let mut of =
+            |at: usize, name: &str, none: u32| if name.is_empty() { none } else { self.names[at].number(name) };
         let owner = [(WORKLOAD, workload), (TEAM, team), (ENVIRONMENT, environment)];
         let [workload, team, environment] = owner.map(|(at, name)| of(at, name, nobody));
         let (model, kind) = (of(MODEL, model, 0), of(KIND, kind, 0));

@@ -125,8 +125,7 @@ fn stepped(days: &[i128], step: usize) -> Vec<i128> {
 fn keys<'a>(keys: impl Iterator<Item = &'a Key> + Clone, with_kind: bool) -> Value {
     let of = |at: usize| keys.clone().map(|key| key[at]).collect::<Vec<_>>();
     let dimensions = DIMENSIONS.iter().filter(|(_, at)| with_kind || *at != KIND);
-    let mut lists: Map<String, Value> =
-        dimensions.map(|(name, at)| ((*name).to_string(), json!(of(*at)))).collect();
+    let mut lists: Map<String, Value> = dimensions.map(|(name, at)| ((*name).to_string(), json!(of(*at)))).collect();
     lists.insert("flags".into(), json!(of(FLAGS)));
     Value::Object(lists)
 }

@@ -40,8 +40,7 @@ fn findings<'a>(report: &Report<'a>, scope: &Scope) -> Vec<&'a Finding> {
 
 fn incidents<'a>(report: &Report<'a>, scope: &Scope) -> Vec<&'a Incident> {
     let today = clock::day_of(report.sources.engine.as_of);
-    let is_recent =
-        |incident: &&Incident| incident.resolved.is_none_or(|at| clock::day_of(at) > today - RESOLVED);
+    let is_recent = |incident: &&Incident| incident.resolved.is_none_or(|at| clock::day_of(at) > today - RESOLVED);
     let team = |incident: &Incident| incident.screen.labels.get("team").cloned().unwrap_or_default();
     let all = report.sources.ledger.incidents.iter().filter(is_recent);
     let mut shown: Vec<&Incident> = all.filter(|one| scope.holds_team(&team(one), &report.cube)).collect();
@@ -57,7 +56,11 @@ pub fn anomalies(report: &Report<'_>, page: &Page<'_>, out: &mut Markup) {
     let incidents = first_of_each(incidents(report, page.scope), SHOWN, |incident| &incident.currency);
     out.element("h3", &[], "Open and resolved");
     if report.sources.ledger.through.is_none() {
-        out.element("p", &[("class", "note")], "No incident is kept yet: `billtag run` and `billtag alert` open and resolve them.");
+        out.element(
+            "p",
+            &[("class", "note")],
+            "No incident is kept yet: `billtag run` and `billtag alert` open and resolve them.",
+        );
     } else {
         out.table(&incident_table(&incidents), |row| incident_attributes(incidents[row], page));
     }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::cube::{CURRENCY, Span};
-use super::encode::Dictionary;
 use super::figures::Page;
 use crate::alert::Looked;
 use crate::alert::causes::Causes;
@@ -20,7 +19,7 @@ const JUMPS: usize = 5_000;
 
 /// Causes of the largest changes since the day before: currency, workload and the parts, in units of money. A page
 /// shows them where its filter leaves the change whole.
-pub fn movers(looked: &Looked, dictionary: &Dictionary, span: &Span) -> Value {
+pub fn movers(looked: &Looked, page: &Page<'_>, span: &Span) -> Value {
     let history = &looked.history;
     let Some(last) = span.last else { return json!([]) };
     let Some((before, day)) = history.number(last - 1).zip(history.number(last)) else { return json!([]) };
@@ -28,7 +27,8 @@ pub fn movers(looked: &Looked, dictionary: &Dictionary, span: &Span) -> Value {
     for (series, (owner, costs)) in history.owners.iter().zip(&looked.costs).enumerate() {
         let change = costs[day] - costs[before];
         // What is unattributed is known by account here, and all of it is one row there.
-        if change != 0 && owner.account.is_empty() && owner.workload != "unattributed" {
+        let is_one = owner.account.is_empty() && owner.workload != "unattributed";
+        if change != 0 && is_one && page.owns(&owner.workload) {
             moved.entry(&owner.currency).or_default().push((change, series));
         }
     }
@@ -37,7 +37,7 @@ pub fn movers(looked: &Looked, dictionary: &Dictionary, span: &Span) -> Value {
         moved.sort_by_key(|(change, series)| (std::cmp::Reverse(change.abs()), *series));
         for (_, series) in moved.into_iter().take(MOVERS) {
             let owner = &history.owners[series];
-            let place = dictionary.names[CURRENCY].find(currency).zip(dictionary.workload(&owner.workload));
+            let place = page.dictionary.names[CURRENCY].find(currency).zip(page.dictionary.workload(&owner.workload));
             let Some((currency, workload)) = place else { continue };
             let counted = &history.queries[series];
             let queries = counted.get(&before).zip(counted.get(&day)).map(|(before, day)| [*before, *day]);

@@ -58,7 +58,10 @@ impl Scope {
         let mut found: Vec<u32> = cube.costs.keys().map(|key| key[TEAM]).collect();
         found.sort_unstable();
         found.dedup();
-        found.sort_by(|a, b| (*a <= NOT_ALLOCABLE, name_of(&cube.names[TEAM], *a)).cmp(&(*b <= NOT_ALLOCABLE, name_of(&cube.names[TEAM], *b))));
+        found.sort_by(|a, b| {
+            (*a <= NOT_ALLOCABLE, name_of(&cube.names[TEAM], *a))
+                .cmp(&(*b <= NOT_ALLOCABLE, name_of(&cube.names[TEAM], *b)))
+        });
         found.into_iter().map(Self::Team).collect()
     }
 

@@ -87,7 +87,8 @@ pub fn write(report: &Report<'_>, page: &Page<'_>, out: &mut Markup) -> Result<(
 fn drawn(report: &Report<'_>) -> [Drawn; 8] {
     let [basis, unit] = ["billed_cost", "unblended_cost"].map(|own| sentence(&report.sources.engine.basis(own)));
     let lower = basis.to_lowercase();
-    let section = |id, heading, note: String, filters, charts, has_table| Drawn { id, heading, note, filters, charts, has_table };
+    let section =
+        |id, heading, note: String, filters, charts, has_table| Drawn { id, heading, note, filters, charts, has_table };
     let floor = words::percent(report.sources.config.cache.hit_floor as f64 / crate::money::ONE as f64);
     let month = &report.span.months[0];
     [
@@ -121,13 +122,20 @@ fn head(report: &Report<'_>, page: &Page<'_>, out: &mut Markup) {
     out.element("p", &[], &format!("{} As of {}.", trust::completeness(engine), clock::instant_text(engine.as_of)));
     if let Some(team) = team {
         let shares = report.shares(page.scope).join("; ");
-        out.element("p", &[("class", "scope")], &format!("Only what the team {team} owns: {shares}, {}.", engine.basis("billed_cost")));
+        out.element(
+            "p",
+            &[("class", "scope")],
+            &format!("Only what the team {team} owns: {shares}, {}.", engine.basis("billed_cost")),
+        );
         if !page.shared.is_empty() {
-            let what = "Calls, causes and jumps of workloads that several teams share are left out.";
+            let what = "Calls, causes and marked days of workloads that several teams share are left out; findings of them stand with the team that pays most.";
             out.element("p", &[("class", "note")], what);
         }
     } else if report.folded > 0 {
-        let others = format!("The {} smallest workloads share the row (other workloads), so that the page stays small; --team writes a page of their own.", report.folded);
+        let others = format!(
+            "The {} smallest workloads share the row (other workloads), so that the page stays small; --team writes a page of their own.",
+            report.folded
+        );
         out.element("p", &[("class", "note")], &others);
     }
     out.raw("</header>\n");
@@ -154,13 +162,20 @@ fn navigation(report: &Report<'_>, is_whole: bool, drawn: &[Drawn], out: &mut Ma
 
 fn filters(out: &mut Markup) {
     out.raw("<form id=\"filters\" aria-label=\"Filters\">\n");
-    for (id, label) in [("team", "Team"), ("workload", "Workload"), ("environment", "Environment"), ("model", "Model"), ("currency", "Currency")] {
+    for (id, label) in [
+        ("team", "Team"),
+        ("workload", "Workload"),
+        ("environment", "Environment"),
+        ("model", "Model"),
+        ("currency", "Currency"),
+    ] {
         out.raw("<div class=\"field\">").element("label", &[("for", &format!("filter-{id}"))], label);
         out.element("select", &[("id", &format!("filter-{id}")), ("autocomplete", "off")], "").raw("</div>\n");
     }
     for (id, label) in [("from", "From"), ("to", "To")] {
         out.raw("<div class=\"field\">").element("label", &[("for", &format!("filter-{id}"))], label);
-        out.open("input", &[("type", "date"), ("id", &format!("filter-{id}")), ("autocomplete", "off")]).raw("</div>\n");
+        out.open("input", &[("type", "date"), ("id", &format!("filter-{id}")), ("autocomplete", "off")])
+            .raw("</div>\n");
     }
     out.raw("<div class=\"field buttons\"><button type=\"button\" id=\"reset\">Clear</button><button type=\"button\" id=\"link\">Copy link</button></div>\n");
     out.raw("<p id=\"shown\" role=\"status\"></p>\n</form>\n");
@@ -189,7 +204,9 @@ fn placeholder(section: &Drawn, out: &mut Markup) {
         out.open("figure", &[("class", "chart"), ("id", &format!("chart-{id}"))]);
         out.element("figcaption", &[], heading);
         out.raw("<p class=\"readout\" aria-hidden=\"true\"></p><div class=\"plot\" role=\"img\"></div><ul class=\"legend\"></ul>");
-        out.raw("<details><summary>").text(&format!("{heading}: the data")).raw("</summary><div class=\"data\"></div></details></figure>");
+        out.raw("<details><summary>")
+            .text(&format!("{heading}: the data"))
+            .raw("</summary><div class=\"data\"></div></details></figure>");
     }
     if section.charts.len() > 1 {
         out.raw("</div>");
@@ -225,7 +242,8 @@ fn appendix(report: &Report<'_>, page: &Page<'_>, out: &mut Markup) -> Result<()
     let (engine, config) = (report.sources.engine, report.sources.config);
     begin("appendix", "Appendix", "", out);
     if *page.scope == Scope::Whole {
-        out.element("h3", &[], "Evidence").table(&trust::methods(engine, config, &report.span.months[0])?, |_| Vec::new());
+        out.element("h3", &[], "Evidence")
+            .table(&trust::methods(engine, config, &report.span.months[0])?, |_| Vec::new());
     }
     out.element("h3", &[], "Methods").table(&methods()?, |_| Vec::new());
     let mut inputs = trust::inputs(engine);
@@ -294,7 +312,12 @@ pub fn index(report: &Report<'_>, teams: &[Scope]) -> String {
     for scope in teams {
         let team = scope.team(&report.cube).unwrap_or_default();
         for (currency, (part, whole)) in super::scope::shares(scope, &report.cube) {
-            if !report.cube.costs.keys().any(|key| scope.holds(key) && report.cube.names[CURRENCY].name(key[CURRENCY]) == currency) {
+            if !report
+                .cube
+                .costs
+                .keys()
+                .any(|key| scope.holds(key) && report.cube.names[CURRENCY].name(key[CURRENCY]) == currency)
+            {
                 continue;
             }
             let share = words::share(part, whole).map_or(Cell::Null, Cell::Float);

@@ -12,12 +12,13 @@ const LIBRARY: &str = include_str!("assets/uPlot.iife.min.js");
 const LIBRARY_STYLE: &str = include_str!("assets/uPlot.min.css");
 const LICENSE: &str = include_str!("assets/uPlot-LICENSE");
 const STYLE: &str = include_str!("assets/page.css");
-const SCRIPT: [&str; 6] = [
+const SCRIPT: [&str; 7] = [
     include_str!("assets/words.js"),
     include_str!("assets/data.js"),
     include_str!("assets/state.js"),
     include_str!("assets/tables.js"),
     include_str!("assets/charts.js"),
+    include_str!("assets/figures.js"),
     include_str!("assets/page.js"),
 ];
 
@@ -32,7 +33,9 @@ pub fn page(title: &str, body: &str, data: Option<&Value>) -> String {
     let mut page = Markup::default();
     page.raw("<!doctype html>\n");
     if data.is_some() {
-        page.raw("<!--\nThe charts are drawn by uPlot 1.6.32, https://github.com/leeoniya/uPlot\n\n").raw(LICENSE.trim()).raw("\n-->\n");
+        page.raw("<!--\nThe charts are drawn by uPlot 1.6.32, https://github.com/leeoniya/uPlot\n\n")
+            .raw(LICENSE.trim())
+            .raw("\n-->\n");
     }
     page.raw("<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     page.open("meta", &[("http-equiv", "Content-Security-Policy"), ("content", &policy(&style, &[library, &script]))]);
