@@ -205,6 +205,7 @@ fn the_html_page_prints_whole_and_can_be_used_by_everybody() {
         assert!(text.contains(&packed(part)), "{part}: {text}");
     }
     assert!(!text.contains("Copylink") && !text.contains("All32rows"), "controls are not printed");
+    assert!(text.matches("Likelyowner").count() > 1, "a table's heading stands on each of its sheets");
     assert!(sheets.iter().all(|sheet| !sheet.trim().is_empty()), "an empty sheet");
     assert_eq!(seen[8], json!(90));
     assert_eq!(seen[4][2], json!(7), "every chart is drawn");

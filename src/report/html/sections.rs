@@ -30,9 +30,9 @@ const ALL_BUT_DATE: &str = "team workload environment model";
 
 /// The title of a page: its status first, as a subject line has it.
 pub fn title(report: &Report<'_>, scope: &Scope) -> String {
-    let day = report.span.last.map_or_else(|| "no complete day".into(), clock::day_text);
+    let day = report.span.last.map_or_else(|| "no complete day".into(), |day| format!("{} UTC", clock::day_text(day)));
     let of = scope.team(&report.cube).map_or(String::new(), |team| format!(" of {team}"));
-    format!("{}: Amazon Bedrock spend{of}, {day} UTC", status(report, scope))
+    format!("{}: Amazon Bedrock spend{of}, {day}", status(report, scope))
 }
 
 /// The worst of what is listed or still open.
@@ -114,10 +114,10 @@ fn head(report: &Report<'_>, page: &Page<'_>, out: &mut Markup) {
     let engine = report.sources.engine;
     out.raw("<header>\n<div class=\"title\">");
     out.element("span", &[("class", &format!("status {}", status.to_lowercase().replace(' ', "-")))], status);
-    let day = report.span.last.map_or_else(|| "no complete day".into(), clock::day_text);
+    let day = report.span.last.map_or_else(|| "no complete day".into(), |day| format!("{} UTC", clock::day_text(day)));
     let team = page.scope.team(&report.cube);
     let of = team.map_or(String::new(), |team| format!(" of {team}"));
-    out.element("h1", &[], &format!("Amazon Bedrock spend{of}, {day} UTC"));
+    out.element("h1", &[], &format!("Amazon Bedrock spend{of}, {day}"));
     out.raw("<button type=\"button\" id=\"theme\" aria-pressed=\"false\">Dark</button></div>\n");
     out.element("p", &[], &format!("{} As of {}.", trust::completeness(engine), clock::instant_text(engine.as_of)));
     if let Some(team) = team {
@@ -330,8 +330,8 @@ pub fn index(report: &Report<'_>, teams: &[Scope]) -> String {
         let share = words::share(whole, whole).map_or(Cell::Null, Cell::Float);
         table.rows.push(vec![text("total"), text(words::currency(&currency)), money(whole), share, Cell::Null]);
     }
-    let day = report.span.last.map_or_else(|| "no complete day".into(), clock::day_text);
-    let title = format!("Amazon Bedrock spend by team, {day} UTC");
+    let day = report.span.last.map_or_else(|| "no complete day".into(), |day| format!("{} UTC", clock::day_text(day)));
+    let title = format!("Amazon Bedrock spend by team, {day}");
     let mut out = Markup::default();
     out.raw("<header>").element("h1", &[], &title);
     let engine = report.sources.engine;

@@ -34,8 +34,8 @@ class Page extends Figures {
     for (const end of ["from", "to"]) byId(`filter-${end}`).value = state[end] === null ? "" : dayText(state[end]);
     byId("by").value = state.by;
     const chosen = DIMENSIONS.slice(0, 4).filter((dimension) => state[dimension] !== ANY).map((dimension) => `${dimension} ${data.names[dimension][state[dimension]]}`);
-    const all = chosen.length ? chosen.join(", ") : "everything";
-    byId("shown").textContent = `Shown: ${all}, ${this.code}, ${this.span}, UTC.`;
+    const shown = [chosen.join(", ") || "everything", this.code, this.span].filter(Boolean);
+    byId("shown").textContent = `Shown: ${shown.join(", ")}, UTC.`;
     const active = DIMENSIONS.slice(0, 4).filter((dimension) => state[dimension] !== ANY);
     if (state.hasDates) active.push("date");
     for (const section of document.querySelectorAll("section[data-filters]")) {
@@ -127,8 +127,12 @@ class Page extends Figures {
     });
     system.addEventListener("change", show);
     let held = null;
+    let buttons = [];
     addEventListener("beforeprint", () => {
       held = root.dataset.theme ?? "";
+      // A heading that holds a control is not repeated on the next sheet.
+      buttons = [...document.querySelectorAll("thead button")].map((sort) => [sort.parentElement, sort]);
+      for (const [heading, sort] of buttons) heading.replaceChildren(sort.textContent);
       root.dataset.theme = "light";
       this.charts.isPrinted = true;
       this.charts.again();
@@ -136,6 +140,7 @@ class Page extends Figures {
     addEventListener("afterprint", () => {
       if (held) root.dataset.theme = held;
       else delete root.dataset.theme;
+      for (const [heading, sort] of buttons) heading.replaceChildren(sort);
       this.charts.isPrinted = false;
       this.charts.again();
     });
