@@ -109,7 +109,7 @@ fn name_of(teams: &Names, team: u32) -> &str {
 fn safe_name(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' };
     let safe: String = name.to_lowercase().chars().map(plain).take(LONGEST).collect();
-    if safe == name && !safe.starts_with('-') && !TAKEN.contains(&safe.as_str()) {
+    if safe == name && !safe.is_empty() && !safe.starts_with('-') && !TAKEN.contains(&safe.as_str()) {
         safe
     } else {
         format!("team-{}-{}", safe.trim_matches('-'), &hash(name.as_bytes())[..8])
