@@ -49,6 +49,7 @@ use crate::error::Result;
 use crate::facts::history::AlertNote;
 use crate::facts::store::Store;
 use crate::metrics::Engine;
+use contract::Jump;
 use history::History;
 use join::Seen;
 use rules::{Floors, Rule, Severity};
@@ -85,6 +86,8 @@ pub struct Looked {
     /// What is found now of the last days that were looked at before: a bill goes on delivering for a while after a
     /// day seems complete.
     pub again: Vec<Finding>,
+    /// What the contract lists, of all stored days.
+    pub jumps: Vec<Jump>,
 }
 
 /// Days that are looked at once more for what came late.
@@ -127,7 +130,7 @@ pub fn look(engine: &Engine, config: &Config, from: Option<i32>, to: Option<i32>
         order.cmp(&(a.severity, a.day, &b.currency, a.increase, b.key()))
     });
     let alerts = Alerts { from: start, to: to.or(engine.last_complete_day()), findings };
-    Ok(Looked { alerts, history, costs, again })
+    Ok(Looked { alerts, history, costs, again, jumps })
 }
 
 /// The first day to look at: what was asked for, else the one after those that the last run looked at.

@@ -3,6 +3,7 @@
 mod channels;
 mod commands;
 mod console;
+mod html;
 mod incidents;
 mod output;
 mod setup;
@@ -84,7 +85,14 @@ pub enum Command {
     /// Bring facts up to date
     Ingest,
     /// The daily report
-    Report,
+    Report {
+        /// A team's own page, with nobody else's spend (--format html)
+        #[arg(long, value_name = "NAME", conflicts_with = "split_by")]
+        team: Option<String>,
+        /// A page for each, and an index, into the folder of -o (--format html)
+        #[arg(long, value_enum, value_name = "WHAT")]
+        split_by: Option<Split>,
+    },
     /// Anomalies of every complete day since the last run
     Alert {
         /// Keep no note of this run, so that the next one looks at the same days
@@ -198,6 +206,15 @@ pub enum Format {
     Json,
     /// Comma-separated values.
     Csv,
+    /// One self-contained page with charts; of the report alone.
+    Html,
+}
+
+/// What a report is split by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Split {
+    /// A page for each team.
+    Team,
 }
 
 /// What spend is grouped by.

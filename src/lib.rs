@@ -41,6 +41,11 @@
 //! * Whoever adds a figure adds one file to `queries/`; whoever adds a source adds one module to
 //!   [`sources`]; nothing else should need to know.
 //!
+//! # The page
+//!
+//! [`report::html`] writes the report as one file: sums by day, owner, model and currency that the page's own script
+//! filters and adds exactly, texts that cannot become markup, and a policy that lets nothing else run or load.
+//!
 //! # How one run goes
 //!
 //! [`ingest::ingest`] takes the store's lock ([`facts::lock`]) and finishes what a killed run left; reads

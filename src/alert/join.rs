@@ -174,43 +174,45 @@ impl Seen<'_> {
             };
             let counted = &self.history.queries[series];
             finding.queries = before.and_then(|before| Some([*counted.get(&before)?, *counted.get(&day)?]));
-            let bought = self.bought(series, before, day);
+            let bought = bought(self.history, series, before, day);
             finding.causes = Some(Causes::of(&bought, finding.queries));
         }
     }
 
-    fn bought(&self, series: usize, before: Option<usize>, day: usize) -> Vec<Bought> {
-        let days = before.into_iter().map(|day| (0, day)).chain([(1, day)]);
-        let mut bought = Vec::new();
-        for (at, day) in days {
-            bought.extend(self.history.bought(series, day).iter().map(|line| self.one(line, at)));
-        }
-        bought
-    }
-
     /// What everybody within a scope bought on two days.
     fn bought_within(&self, scope: &Scope, currency: &str, before: Option<usize>, day: usize) -> Vec<Bought> {
+        let history = self.history;
         let mut bought = Vec::new();
         for (at, day) in before.into_iter().map(|day| (0, day)).chain([(1, day)]) {
-            let first = self.history.lines.partition_point(|line| line.day < day);
-            let of_day = self.history.lines[first..].iter().take_while(|line| line.day == day);
+            let first = history.lines.partition_point(|line| line.day < day);
+            let of_day = history.lines[first..].iter().take_while(|line| line.day == day);
             let is_its = |line: &&Line| {
-                let [account, region, model] = [ACCOUNT, REGION, MODEL].map(|at| self.history.texts.str(line.what[at]));
-                self.history.owners[line.series].currency == currency && scope.holds(account, region, model)
+                let [account, region, model] = [ACCOUNT, REGION, MODEL].map(|at| history.texts.str(line.what[at]));
+                history.owners[line.series].currency == currency && scope.holds(account, region, model)
             };
-            bought.extend(of_day.filter(is_its).map(|line| self.one(line, at)));
+            bought.extend(of_day.filter(is_its).map(|line| one(history, line, at)));
         }
         bought
     }
+}
 
-    /// A line as what was bought on the first or the second of two days.
-    fn one(&self, line: &Line, at: usize) -> Bought {
-        let kind = self.history.texts.str(line.what[KIND]);
-        let (mut tokens, mut cost) = ([0; 2], [0; 2]);
-        (tokens[at], cost[at]) = (line.tokens / money::ONE, line.cost);
-        let model = self.history.texts.str(line.what[MODEL]).to_string();
-        Bought { side: Side::of(kind), model, kind: kind.to_string(), tokens, cost }
+/// What a series bought on a day, and on the day that it is compared with.
+pub fn bought(history: &History, series: usize, before: Option<usize>, day: usize) -> Vec<Bought> {
+    let days = before.into_iter().map(|day| (0, day)).chain([(1, day)]);
+    let mut bought = Vec::new();
+    for (at, day) in days {
+        bought.extend(history.bought(series, day).iter().map(|line| one(history, line, at)));
     }
+    bought
+}
+
+/// A line as what was bought on the first or the second of two days.
+fn one(history: &History, line: &Line, at: usize) -> Bought {
+    let kind = history.texts.str(line.what[KIND]);
+    let (mut tokens, mut cost) = ([0; 2], [0; 2]);
+    (tokens[at], cost[at]) = (line.tokens / money::ONE, line.cost);
+    let model = history.texts.str(line.what[MODEL]).to_string();
+    Bought { side: Side::of(kind), model, kind: kind.to_string(), tokens, cost }
 }
 
 /// What a day was expected to cost, and the least and most that its series usually does then.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::console::Console;
+use super::html::{self, Wanted};
 use super::{Cli, Command, Common, channels, incidents, output, setup};
 use crate::alert::Looked;
 use crate::alert::channel::Post;
@@ -33,6 +34,7 @@ pub(super) const SOURCE_FAILED: u8 = 4;
 /// Runs a command; returns the exit code.
 pub fn execute(cli: &Cli) -> u8 {
     let result = match &cli.command {
+        command if let Err(error) = html::must_be_possible(&cli.common, command) => Err(error),
         Command::Init(wanted) => setup::init(&cli.common, wanted),
         Command::Doctor { paid } => setup::doctor(&cli.common, *paid),
         Command::IamPolicy(wanted) => setup::iam_policy(&cli.common, wanted),
@@ -87,7 +89,10 @@ impl<'a> Session<'a> {
             )),
             Command::Run => self.run_all(),
             Command::Ingest => self.ingest().map(|summary| code(&summary)),
-            Command::Report => self.report(),
+            Command::Report { team, split_by } => match output::format(self.common)? {
+                super::Format::Html => self.report_html(&Wanted { team: team.as_deref(), split: *split_by }),
+                _ => self.report(),
+            },
             Command::Alert { fast: true, dry_run, .. } => self.alert_fast(*dry_run),
             Command::Alert { dry_run, .. } => self.alert(*dry_run),
             Command::Backtest { labels } => self.backtest(labels),
@@ -232,6 +237,24 @@ impl<'a> Session<'a> {
         Ok(self.with_findings(0, alerts.has_findings()))
     }
 
+    fn report_html(&self, wanted: &Wanted<'_>) -> Result<u8> {
+        let engine = self.engine_for_report()?;
+        let looked = alert::look(&engine, &self.config, self.common.from, self.common.to)?;
+        let audit = audit::audit(&engine, &self.config, self.common.from)?;
+        let ledger = alert::ledger::peek(&self.store)?;
+        let sources = report::html::Sources {
+            engine: &engine,
+            config: &self.config,
+            looked: &looked,
+            audit: &audit,
+            ledger: &ledger,
+            by: html::by(self.common)?,
+            forecast: None,
+        };
+        html::write(self.common, &report::html::Report::read(sources)?, wanted)?;
+        Ok(self.with_findings(0, looked.alerts.has_findings()))
+    }
+
     fn alert(&self, dry_run: bool) -> Result<u8> {
         let engine = self.engine()?;
         let looked = alert::look(&engine, &self.config, self.common.from, self.common.to)?;
@@ -241,7 +264,7 @@ impl<'a> Session<'a> {
         let text = match format {
             super::Format::Json => alert::show::json(alerts)?,
             super::Format::Csv => render::answer(&alert::show::grid(alerts), format, None)?,
-            super::Format::Table | super::Format::Md => {
+            super::Format::Table | super::Format::Md | super::Format::Html => {
                 render::documents(&[alert::show::document(alerts)], format, self.width)?
             }
         };
@@ -255,6 +278,10 @@ impl<'a> Session<'a> {
             let hint = "leave the dates out, or look at past days with `billtag alert`";
             return Err(Error::config("--fast", "it looks at what was measured since the last run", hint));
         }
+        let format = output::format(self.common)?;
+        if format == super::Format::Html {
+            return Err(render::only_the_report());
+        }
         let engine = self.engine()?;
         let desk = Desk::open(&self.store)?;
         let mut ledger = desk.ledger()?;
@@ -262,11 +289,10 @@ impl<'a> Session<'a> {
             Surroundings { config: &self.config, store: &self.store, aws: &self.aws, at: self.as_of, is_trial };
         let fast = alert::fast::run(&around, &desk, &mut ledger, &engine)?;
         drop(engine);
-        let format = output::format(self.common)?;
         let text = match format {
             super::Format::Json => alert::fast::show::json_text(&fast)?,
             super::Format::Csv => render::answer(&alert::fast::show::grid(&fast), format, None)?,
-            super::Format::Table | super::Format::Md => {
+            super::Format::Table | super::Format::Md | super::Format::Html => {
                 render::documents(&[alert::fast::show::document(&fast)], format, self.width)?
             }
         };
@@ -295,7 +321,7 @@ impl<'a> Session<'a> {
         let format = output::format(self.common)?;
         let text = match format {
             super::Format::Json | super::Format::Csv => render::answer(&audit::grid(&audit), format, None)?,
-            super::Format::Table | super::Format::Md => {
+            super::Format::Table | super::Format::Md | super::Format::Html => {
                 render::documents(&[audit::document(&audit, &self.config)], format, self.width)?
             }
         };

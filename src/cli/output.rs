@@ -19,7 +19,7 @@ pub fn format(common: &Common) -> Result<Format> {
         let hint = if named(&name).is_some() {
             format!("`-o` names a file; did you mean `--format {name}`?")
         } else {
-            "end the file's name in .md, .json, .csv or .txt, or add --format".into()
+            "end the file's name in .md, .json, .csv, .txt or .html, or add --format".into()
         };
         return Err(Error::config(format!("-o {name}"), "the file's name does not say which format to write", hint));
     }
@@ -32,6 +32,7 @@ fn named(text: &str) -> Option<Format> {
         "json" => Some(Format::Json),
         "csv" => Some(Format::Csv),
         "txt" | "table" => Some(Format::Table),
+        "html" | "htm" => Some(Format::Html),
         _ => None,
     }
 }

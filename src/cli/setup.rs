@@ -36,7 +36,9 @@ pub fn doctor(common: &Common, is_paid: bool) -> Result<u8> {
     let width = output::width(common);
     let text = match format {
         Format::Json | Format::Csv => render::answer(&doctor::grid(&checks), format, None)?,
-        Format::Table | Format::Md => render::documents(&[doctor::document(&checks, as_of)], format, width)?,
+        Format::Table | Format::Md | Format::Html => {
+            render::documents(&[doctor::document(&checks, as_of)], format, width)?
+        }
     };
     output::write(common, &text)?;
     let has = |state| doctor::count(&checks, state) > 0;

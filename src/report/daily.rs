@@ -20,6 +20,8 @@ mod days;
 mod figures;
 mod spend;
 
+pub use changed::since_last_run;
+
 /// Movers shown.
 const MOVERS: usize = 5;
 /// Findings and debts shown in each currency; the commands of their own show all.
@@ -42,10 +44,10 @@ pub fn report(engine: &Engine, config: &Config, alerts: &Alerts, audit: &Audit, 
     let mut document = Document { name: "report", title: title(&facts, alerts), blocks: Vec::new() };
     document.say(trust::completeness(engine));
     document.table(day_table(&facts));
-    for line in identity(&facts)? {
+    for line in identity(engine, config, &facts.month)? {
         document.say(line);
     }
-    if let Some((sentence, table)) = changed::since_last_run(engine)? {
+    if let Some((sentence, table)) = since_last_run(engine)? {
         document.say(sentence);
         if !table.rows.is_empty() {
             document.table(table);
@@ -94,18 +96,18 @@ impl<'a> Facts<'a> {
         self.engine.basis("billed_cost")
     }
 
-    /// The month, or how far into it the range goes.
-    fn span(&self) -> String {
-        let end = clock::month_range(&self.month).map_or(i32::MAX, |(_, next)| next - 1);
-        match self.engine.range.to.filter(|to| *to < end) {
-            Some(to) => format!("{} to {}", self.month, clock::day_text(to)),
-            None => self.month.clone(),
-        }
-    }
-
     /// Whether a day is stored.
     fn is_stored(&self, day: i32) -> bool {
         self.engine.days.iter().any(|stored| stored.day == day)
+    }
+}
+
+/// The month, or how far into it the range goes.
+fn span(engine: &Engine, month: &str) -> String {
+    let end = clock::month_range(month).map_or(i32::MAX, |(_, next)| next - 1);
+    match engine.range.to.filter(|to| *to < end) {
+        Some(to) => format!("{month} to {}", clock::day_text(to)),
+        None => month.to_string(),
     }
 }
 
@@ -162,14 +164,18 @@ fn day_table(facts: &Facts<'_>) -> Table {
 }
 
 /// One line for each currency that adds up: the categories are the bill.
-fn identity(facts: &Facts<'_>) -> Result<Vec<String>> {
-    let bill = facts.engine.run_named("bill_identity", facts.config)?;
+///
+/// # Errors
+/// Where the store cannot be read.
+pub fn identity(engine: &Engine, config: &Config, month: &str) -> Result<Vec<String>> {
+    let span = span(engine, month);
+    let bill = engine.run_named("bill_identity", config)?;
     let names = ["usage_cost", "purchase_cost", "tax_cost", "credit_cost", "adjustment_cost", "other_cost"];
     let mut lines = Vec::new();
-    for row in bill.rows.iter().filter(|row| bill.text(row, "month") == facts.month) {
+    for row in bill.rows.iter().filter(|row| bill.text(row, "month") == month) {
         let parts = names.map(|name| bill.amount(row, name).unwrap_or(0));
         let Some(total) = bill.amount(row, "cost") else {
-            lines.push(format!("{}: the bill has no {}.", facts.month, facts.basis()));
+            lines.push(format!("{}: the bill has no {}.", month, engine.basis("billed_cost")));
             continue;
         };
         let shown = cents_that_add_up(&parts, total);
@@ -184,11 +190,11 @@ fn identity(facts: &Facts<'_>) -> Result<Vec<String>> {
         let currency = bill.text(row, "billing_currency");
         lines.push(format!(
             "{}: {} = {} {}, the bill ({}).",
-            facts.span(),
+            span,
             words.join(" + "),
             words::amount(total),
             words::currency(&currency),
-            facts.basis()
+            engine.basis("billed_cost")
         ));
     }
     Ok(lines)

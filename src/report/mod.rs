@@ -5,6 +5,7 @@ pub mod aligned;
 pub mod coverage;
 pub mod daily;
 pub mod document;
+pub mod html;
 pub mod render;
 pub mod rows;
 pub mod safe;

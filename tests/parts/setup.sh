@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes a Python environment with the emulators that the tests talk to.
+# Makes a Python environment with the emulators that the tests talk to, and sees that there is a browser.
 #
 #     parts.sh [FOLDER]        (default: target/parts)
 #
@@ -15,16 +15,21 @@ folder=${1:-target/parts}
 mkdir -p "$(dirname "$folder")"
 folder=$(cd "$(dirname "$folder")" && pwd)/$(basename "$folder")
 stamp=$folder/parts.stamp
+# The rules of accessibility; a part of the tests alone.
+axe=axe-core-4.14.1
+axe_sum=29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 
 say() { echo "parts.sh: $*" >&2; }
 
 # What the environment was made from: the list and its own place (an environment cannot be moved).
-wanted() { { cat "$requirements"; echo "$folder"; } | sha256sum | cut -d' ' -f1; }
+wanted() { { cat "$requirements"; echo "$folder" "$axe"; } | sha256sum | cut -d' ' -f1; }
 
 made() {
     [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(wanted)" ] && [ -x "$folder/bin/python" ] &&
-        "$folder/bin/python" -c '' 2>/dev/null
+        "$folder/bin/python" -c '' 2>/dev/null && has_browser
 }
+
+has_browser() { command -v chromium >/dev/null && command -v chromedriver >/dev/null; }
 
 has_venv() { python3 -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }
 
@@ -39,8 +44,33 @@ need_python() {
     has_venv || { say 'python3 (3.10 or newer) with venv is needed'; exit 1; }
 }
 
+# Debian's packages, since browsers that other tools bring along are loaded from elsewhere.
+need_package() {
+    command -v apt-get >/dev/null || { say "$* are needed"; exit 1; }
+    say "installing $*"
+    as_root apt-get update -qq >&2
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
+}
+
+need_browser() {
+    has_browser || need_package chromium chromium-driver
+    has_browser || { say 'chromium and chromedriver are needed'; exit 1; }
+}
+
+need_axe() {
+    command -v npm >/dev/null || need_package npm
+    local packed
+    packed=$(mktemp -d)
+    (cd "$packed" && npm pack --silent "${axe/core-/core@}" >&2)
+    tar -xzf "$packed/$axe.tgz" -C "$packed" package/axe.min.js
+    echo "$axe_sum  $packed/package/axe.min.js" | sha256sum --check --quiet >&2
+    mv "$packed/package/axe.min.js" "$folder/axe.min.js"
+    rm -rf "$packed"
+}
+
 make_it() {
     need_python
+    need_browser
     if [ -e "$folder" ] && [ ! -f "$folder/pyvenv.cfg" ] && [ -n "$(ls -A "$folder")" ]; then
         say "$folder is there and is no Python environment: not touching it"
         exit 1
@@ -52,7 +82,8 @@ make_it() {
     "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --retries 5 --no-deps \
         --only-binary :all: -r "$requirements" >&2
     "$folder/bin/python" -m pip check --disable-pip-version-check >&2
-    "$folder/bin/python" -c 'import ministack.app, cbor2, boto3, moto.server, aiosmtpd.smtp'
+    "$folder/bin/python" -c 'import ministack.app, cbor2, boto3, moto.server, aiosmtpd.smtp, selenium, pypdf'
+    need_axe
     wanted >"$stamp.new"
     mv "$stamp.new" "$stamp"
 }
