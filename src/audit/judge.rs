@@ -175,7 +175,9 @@ impl Judge {
             verdict.states[key] = self.together(key, of_line, resource, line.principal);
             let (resource, project) =
                 if is_project { (State::NotApplicable, own) } else { (own, State::NotApplicable) };
-            let by_carrier = [resource, project, principal, consumer, account];
+            // A model is a matter of what serves it: no caller and no account lacks its tag.
+            let or_nothing = |state: State| if key == MODEL && !state.is_there() { State::default() } else { state };
+            let by_carrier = [resource, project, or_nothing(principal), consumer, or_nothing(account)];
             for (states, state) in verdict.by_carrier.iter_mut().zip(by_carrier) {
                 states[key] = state;
             }

@@ -2,7 +2,7 @@
 
 use super::shell;
 use super::show::{self, faults};
-use super::{Audit, Item};
+use super::{Audit, Item, State};
 use crate::report::{safe, words};
 
 const HEAD: &str = "\
@@ -57,6 +57,9 @@ fn part(audit: &Audit, item: &Item, number: usize) -> String {
     note(&faults(item));
     if let Some(likely) = &item.likely {
         note(&format!("likely owner: {}", show::likely(likely)));
+    }
+    if item.states.contains(&State::CannotBeTagged) {
+        note("finer than the account: an application inference profile, a project or a role of its own, tagged");
     }
     if !item.fix.terraform.is_empty() {
         note(&format!("Terraform: {}", item.fix.terraform));

@@ -52,7 +52,7 @@ pub fn document(audit: &Audit, config: &Config) -> Document {
         document.blocks.push(Block::Commands(commands));
     }
     let whole = [findings(audit), mended(audit), fixes(audit)];
-    let mut tables = vec![keys(audit), shortened(compliance(audit)), trend(audit)];
+    let mut tables = vec![keys(audit), shortened(compliance(audit)), of_all(trend(audit))];
     tables.extend(whole.into_iter().map(shortened));
     tables.into_iter().filter(|table| !table.rows.is_empty()).for_each(|table| document.table(table));
     document
@@ -94,6 +94,13 @@ fn shortened(mut table: Table) -> Table {
         table.rows.truncate(SHOWN);
         table.note = format!("{}; the first {SHOWN} of {all}, `--part {}` has all", table.note, table.name);
     }
+    table
+}
+
+/// A table's rows about everybody alone, which says so.
+fn of_all(mut table: Table) -> Table {
+    table.rows.retain(|row| row.first().is_some_and(|scope| scope.as_text() == "all"));
+    table.note = format!("{}; `--part {}` has teams and accounts", table.note, table.name);
     table
 }
 

@@ -431,6 +431,12 @@ const CHANNELS: &str = "
 #to = [\"finops@example.com\"]
 #user = \"billtag\"
 #secret_env = \"BILLTAG_MAIL_PASSWORD\"
+
+[alerts]
+# The channel that is told of every run, so that silence can be told from health.
+#heartbeat = \"hook\"
+# Page that says what to do: {workload}, {team}, {environment}, {account} and {rule} are those of the incident.
+#runbook = \"https://wiki.example/{workload}\"
 ";
 
 fn line(out: &mut String, text: &str) {

@@ -44,8 +44,11 @@ fn tagged(line: Line, carrier: &str, tags: &[(&str, &str)]) -> Line {
         .fold(line, |line, (key, value)| line.tag(leaked(format!("{carrier}/{key}")), leaked((*value).to_string())))
 }
 
+/// What stands in a tag's place; nothing where it is removed.
+type Replaced = Option<(&'static str, &'static str)>;
+
 /// A line of a profile in an account, fully tagged but for what replaces or, where empty, removes tags.
-fn profile(account: &str, id: &str, other: &[(&str, Option<(&str, &str)>)]) -> Line {
+fn profile(account: &str, id: &str, other: &[(&str, Replaced)]) -> Line {
     let arn = leaked(format!("arn:aws:bedrock:us-east-1:{account}:application-inference-profile/{id}"));
     let tags: Vec<(&str, &str)> = RIGHT
         .into_iter()
@@ -107,7 +110,7 @@ fn accused(items: &[Value]) -> BTreeMap<String, Vec<String>> {
 /// The labelled world: lines, and of what each item is guilty.
 fn labelled() -> (Vec<Line>, BTreeMap<String, Vec<String>>) {
     const OWN: &str = "111122223333";
-    let defects: [(&str, &str, Option<(&str, &str)>, &str); 13] = [
+    let defects: [(&str, &str, Replaced, &str); 13] = [
         ("missing", "Team", None, "team missing"),
         ("empty", "Team", Some(("Team", " ")), "team invalid empty"),
         ("case", "Environment", Some(("Environment", "PROD")), "environment invalid case"),
