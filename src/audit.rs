@@ -75,6 +75,8 @@ pub struct Item {
     pub models: Vec<String>,
     /// Whom the facts name as its owner, by whatever evidence.
     pub owner: [String; 4],
+    /// Of each of these, whether a tag or a rule says so, which is no guess.
+    pub is_said: [bool; 4],
     /// Who should be asked, where something is wrong.
     pub likely: Option<Likely>,
     /// Why it need not be tagged.

@@ -13,7 +13,7 @@ use crate::config::OWNER_NAMES;
 pub struct Fix {
     /// The command, word by word; none where nothing is wrong, or no command mends it.
     pub words: Vec<String>,
-    /// Whether a value is still to be filled in.
+    /// Whether a value is still to be filled in or confirmed.
     pub is_open: bool,
     /// What to do where no command does it.
     pub advice: String,
@@ -66,7 +66,9 @@ pub fn of(item: &Item, judge: &Judge) -> Fix {
             Carrier::Resource | Carrier::Project | Carrier::Consumer => of_resource(&item.id, &tags),
         }
     };
-    fix.is_open = values.iter().any(Option::is_none);
+    // What only measurements or the account say is nobody's own word: who runs the script must make it theirs.
+    let is_guess = |key: &usize| item.is_said.get(*key).is_some_and(|is_said| !is_said);
+    fix.is_open = values.iter().any(Option::is_none) || keys.iter().any(is_guess);
     let inactive = (0..OWNER_NAMES.len()).filter(|key| item.states[*key] == State::NotActivated);
     fix.activations = inactive.filter_map(|key| judge.inactive_key(key)).map(activation).collect();
     fix

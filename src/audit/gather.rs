@@ -14,7 +14,7 @@ use super::judge::{self, Bearing, Judge, Verdict};
 use super::owners::{self, Clues};
 use super::{Carrier, Item, fix};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, OWNER_NAMES};
 use crate::metrics::{Answer, Rows};
 
 /// What is judged: the days from the first on, and beside them the month.
@@ -58,6 +58,9 @@ const TOLD_APART: [&str; 9] = [
     "cost_center",
     "model_name",
 ];
+
+/// Place of the evidence among them.
+const EVIDENCE: usize = 3;
 
 /// Lines of a carrier, summed.
 #[derive(Default)]
@@ -334,6 +337,9 @@ impl<'a> Carried<'a> {
             by_carrier: verdict.by_carrier,
             models: self.models.iter().map(ToString::to_string).collect(),
             owner: shown.map(|(texts, _)| owner(texts).map(String::from)).unwrap_or_default(),
+            is_said: std::array::from_fn(|key| {
+                shown.is_some_and(|(texts, _)| owners::is_said(texts[EVIDENCE], OWNER_NAMES[key]))
+            }),
             likely: if verdict_is_right(&self.lines, verdicts) { None } else { likely },
             exemption: exemption.map(|at| exemptions.all()[at].reason.clone()),
             fix: fix::Fix::default(),

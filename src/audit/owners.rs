@@ -171,6 +171,11 @@ impl<'a> Clues<'a> {
     }
 }
 
+/// Whether a tag or a rule names a key, which is no guess.
+pub fn is_said(evidence: &str, key: &str) -> bool {
+    matches!(rung_of(evidence, key), "resource_tag" | "principal_tag" | "consumer_tag" | "owner_rule")
+}
+
 /// The rung that named a key.
 fn rung_of<'a>(evidence: &'a str, key: &str) -> &'a str {
     let of_key = evidence.split("; ").find_map(|part| part.strip_prefix(key)?.strip_prefix('='));

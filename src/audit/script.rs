@@ -8,8 +8,8 @@ use crate::report::{safe, words};
 const HEAD: &str = "\
 #!/usr/bin/env bash
 # What would mend the gaps that `billtag audit` found. Read it first: run as it is, it only prints the commands.
-# With BILLTAG_APPLY=yes it runs those that begin with `run`. A value in <angle brackets> is still to be filled in:
-# its command begins with `todo` and is never run. Tags of an IAM role, user or account take a day to reach the bill.
+# With BILLTAG_APPLY=yes it runs those that begin with `run`. A command that begins with `todo` is never run: a value in
+# <angle brackets> is still to be filled in, or one is what only measurements or the account say, and to be confirmed. Tags of an IAM role, user or account take a day to reach the bill.
 failed=0
 run() {
   if [ \"${BILLTAG_APPLY:-}\" = yes ]; then
@@ -20,7 +20,7 @@ run() {
   fi
 }
 todo() {
-  printf '# fill in: '
+  printf '# to do: '
   printf '%q ' \"$@\"
   printf '\\n'
 }

@@ -399,6 +399,20 @@ fn audit_scripts_print_first_and_hand_over_every_name_as_it_is() {
 }
 
 #[test]
+fn audit_scripts_never_run_a_guess() {
+    let config = "[accounts.111122223333]\nworkload = \"misc\"\nteam = \"shop\"\nenvironment = \"prod\"\n\
+                  cost_center = \"cc-9\"\n";
+    let certain = profile("111122223333", "a", &[("Workload", Some(("Workload", "chat_bot")))]);
+    let folder = ingested(&[role("bare-role"), certain, until(0)], config);
+    let script = harness::stdout(folder.path(), &["audit", "--fix-script", "-"]);
+    assert!(
+        script.contains("\ntodo aws iam tag-role --role-name bare-role --tags Key=Workload,Value=misc "),
+        "{script}"
+    );
+    assert!(script.contains("\nrun aws bedrock tag-resource --region us-east-1 "), "{script}");
+}
+
+#[test]
 fn audit_shows_hostile_names_safely_in_every_part_and_format() {
     let mut lines: Vec<Line> = hostile()
         .iter()
