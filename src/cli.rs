@@ -115,7 +115,14 @@ pub enum Command {
         labels: PathBuf,
     },
     /// The tagging audit: what spends without a name, by money, with the fix
-    Audit,
+    Audit {
+        /// Write the fixes as a script to review, which prints and runs nothing by itself; - for standard output
+        #[arg(long, value_name = "FILE")]
+        fix_script: Option<PathBuf>,
+        /// One table of the audit in place of all: items, keys, compliance, trend, findings or mended
+        #[arg(long, value_name = "NAME", value_parser = crate::audit::PARTS)]
+        part: Option<String>,
+    },
     /// A named query, a .sql file, or -e SQL, over the facts
     ///
     /// The tables are charges, usage, cost_facts, cost_daily, days, models and params.

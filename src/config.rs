@@ -16,6 +16,7 @@ use crate::schema::MEASURES;
 use crate::spelling;
 
 pub mod alerts;
+pub mod audit;
 pub mod channels;
 mod reach;
 
@@ -82,6 +83,15 @@ pub struct Config {
     /// What all channels are told alike.
     #[serde(default)]
     pub alerts: alerts::Alerts,
+    /// When the audit fails.
+    #[serde(default)]
+    pub audit: audit::Audit,
+    /// What environments may use, by environment.
+    #[serde(default)]
+    pub policy: BTreeMap<String, audit::Policy>,
+    /// What need not be tagged.
+    #[serde(default)]
+    pub exempt: Vec<audit::Exempt>,
     /// The config file's folder, from which relative paths start.
     #[serde(skip)]
     pub folder: PathBuf,
@@ -441,7 +451,8 @@ impl Config {
             );
         }
         self.check_channels(&wrong)?;
-        self.check_alerts(&wrong)
+        self.check_alerts(&wrong)?;
+        self.check_audit(&wrong)
     }
 
     fn check_keys(&self, wrong: &dyn Fn(String, String, &str) -> Result<()>) -> Result<()> {

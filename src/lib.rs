@@ -36,8 +36,8 @@
 //! * Currencies are never added.
 //! * Same input, same bytes: rows are sorted by their texts, the clock is an argument, and no stored
 //!   file holds a path or time of the machine.
-//! * Only [`aws`], [`place`], [`sources`], [`facts`], [`ingest`], [`init`], [`doctor`], [`cli`], [`alert::channel`] and the
-//!   edge of [`reconcile`] touch the world; [`normalise`], [`attribute`] and [`classify`] are functions of their arguments.
+//! * Only [`aws`], [`place`], [`sources`], [`facts`], [`ingest`], [`init`], [`doctor`], [`cli`], [`alert::channel`], [`audit::note`]
+//!   and the edge of [`reconcile`] touch the world; [`normalise`], [`attribute`] and [`classify`] are functions of their arguments.
 //! * Whoever adds a figure adds one file to `queries/`; whoever adds a source adds one module to
 //!   [`sources`]; nothing else should need to know.
 //!
@@ -90,6 +90,7 @@
 //!  points/<source>/, known.json                what was read over the network
 //!  cost_explorer/, alert.json, .lock           Cost Explorer's answers, the last alert, the lock
 //!  alerts/                                     incidents and what channels were told; where the fast clock stands
+//!  audit.json, cost_allocation_tags.json       the last audit's findings, AWS's list of tag keys as `doctor` saw it
 //! ```
 
 pub mod error;

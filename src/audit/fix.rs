@@ -1,62 +1,136 @@
-//! The fix: the AWS CLI command that sets the tags which are missing or wrong. billtag never runs it.
+//! The fix: the AWS CLI command that sets the tags which are missing or wrong, and the same for
+//! Terraform. billtag never runs it.
 
 use super::judge::Judge;
+use super::shell::{self, hcl};
+use super::state::State;
 use super::{Carrier, Item};
 use crate::classify;
 use crate::config::OWNER_NAMES;
-use crate::report::safe;
 
-/// The command that mends an item; empty where nothing is wrong.
-pub fn command(item: &Item, judge: &Judge) -> String {
-    let wrong: Vec<(String, String)> = (0..OWNER_NAMES.len())
-        .filter(|key| !item.states[*key].is_right())
-        .map(|key| (judge.tag_key(key).to_string(), value(item, key, judge)))
-        .collect();
-    if wrong.is_empty() {
-        return String::new();
-    }
-    match item.carrier {
-        Carrier::Resource => resource_command(&item.id, &wrong),
-        Carrier::Principal => principal_command(&item.id, &wrong),
-        Carrier::Account => {
-            format!(
-                "aws organizations tag-resource --resource-id {} --tags {}",
-                quote(&item.account),
-                pairs(&wrong, "Key", "Value")
-            )
+/// What mends an item.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fix {
+    /// The command, word by word; none where nothing is wrong, or no command mends it.
+    pub words: Vec<String>,
+    /// Whether a value is still to be filled in or confirmed.
+    pub is_open: bool,
+    /// What to do where no command does it.
+    pub advice: String,
+    /// Tags for a resource of Terraform.
+    pub terraform: String,
+    /// Commands that activate keys, which is done once for all.
+    pub activations: Vec<Vec<String>>,
+}
+
+impl Fix {
+    /// In a line, for people and data; empty where there is nothing to mend.
+    pub fn text(&self) -> String {
+        if !self.advice.is_empty() {
+            return self.advice.clone();
         }
+        let activations = self.activations.iter().map(Vec::as_slice);
+        let commands = [self.words.as_slice()].into_iter().chain(activations).filter(|words| !words.is_empty());
+        commands.map(shell::command).collect::<Vec<_>>().join("; ")
     }
 }
 
-/// The value that the facts know, else a word to replace.
-fn value(item: &Item, key: usize, judge: &Judge) -> String {
+/// A tag to set.
+struct Tag {
+    key: String,
+    value: String,
+}
+
+/// What mends an item.
+pub fn of(item: &Item, judge: &Judge) -> Fix {
+    if item.exemption.is_some() {
+        return Fix::default();
+    }
+    let wrong = |state: &State| state.asks_for_a_tag();
+    let keys: Vec<usize> = (0..OWNER_NAMES.len()).filter(|key| wrong(&item.states[*key])).collect();
+    let values: Vec<Option<String>> = keys.iter().map(|key| value(item, *key, judge)).collect();
+    let tags: Vec<Tag> = keys
+        .iter()
+        .zip(&values)
+        .map(|(key, value)| Tag {
+            key: judge.tag_key(*key).to_string(),
+            value: value.clone().unwrap_or_else(|| format!("<{}>", OWNER_NAMES[*key])),
+        })
+        .collect();
+    let mut fix = if tags.is_empty() {
+        Fix::default()
+    } else {
+        match item.carrier {
+            Carrier::Principal => of_principal(&item.id, &tags),
+            Carrier::Account => of_account(&item.account, &tags),
+            Carrier::Resource | Carrier::Project | Carrier::Consumer => of_resource(&item.id, &tags),
+        }
+    };
+    // What only measurements or the account say is nobody's own word: who runs the script must make it theirs.
+    let is_guess = |key: &usize| item.is_said.get(*key).is_some_and(|is_said| !is_said);
+    fix.is_open = values.iter().any(Option::is_none) || keys.iter().any(is_guess);
+    let inactive = (0..OWNER_NAMES.len()).filter(|key| item.states[*key] == State::NotActivated);
+    fix.activations = inactive.filter_map(|key| judge.inactive_key(key)).map(activation).collect();
+    fix
+}
+
+/// The value that the facts know.
+fn value(item: &Item, key: usize, judge: &Judge) -> Option<String> {
     let known = item.owner.get(key).filter(|value| !value.is_empty());
     let model = (key == 4).then(|| item.models.first()).flatten();
-    let known = known.and_then(|value| judge.right_value(key, value));
-    known.or(model.cloned()).unwrap_or_else(|| format!("<{}>", OWNER_NAMES[key]))
+    known.and_then(|value| judge.right_value(key, value)).or(model.cloned())
 }
 
-fn resource_command(arn: &str, tags: &[(String, String)]) -> String {
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(ToString::to_string).collect()
+}
+
+/// An option with its value, which may look like an option itself.
+fn option(name: &str, value: &str) -> Vec<String> {
+    if value.starts_with('-') { vec![format!("{name}={value}")] } else { words(&[name, value]) }
+}
+
+fn activation(key: &str) -> Vec<String> {
+    let status = if is_simple(key) {
+        format!("TagKey={key},Status=Active")
+    } else {
+        serde_json::json!([{ "TagKey": key, "Status": "Active" }]).to_string()
+    };
+    words(&["aws", "ce", "update-cost-allocation-tags-status", "--cost-allocation-tags-status", &status])
+}
+
+fn of_account(account: &str, tags: &[Tag]) -> Fix {
+    let mut command = words(&["aws", "organizations", "tag-resource"]);
+    command.extend(option("--resource-id", account));
+    command.push("--tags".into());
+    command.extend(pairs(tags, "Key", "Value"));
+    let terraform = terraform("aws_organizations_account", "id", account, tags);
+    Fix { words: command, terraform, ..Fix::default() }
+}
+
+fn of_resource(arn: &str, tags: &[Tag]) -> Fix {
     let parsed = classify::bedrock_arn(arn);
-    let region =
-        parsed.as_ref().and_then(|arn| arn.region.clone()).map(|region| format!(" --region {}", quote(&region)));
-    let region = region.unwrap_or_default();
-    let service = parsed.map(|arn| arn.service).unwrap_or_default();
-    if service == "bedrock-agentcore" {
-        let tags: Vec<String> = tags.iter().map(|(key, value)| quote(&format!("{key}={value}"))).collect();
-        return format!(
-            "aws bedrock-agentcore-control tag-resource{region} --resource-arn {} --tags {}",
-            quote(arn),
-            tags.join(" ")
-        );
+    let (service, region, kind) = parsed.map(|arn| (arn.service, arn.region, arn.resource_type)).unwrap_or_default();
+    let is_agent_core = service == "bedrock-agentcore";
+    let mut command = words(&["aws", if is_agent_core { "bedrock-agentcore-control" } else { "bedrock" }]);
+    command.push("tag-resource".into());
+    command.extend(region.iter().flat_map(|region| option("--region", region)));
+    command.extend(option("--resource-arn", arn));
+    command.push("--tags".into());
+    if !is_agent_core {
+        command.extend(pairs(tags, "key", "value"));
+    } else if tags.iter().all(Tag::is_simple) {
+        command.extend(tags.iter().map(|tag| format!("{}={}", tag.key, tag.value)));
+    } else {
+        let map = tags.iter().map(|tag| (tag.key.clone(), serde_json::json!(tag.value)));
+        command.push(serde_json::Value::Object(map.collect()).to_string());
     }
-    if arn.ends_with("/default") {
-        return "the default project cannot be tagged; give the workload a project of its own".into();
-    }
-    format!("aws bedrock tag-resource{region} --resource-arn {} --tags {}", quote(arn), pairs(tags, "key", "value"))
+    let terraform = terraform(terraform_type(&service, &kind), "arn", arn, tags);
+    Fix { words: command, terraform, ..Fix::default() }
 }
 
-fn principal_command(arn: &str, tags: &[(String, String)]) -> String {
+fn of_principal(arn: &str, tags: &[Tag]) -> Fix {
+    let advice = |text: &str| Fix { advice: text.into(), ..Fix::default() };
     let resource = arn.splitn(6, ':').nth(5).unwrap_or(arn);
     let (kind, name) = resource.split_once('/').unwrap_or((resource, ""));
     let name = if kind == "assumed-role" {
@@ -64,48 +138,86 @@ fn principal_command(arn: &str, tags: &[(String, String)]) -> String {
     } else {
         name.rsplit('/').next().unwrap_or(name)
     };
-    if name.is_empty() {
-        return "a root or federated user cannot be tagged; let the workload call with a role of its own".into();
+    if name.is_empty() || !matches!(kind, "assumed-role" | "role" | "user") {
+        return advice("a root or federated user cannot be tagged; let the workload call with a role of its own");
     }
     if name.starts_with("AWSReservedSSO_") {
-        return "tag the user or its attributes in IAM Identity Center; this role is made by AWS".into();
+        return advice("tag the user or its attributes in IAM Identity Center; this role is made by AWS");
     }
-    let (verb, option) = if kind == "user" { ("tag-user", "--user-name") } else { ("tag-role", "--role-name") };
-    format!("aws iam {verb} {option} {} --tags {}", quote(name), pairs(tags, "Key", "Value"))
+    let is_user = kind == "user";
+    let (verb, name_option) = if is_user { ("tag-user", "--user-name") } else { ("tag-role", "--role-name") };
+    let mut command = words(&["aws", "iam", verb]);
+    command.extend(option(name_option, name));
+    command.push("--tags".into());
+    command.extend(pairs(tags, "Key", "Value"));
+    let terraform = terraform(if is_user { "aws_iam_user" } else { "aws_iam_role" }, "name", name, tags);
+    Fix { words: command, terraform, ..Fix::default() }
 }
 
-fn pairs(tags: &[(String, String)], key: &str, value: &str) -> String {
-    // The short form has no way to write a comma.
-    if tags.iter().any(|(name, tag)| name.contains(',') || tag.contains(',')) {
-        let pairs: Vec<_> = tags.iter().map(|(name, tag)| serde_json::json!({ key: name, value: tag })).collect();
-        return quote(&serde_json::Value::Array(pairs).to_string());
+/// What Terraform calls a resource; a guess would send people astray, so others keep AWS's own word.
+fn terraform_type<'a>(service: &str, kind: &'a str) -> &'a str {
+    match (service, kind) {
+        ("bedrock", "application-inference-profile") => "aws_bedrock_inference_profile",
+        ("bedrock", "provisioned-model") => "aws_bedrock_provisioned_model_throughput",
+        ("bedrock", "custom-model") => "aws_bedrock_custom_model",
+        ("bedrock", "guardrail") => "aws_bedrock_guardrail",
+        ("bedrock", "agent") => "aws_bedrockagent_agent",
+        ("bedrock", "knowledge-base") => "aws_bedrockagent_knowledge_base",
+        ("bedrock-agentcore", "runtime") => "aws_bedrockagentcore_agent_runtime",
+        _ => kind,
     }
-    let pairs: Vec<String> = tags.iter().map(|(name, tag)| quote(&format!("{key}={name},{value}={tag}"))).collect();
-    pairs.join(" ")
 }
 
-/// A word for a POSIX shell, whatever it holds.
-fn quote(text: &str) -> String {
-    let text = safe::plain(text);
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+/// The tags to merge into a resource of Terraform, in one line.
+fn terraform(kind: &str, by: &str, name: &str, tags: &[Tag]) -> String {
+    let pairs: Vec<String> = tags.iter().map(|tag| format!("{} = {}", hcl(&tag.key), hcl(&tag.value))).collect();
+    format!("tags = {{ {} }} # {kind} whose {by} is {}", pairs.join(", "), hcl(name))
+}
+
+impl Tag {
+    fn is_simple(&self) -> bool {
+        is_simple(&self.key) && is_simple(&self.value)
+    }
+}
+
+/// Whether the AWS CLI's short form can hold a text.
+fn is_simple(text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || " -_./:+<>".contains(c);
+    !text.is_empty() && text.trim() == text && text.chars().all(is_plain)
+}
+
+fn pairs(tags: &[Tag], key: &str, value: &str) -> Vec<String> {
+    if !tags.iter().all(Tag::is_simple) {
+        let pairs = tags.iter().map(|tag| serde_json::json!({ key: tag.key, value: tag.value })).collect();
+        return vec![serde_json::Value::Array(pairs).to_string()];
+    }
+    tags.iter().map(|tag| format!("{key}={},{value}={}", tag.key, tag.value)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_shell_word_holds_anything() {
-        assert_eq!(quote("abc/d"), "abc/d");
-        assert_eq!(quote("a b'; rm -rf /"), r"'a b'\''; rm -rf /'");
+    fn tags(value: &str) -> Vec<Tag> {
+        vec![Tag { key: "Workload".into(), value: value.into() }]
     }
 
     #[test]
     fn each_principal_has_its_own_command() {
-        let tags = [("Workload".to_string(), "<workload>".to_string())];
-        let role = principal_command("arn:aws:sts::1:assumed-role/app", &tags);
+        let of = |arn: &str| of_principal(arn, &tags("<workload>")).text();
+        let role = of("arn:aws:sts::1:assumed-role/app/session");
         assert_eq!(role, "aws iam tag-role --role-name app --tags 'Key=Workload,Value=<workload>'");
-        assert!(principal_command("arn:aws:iam::1:user/ci", &tags).starts_with("aws iam tag-user --user-name ci"));
+        assert!(of("arn:aws:iam::1:user/path/ci").starts_with("aws iam tag-user --user-name ci"));
+        assert!(of("arn:aws:sts::1:assumed-role/-rf").contains("--role-name=-rf"));
+        assert!(of("arn:aws:sts::1:federated-user").contains("cannot be tagged"));
+    }
+
+    #[test]
+    fn what_the_short_form_cannot_hold_is_json() {
+        let of = |value: &str| of_principal("arn:aws:iam::1:role/app", &tags(value));
+        let last = |value: &str| of(value).words.last().cloned().unwrap_or_default();
+        assert_eq!(last("a b"), "Key=Workload,Value=a b");
+        assert_eq!(last("a,b=c"), r#"[{"Key":"Workload","Value":"a,b=c"}]"#);
+        assert_eq!(of("x").terraform, r#"tags = { "Workload" = "x" } # aws_iam_role whose name is "app""#);
     }
 }

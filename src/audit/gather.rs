@@ -7,9 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
 
-use super::judge::{self, Judge, State};
+use super::cover::{self, Cover, Money, Summing};
+use super::exempt::Exemptions;
+use super::findings::{self, Finding, Kind, Watchman};
+use super::judge::{self, Bearing, Judge, Verdict};
+use super::owners::{self, Clues};
 use super::{Carrier, Item, fix};
-use crate::config::OWNER_NAMES;
+use crate::clock;
+use crate::config::{Config, OWNER_NAMES};
 use crate::metrics::{Answer, Rows};
 
 /// What is judged: the days from the first on, and beside them the month.
@@ -18,10 +23,28 @@ pub struct Span {
     pub first: i32,
     /// First day of the month.
     pub month: i32,
+    /// Last judged day.
+    pub last: i32,
+}
+
+/// What the lines come to.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    /// The items, in the order of their carriers.
+    pub items: Vec<Item>,
+    /// What all lines come to.
+    pub cover: Cover,
+    /// What is found beside tags.
+    pub findings: Vec<Finding>,
+    /// Cost of the judged days of which a policy could say nothing, by currency.
+    pub unknown: BTreeMap<String, i128>,
 }
 
 /// Who carries a line: what, its id, the account, the currency.
 type Key<'a> = (Carrier, &'a str, &'a str, &'a str);
+
+/// A finding's kind, words and carrier.
+type Found<'a> = (Kind, String, Key<'a>);
 
 /// Columns that tell lines of a day and carrier apart.
 const TOLD_APART: [&str; 9] = [
@@ -36,96 +59,231 @@ const TOLD_APART: [&str; 9] = [
     "model_name",
 ];
 
+/// Place of the evidence among them.
+const EVIDENCE: usize = 3;
+
 /// Lines of a carrier, summed.
 #[derive(Default)]
-struct Gathered<'a> {
-    cost: i128,
-    compliant: i128,
-    month_cost: i128,
-    month_compliant: i128,
+struct Carried<'a> {
+    days: Money,
+    month: Money,
     wrong: i128,
     models: BTreeSet<&'a str>,
     /// The last day, its cost that is not compliant, and its lines: the cost and the verdict on each.
     latest: i32,
     open: i128,
-    lines: BTreeMap<[&'a str; TOLD_APART.len()], (i128, usize)>,
+    lines: BTreeMap<[&'a str; TOLD_APART.len()], (i128, usize, Option<usize>)>,
 }
-
-/// States of the owner keys, and whether all of them are right.
-type Verdict = ([State; OWNER_NAMES.len()], bool);
 
 /// Verdicts, each found once.
 struct Verdicts<'a> {
     judge: &'a Judge,
-    known: HashMap<[&'a str; 4], usize>,
+    known: HashMap<judge::Line<'a>, usize>,
+    bearings: HashMap<&'a str, Bearing>,
     all: Vec<Verdict>,
 }
 
 impl<'a> Verdicts<'a> {
-    fn of(&mut self, [resource, _, tags, evidence, .., model]: [&'a str; TOLD_APART.len()]) -> usize {
+    fn of(&mut self, [resource, principal, tags, evidence, .., model]: [&'a str; TOLD_APART.len()]) -> usize {
+        let principal = *self.bearings.entry(principal).or_insert_with(|| judge::bearing(principal));
         let (judge, all) = (self.judge, &mut self.all);
-        *self.known.entry([tags, evidence, resource, model]).or_insert_with(|| {
-            let states = judge.states(tags, evidence, resource, model);
-            let is_right = states.iter().all(State::is_right);
-            all.push((states, is_right));
+        let line = judge::Line { tags, evidence, resource, principal, model };
+        *self.known.entry(line).or_insert_with(|| {
+            all.push(judge.verdict(&line));
             all.len() - 1
         })
     }
 }
 
-/// The items that lines make, in the order of their carriers.
-pub fn items(lines: &Answer, judge: &Judge, span: &Span) -> Vec<Item> {
+/// A line of facts, as far as the audit goes.
+struct Line<'a> {
+    day: i32,
+    money: Money,
+    verdict: usize,
+    /// The exemption that lets it pass.
+    exempt: Option<usize>,
+    texts: [&'a str; TOLD_APART.len()],
+    key: Key<'a>,
+    team: &'a str,
+    region: &'a str,
+    routing: &'a str,
+    categories: &'a str,
+}
+
+impl<'a> Line<'a> {
+    fn place(&self) -> super::exempt::Place<'a> {
+        let [resource, principal, ..] = self.texts;
+        [principal, resource, self.key.2, self.categories]
+    }
+
+    fn to_find(&self) -> findings::Line<'a> {
+        let [resource, _, tags, _, _, _, environment, _, model] = self.texts;
+        let (account, region, routing) = (self.key.2, self.region, self.routing);
+        findings::Line { tags, account, environment, routing, region, resource, model }
+    }
+}
+
+/// Everything that lines are taken through.
+struct Gathering<'a> {
+    span: &'a Span,
+    verdicts: Verdicts<'a>,
+    exemptions: Exemptions<'a>,
+    watchman: Watchman<'a>,
+    clues: Clues<'a>,
+    summing: Summing<'a>,
+    carried: HashMap<Key<'a>, Carried<'a>>,
+    found: HashMap<Found<'a>, i128>,
+    unknown: BTreeMap<String, i128>,
+    run_out: BTreeSet<usize>,
+}
+
+/// What lines make.
+pub fn gather<'a>(lines: &'a Answer, config: &'a Config, judge: &'a Judge, span: &'a Span) -> Gathered {
+    let mut gathering = Gathering {
+        span,
+        verdicts: Verdicts { judge, known: HashMap::new(), bearings: HashMap::new(), all: Vec::new() },
+        exemptions: Exemptions::new(config),
+        watchman: Watchman::new(config, judge),
+        clues: Clues::default(),
+        summing: Summing::default(),
+        carried: HashMap::new(),
+        found: HashMap::new(),
+        unknown: BTreeMap::new(),
+        run_out: BTreeSet::new(),
+    };
     let [day, cost, account, currency] = lines.columns(["day", "cost", "sub_account_id", "billing_currency"]);
+    let [region, routing, categories] = lines.columns(["region_id", "routing", "categories"]);
     let told_apart = lines.columns(TOLD_APART);
-    let mut verdicts = Verdicts { judge, known: HashMap::new(), all: Vec::new() };
-    let mut taggable: HashMap<&str, bool> = HashMap::new();
-    let mut found: HashMap<Key<'_>, Gathered<'_>> = HashMap::new();
+    let mut taggable: HashMap<&str, Option<Carrier>> = HashMap::new();
     for row in 0..lines.height() {
         let text = |at| lines.cell(row, at).as_text();
         let texts = told_apart.map(text);
         let [resource, principal, ..] = texts;
-        let is_taggable = *taggable.entry(resource).or_insert_with(|| judge::is_taggable(resource));
-        let (carrier, id) = match () {
-            () if is_taggable => (Carrier::Resource, resource),
-            () if !principal.is_empty() => (Carrier::Principal, principal),
-            () => (Carrier::Account, text(account)),
+        let own = *taggable
+            .entry(resource)
+            .or_insert_with(|| judge::is_taggable(resource).then(|| judge::carrier_of(resource)));
+        let (carrier, id) = match own {
+            Some(carrier) => (carrier, resource),
+            None if !principal.is_empty() => (Carrier::Principal, principal),
+            None => (Carrier::Account, text(account)),
         };
-        let verdict = verdicts.of(texts);
-        let line = Line {
+        let cost = lines.cell(row, cost).amount().unwrap_or(0);
+        let verdict = gathering.verdicts.of(texts);
+        gathering.add(Line {
             day: lines.cell(row, day).day().unwrap_or(0),
-            cost: lines.cell(row, cost).amount().unwrap_or(0),
-            is_right: verdicts.all[verdict].1,
+            money: Money { cost, ..Money::default() },
             verdict,
+            exempt: None,
             texts,
-        };
-        let held = found.entry((carrier, id, text(account), text(currency)));
-        held.or_insert_with(|| Gathered { latest: line.day, ..Gathered::default() }).add(&line, span);
+            key: (carrier, id, text(account), text(currency)),
+            team: texts[5],
+            region: text(region),
+            routing: text(routing),
+            categories: text(categories),
+        });
     }
-    let found: BTreeMap<Key<'_>, Gathered<'_>> = found.into_iter().collect();
-    found.into_iter().map(|(key, gathered)| gathered.item(key, &verdicts)).collect()
+    gathering.done()
 }
 
-/// A line of facts, as far as the audit goes.
-struct Line<'a> {
-    day: i32,
-    cost: i128,
-    is_right: bool,
-    verdict: usize,
-    texts: [&'a str; TOLD_APART.len()],
-}
-
-impl<'a> Gathered<'a> {
-    fn add(&mut self, line: &Line<'a>, span: &Span) {
-        let right = if line.is_right { line.cost } else { 0 };
+impl<'a> Gathering<'a> {
+    fn add(&mut self, mut line: Line<'a>) {
+        let span = self.span;
+        let verdict = &self.verdicts.all[line.verdict];
+        let is_right = verdict.is_right();
+        if is_right {
+            line.money.compliant = line.money.cost;
+        } else {
+            line.exempt = self.exemptions.of_tags(line.place(), line.day, &verdict.states);
+            line.money.exempt = if line.exempt.is_some() { line.money.cost } else { 0 };
+        }
+        let (carrier, _, account, currency) = line.key;
+        let whom = [currency, line.team, account];
+        let weeks_ago = (span.last - line.day) / cover::WEEK;
+        if weeks_ago < cover::WEEKS {
+            self.summing.add_to_week(whom, &line.money, weeks_ago);
+        }
         if line.day >= span.first {
-            self.cost += line.cost;
-            self.compliant += right;
+            self.summing.add(whom, &line.money, line.verdict);
+            self.find(&line, is_right);
+        }
+        let [resource, principal, _, evidence, workload, team, ..] = line.texts;
+        let resource = own_resource(carrier, resource);
+        let told = owners::Line { resource, principal, account, currency, evidence, workload, team };
+        self.clues.add(&told, line.money.cost);
+        if line.day >= span.first.min(span.month) {
+            let held = self.carried.entry(line.key);
+            held.or_insert_with(|| Carried { latest: line.day, ..Carried::default() }).add(&line, span);
+        }
+    }
+
+    /// Takes what a line of a judged day shows beside its tags.
+    fn find(&mut self, line: &Line<'a>, is_right: bool) {
+        let cost = line.money.cost;
+        let said = self.watchman.look(line.to_find());
+        if said.is_unknown {
+            *self.unknown.entry(line.key.3.to_string()).or_default() += cost;
+        }
+        if !said.found.is_empty() && !self.exemptions.of_the_rest(line.place(), line.day) {
+            for (kind, words) in &said.found {
+                *self.found.entry((*kind, words.clone(), line.key)).or_default() += cost;
+            }
+        }
+        if is_right || line.exempt.is_some() {
+            return;
+        }
+        let states = &self.verdicts.all[line.verdict].states;
+        for at in self.exemptions.run_out(line.place(), line.day, states) {
+            let words = run_out(&self.exemptions, at);
+            *self.found.entry((Kind::ExpiredExemption, words, line.key)).or_default() += cost;
+            self.run_out.insert(at);
+        }
+    }
+
+    fn done(self) -> Gathered {
+        let on = |(kind, words, (carrier, id, account, currency)): Found<'a>, cost: i128| Finding {
+            kind,
+            on: Some((carrier, id.to_string())),
+            account: account.to_string(),
+            currency: currency.to_string(),
+            words,
+            cost,
+        };
+        let mut findings: Vec<Finding> =
+            self.found.into_iter().filter(|(_, cost)| *cost != 0).map(|(found, cost)| on(found, cost)).collect();
+        let idle = self.exemptions.all().iter().enumerate();
+        let idle = idle.filter(|(at, exempt)| exempt.until <= self.span.last && !self.run_out.contains(at));
+        findings.extend(idle.map(|(at, _)| Finding {
+            kind: Kind::ExpiredExemption,
+            on: None,
+            account: String::new(),
+            currency: String::new(),
+            words: format!("{}, and nothing needs it", run_out(&self.exemptions, at)),
+            cost: 0,
+        }));
+        findings.sort_by(|a, b| {
+            (&a.currency, b.cost, a.kind, &a.on, &a.words).cmp(&(&b.currency, a.cost, b.kind, &b.on, &b.words))
+        });
+        let sorted: BTreeMap<Key<'_>, Carried<'_>> = self.carried.into_iter().collect();
+        let (verdicts, clues, exemptions) = (&self.verdicts, &self.clues, &self.exemptions);
+        let items = sorted.into_iter().map(|(key, carried)| carried.item(key, verdicts, clues, exemptions)).collect();
+        Gathered { items, cover: self.summing.done(&self.verdicts.all), findings, unknown: self.unknown }
+    }
+}
+
+fn run_out(exemptions: &Exemptions<'_>, at: usize) -> String {
+    let exempt = &exemptions.all()[at];
+    format!("exemption {} ended on {}: {}", at + 1, clock::day_text(exempt.until), exempt.reason)
+}
+
+impl<'a> Carried<'a> {
+    fn add(&mut self, line: &Line<'a>, span: &Span) {
+        if line.day >= span.first {
+            self.days.add(&line.money);
         }
         if line.day >= span.month {
-            self.month_cost += line.cost;
-            self.month_compliant += right;
+            self.month.add(&line.money);
         }
-        self.wrong += line.cost - right;
+        self.wrong += line.money.debt();
         let [.., model] = line.texts;
         if !model.is_empty() {
             self.models.insert(model);
@@ -136,38 +294,70 @@ impl<'a> Gathered<'a> {
             self.lines.clear();
         }
         if line.day == self.latest {
-            self.open += line.cost - right;
-            self.lines.entry(line.texts).or_insert((0, line.verdict)).0 += line.cost;
+            self.open += line.money.debt();
+            self.lines.entry(line.texts).or_insert((0, line.verdict, line.exempt)).0 += line.money.cost;
         }
     }
 
-    fn item(self, (carrier, id, account, currency): Key<'_>, verdicts: &Verdicts<'_>) -> Item {
+    fn item(
+        self,
+        (carrier, id, account, currency): Key<'_>,
+        verdicts: &Verdicts<'_>,
+        clues: &Clues<'_>,
+        exemptions: &Exemptions<'_>,
+    ) -> Item {
         let owner = |texts: &[&'a str; TOLD_APART.len()]| {
             let [_, _, _, _, workload, team, environment, cost_center, _] = *texts;
             [workload, team, environment, cost_center]
         };
         // Each dollar is judged; what is shown is the dearest fault of the last day, or, where it has none, its dearest line.
-        let shown = self.lines.iter().max_by(|(a, (cost_a, verdict_a)), (b, (cost_b, verdict_b))| {
-            let is_wrong = |verdict: &usize| !verdicts.all[*verdict].1;
-            (is_wrong(verdict_a), cost_a, owner(b)).cmp(&(is_wrong(verdict_b), cost_b, owner(a)))
+        let shown =
+            self.lines.iter().max_by(|(a, (cost_a, verdict_a, exempt_a)), (b, (cost_b, verdict_b, exempt_b))| {
+                let is_wrong = |verdict: &usize| !verdicts.all[*verdict].is_right();
+                let rank_a = (is_wrong(verdict_a), exempt_a.is_none(), cost_a, owner(b));
+                rank_a.cmp(&(is_wrong(verdict_b), exempt_b.is_none(), cost_b, owner(a)))
+            });
+        let verdict = shown.map(|(_, (_, verdict, _))| verdicts.all[*verdict].clone()).unwrap_or_default();
+        let likely = shown.and_then(|(texts, _)| {
+            let [resource, principal, _, evidence, workload, team, ..] = *texts;
+            let resource = own_resource(carrier, resource);
+            clues.likely(&owners::Line { resource, principal, account, currency, evidence, workload, team })
         });
+        let exemption = shown.and_then(|(_, (_, _, exempt))| *exempt);
         let mut item = Item {
             carrier,
             id: id.to_string(),
             account: account.to_string(),
             currency: currency.to_string(),
-            cost: self.cost,
-            compliant: self.compliant,
-            month_cost: self.month_cost,
-            month_compliant: self.month_compliant,
+            days: self.days,
+            month: self.month,
             open: self.open,
             wrong: self.wrong,
-            states: shown.map(|(_, (_, verdict))| verdicts.all[*verdict].0.clone()).unwrap_or_default(),
+            states: verdict.states,
+            by_carrier: verdict.by_carrier,
             models: self.models.iter().map(ToString::to_string).collect(),
             owner: shown.map(|(texts, _)| owner(texts).map(String::from)).unwrap_or_default(),
-            fix: String::new(),
+            is_said: std::array::from_fn(|key| {
+                shown.is_some_and(|(texts, _)| owners::is_said(texts[EVIDENCE], OWNER_NAMES[key]))
+            }),
+            likely: if verdict_is_right(&self.lines, verdicts) { None } else { likely },
+            exemption: exemption.map(|at| exemptions.all()[at].reason.clone()),
+            fix: fix::Fix::default(),
         };
-        item.fix = fix::command(&item, verdicts.judge);
+        item.fix = fix::of(&item, verdicts.judge);
         item
     }
+}
+
+/// The resource, where the line's carrier is that.
+fn own_resource(carrier: Carrier, resource: &str) -> &str {
+    if matches!(carrier, Carrier::Resource | Carrier::Project) { resource } else { "" }
+}
+
+/// Whether nothing of a carrier's last day is wrong: who owns it, it says itself.
+fn verdict_is_right(
+    lines: &BTreeMap<[&str; TOLD_APART.len()], (i128, usize, Option<usize>)>,
+    verdicts: &Verdicts<'_>,
+) -> bool {
+    lines.values().all(|(_, verdict, _)| verdicts.all[*verdict].is_right())
 }

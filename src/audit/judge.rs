@@ -7,38 +7,55 @@ use crate::attribute::owner::{Vocabulary, canonical};
 use crate::classify;
 use crate::config::{Config, OWNER_NAMES};
 
+use super::state::{CARRIERS, Carrier, State, Why};
+
 /// Position of the `Model` tag.
 const MODEL: usize = 4;
 
-/// The state of one key.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
-    /// Not required, or nothing that this carrier could say.
-    #[default]
-    NotApplicable,
-    /// There, with a right value.
-    Present,
-    /// On no carrier of the line.
-    Missing,
-    /// There, but wrong: why.
-    Invalid(String),
+/// The states of the owner keys of a line, by key.
+pub type States = [State; OWNER_NAMES.len()];
+
+/// What is said of a line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// The state of each key, whichever carrier has it.
+    pub states: States,
+    /// The same on each carrier alone, in the order of [`Carrier::ALL`].
+    pub by_carrier: [States; CARRIERS],
 }
 
-impl State {
+impl Verdict {
     /// Whether there is nothing to mend.
     pub fn is_right(&self) -> bool {
-        matches!(self, Self::NotApplicable | Self::Present)
+        self.states.iter().all(State::is_right)
     }
+}
 
-    /// In words.
-    pub fn words(&self) -> String {
-        match self {
-            Self::NotApplicable => "not applicable".into(),
-            Self::Present => "present".into(),
-            Self::Missing => "missing".into(),
-            Self::Invalid(why) => format!("invalid: {why}"),
-        }
-    }
+/// What of a line the verdict follows from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Line<'a> {
+    /// Tags, as JSON text.
+    pub tags: &'a str,
+    /// What named the owner.
+    pub evidence: &'a str,
+    /// The resource.
+    pub resource: &'a str,
+    /// What the principal can carry.
+    pub principal: Bearing,
+    /// The model that was billed.
+    pub model: &'a str,
+}
+
+/// Whether something can carry tags.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Bearing {
+    /// The line has none.
+    #[default]
+    Absent,
+    /// It can.
+    Able,
+    /// It cannot.
+    Unable,
 }
 
 /// What is required, and how values are spelled here.
@@ -51,10 +68,12 @@ pub struct Judge {
     allowed: [Vec<String>; OWNER_NAMES.len()],
     /// Keys whose values are capitalised by habit, such as `CC-1234`: their case is not judged.
     capitals: [bool; OWNER_NAMES.len()],
+    /// By key: the tag key as AWS knows it, where it knows inactive ones alone.
+    inactive: [Option<String>; OWNER_NAMES.len()],
 }
 
-/// Carriers in the order in which the ladder asks them.
-const CARRIERS: [&[&str]; 3] = [&["resourceTags/"], &["iamPrincipal/", "userAttribute/"], &["accountTag/"]];
+/// What stands before a key, by carrier, in the order in which the ladder asks them.
+const PREFIXES: [&[&str]; 3] = [&["resourceTags/"], &["iamPrincipal/", "userAttribute/"], &["accountTag/"]];
 
 /// Names of keys where the config gives no spelling.
 const PROPER: [&str; OWNER_NAMES.len()] = ["Workload", "Team", "Environment", "CostCenter", "Model"];
@@ -73,7 +92,51 @@ impl Judge {
             allowed: of(&config.tags.allowed),
             vocabulary,
             capitals,
+            inactive: Default::default(),
         }
+    }
+
+    /// Takes from AWS's list of cost allocation tags which keys nobody activated.
+    pub fn heed(&mut self, listed: &BTreeMap<String, bool>) {
+        for (key, inactive) in self.inactive.iter_mut().enumerate() {
+            let of = listed.iter().filter(|(tag, _)| self.vocabulary.key(tag).is_some_and(|(of, _)| of == key));
+            let of: Vec<(&String, &bool)> = of.collect();
+            let is_inactive = of.iter().all(|(_, is_active)| !**is_active);
+            *inactive = of.first().filter(|_| is_inactive).map(|(tag, _)| (*tag).clone());
+        }
+    }
+
+    /// The tag key that nobody activated, as AWS knows it.
+    pub fn inactive_key(&self, key: usize) -> Option<&str> {
+        self.inactive[key].as_deref()
+    }
+
+    /// Whether a key is required.
+    pub fn requires(&self, key: usize) -> bool {
+        self.required[key]
+    }
+
+    /// The owner key that a tag key means.
+    pub fn key_of(&self, tag: &str) -> Option<usize> {
+        self.vocabulary.key(tag).map(|(key, _)| key)
+    }
+
+    /// A value as owners are compared.
+    pub fn canonical(&self, key: usize, value: &str) -> Option<String> {
+        self.vocabulary.value(key, value)
+    }
+
+    /// The canonical value of a key on the first of some carriers that has one.
+    pub fn value_on(&self, key: usize, tags: &BTreeMap<String, String>, prefixes: &[&str]) -> Option<String> {
+        prefixes.iter().find_map(|prefix| {
+            let of = tags.iter().filter_map(|(full, value)| Some((full.strip_prefix(prefix)?, value)));
+            let ranked = of.filter_map(|(tag, value)| {
+                let (owner, order) = self.vocabulary.key(tag)?;
+                let value = self.vocabulary.value(key, value)?;
+                (owner == key).then_some((order, tag, value))
+            });
+            ranked.min().map(|(_, _, value)| value)
+        })
     }
 
     /// The proper tag key of an owner key.
@@ -91,46 +154,72 @@ impl Judge {
     }
 
     /// The state of every owner key on a line.
-    pub fn states(&self, tags: &str, evidence: &str, resource: &str, model: &str) -> [State; OWNER_NAMES.len()] {
-        let tags = carriers::parse(tags);
-        let mut states: [State; OWNER_NAMES.len()] = Default::default();
-        for (key, state) in states.iter_mut().enumerate() {
-            if self.required[key] {
-                *state = self.state(key, &tags, evidence, resource, model);
+    pub fn verdict(&self, line: &Line<'_>) -> Verdict {
+        let tags = carriers::parse(line.tags);
+        let arn = classify::bedrock_arn(line.resource);
+        let is_project = arn.as_ref().is_some_and(|arn| arn.resource_type == PROJECT);
+        let one_model = arn.is_some_and(|arn| classify::single_model_carrier(&arn.resource_type));
+        let resource = if is_taggable(line.resource) { Bearing::Able } else { Bearing::Unable };
+        let mut verdict = Verdict::default();
+        for key in 0..OWNER_NAMES.len() {
+            if !self.required[key] || (key == MODEL && !one_model) {
+                continue;
+            }
+            let on = |at: usize, bearing: Bearing| self.on(key, &tags, PREFIXES[at], line.model, bearing);
+            let (own, principal, account) = (on(0, resource), on(1, line.principal), on(2, Bearing::Able));
+            let by_consumer = format!("{}=consumer_tag:", OWNER_NAMES[key]);
+            // The tags of a calling resource are on its own rows; the evidence says that they were there.
+            let is_by_consumer = line.evidence.split("; ").any(|part| part.starts_with(&by_consumer));
+            let consumer = if is_by_consumer { State::Present } else { State::NotApplicable };
+            let of_line = [&own, &principal, &consumer, &account];
+            verdict.states[key] = self.together(key, of_line, resource, line.principal);
+            let (resource, project) =
+                if is_project { (State::NotApplicable, own) } else { (own, State::NotApplicable) };
+            // A model is a matter of what serves it: no caller and no account lacks its tag.
+            let or_nothing = |state: State| if key == MODEL && !state.is_there() { State::default() } else { state };
+            let by_carrier = [resource, project, or_nothing(principal), consumer, or_nothing(account)];
+            for (states, state) in verdict.by_carrier.iter_mut().zip(by_carrier) {
+                states[key] = state;
             }
         }
-        states
+        verdict
     }
 
-    fn state(&self, key: usize, tags: &BTreeMap<String, String>, evidence: &str, resource: &str, model: &str) -> State {
-        let one_model =
-            classify::bedrock_arn(resource).is_some_and(|arn| classify::single_model_carrier(&arn.resource_type));
-        if key == MODEL && !one_model {
-            return State::NotApplicable;
+    /// The state of a key whichever carrier has it: the first that does.
+    fn together(&self, key: usize, states: [&State; 4], resource: Bearing, principal: Bearing) -> State {
+        if let Some(state) = states.into_iter().find(|state| state.is_there()) {
+            return state.clone();
         }
-        for prefixes in CARRIERS {
-            let found = tags.iter().filter_map(|(full, value)| {
-                let (order, tag) =
-                    prefixes.iter().enumerate().find_map(|(at, prefix)| Some((at, full.strip_prefix(prefix)?)))?;
-                let (owner, alias) = self.vocabulary.key(tag)?;
-                (owner == key).then_some(((value.trim().is_empty(), order, alias, tag), value))
-            });
-            if let Some(((_, _, _, tag), value)) = found.min() {
-                return self.value(key, tag, value, model);
-            }
+        match (resource, principal) {
+            _ if self.inactive[key].is_some() => State::NotActivated,
+            (Bearing::Able, _) | (_, Bearing::Able) => State::Missing,
+            _ => State::CannotBeTagged,
         }
-        // The tags of a calling resource are on its own rows; the evidence says that they were there.
-        let by_consumer = format!("{}=consumer_tag:", OWNER_NAMES[key]);
-        if evidence.split("; ").any(|part| part.starts_with(&by_consumer)) { State::Present } else { State::Missing }
+    }
+
+    /// The state of a key on one carrier.
+    fn on(&self, key: usize, tags: &BTreeMap<String, String>, prefixes: &[&str], model: &str, on: Bearing) -> State {
+        let found = tags.iter().filter_map(|(full, value)| {
+            let (order, tag) =
+                prefixes.iter().enumerate().find_map(|(at, prefix)| Some((at, full.strip_prefix(prefix)?)))?;
+            let (owner, alias) = self.vocabulary.key(tag)?;
+            (owner == key).then_some(((value.trim().is_empty(), order, alias, tag), value))
+        });
+        match (found.min(), on) {
+            (Some(((_, _, _, tag), value)), _) => self.value(key, tag, value, model),
+            (None, Bearing::Absent) => State::NotApplicable,
+            (None, Bearing::Unable) => State::CannotBeTagged,
+            (None, Bearing::Able) if self.inactive[key].is_some() => State::NotActivated,
+            (None, Bearing::Able) => State::Missing,
+        }
     }
 
     fn value(&self, key: usize, tag: &str, value: &str, model: &str) -> State {
-        let invalid = |why: String| State::Invalid(why);
         if value.trim().is_empty() {
-            return invalid("empty".into());
+            return State::Invalid(Why::Empty, "empty".into());
         }
-        if let Some(why) = self.key_fault(key, tag) {
-            return invalid(why);
+        if let Some((why, words)) = self.key_fault(key, tag) {
+            return State::Invalid(why, words);
         }
         if key == MODEL {
             return model_state(value, model);
@@ -140,18 +229,20 @@ impl Judge {
             return State::Present;
         }
         if value.trim() != value {
-            return invalid(format!("stray space in {value:?}"));
+            return State::Invalid(Why::Space, format!("stray space in {value:?}"));
         }
         let meant = self.vocabulary.value(key, value).unwrap_or_default();
         if canonical(value).as_deref() != Some(meant.as_str()) {
-            return invalid(format!("{value:?} is an alias of {meant:?}"));
+            return State::Invalid(Why::Alias, format!("{value:?} is an alias of {meant:?}"));
         }
         let is_meant = |allowed: &&String| self.vocabulary.value(key, allowed).as_deref() == Some(meant.as_str());
         match allowed.iter().find(is_meant) {
-            Some(allowed) => invalid(spelling_fault(value, allowed)),
-            None if !allowed.is_empty() => invalid(format!("{value:?} is not an allowed value")),
+            Some(allowed) => spelling_fault(value, allowed),
+            None if !allowed.is_empty() => {
+                State::Invalid(Why::NotAllowed, format!("{value:?} is not an allowed value"))
+            }
             None if value == meant || self.is_habit(key, value, &meant) => State::Present,
-            None => invalid(spelling_fault(value, &meant)),
+            None => spelling_fault(value, &meant),
         }
     }
 
@@ -162,32 +253,32 @@ impl Judge {
 
     /// What is wrong with a tag key's spelling, where the config says what is right. Keys that billing
     /// has normalised (`user_cost_center`) no longer show how they were spelled.
-    fn key_fault(&self, key: usize, tag: &str) -> Option<String> {
+    fn key_fault(&self, key: usize, tag: &str) -> Option<(Why, String)> {
         let spellings = &self.spellings[key];
         let proper = spellings.first()?;
         if tag.starts_with("user_") {
             let (_, alias) = self.vocabulary.key(tag)?;
             let is_alias = alias > 0 && self.vocabulary.key(proper) != Some((key, alias));
-            return is_alias.then(|| format!("the key {tag:?} is an alias of {proper:?}"));
+            return is_alias.then(|| (Why::Alias, format!("the key {tag:?} is an alias of {proper:?}")));
         }
         let bare = tag.strip_prefix("user:").unwrap_or(tag);
         if bare == proper {
             None
         } else if spellings.iter().any(|spelling| spelling == bare) {
-            Some(format!("the key {bare:?} is an alias of {proper:?}"))
+            Some((Why::Alias, format!("the key {bare:?} is an alias of {proper:?}")))
         } else if bare.eq_ignore_ascii_case(proper) {
-            Some(format!("wrong case of the key: {bare:?}, not {proper:?}"))
+            Some((Why::Case, format!("wrong case of the key: {bare:?}, not {proper:?}")))
         } else {
-            Some(format!("the key is spelled {bare:?}, not {proper:?}"))
+            Some((Why::Spelling, format!("the key is spelled {bare:?}, not {proper:?}")))
         }
     }
 }
 
-fn spelling_fault(value: &str, right: &str) -> String {
+fn spelling_fault(value: &str, right: &str) -> State {
     if value.to_lowercase() == right.to_lowercase() {
-        format!("wrong case: {value:?}, not {right:?}")
+        State::Invalid(Why::Case, format!("wrong case: {value:?}, not {right:?}"))
     } else {
-        format!("spelled {value:?}, not {right:?}")
+        State::Invalid(Why::Spelling, format!("spelled {value:?}, not {right:?}"))
     }
 }
 
@@ -197,9 +288,9 @@ fn model_state(tag: &str, billed: &str) -> State {
     let agrees = match (classify::tier_word(tag), classify::recognise_model(tag)) {
         (Some(tier), _) => model.tier.as_deref() == Some(tier),
         (None, Some(tagged)) => tagged.name == model.name,
-        (None, None) => return State::Invalid(format!("{tag:?} names no model; {billed:?} is billed")),
+        (None, None) => return State::Invalid(Why::NoModel, format!("{tag:?} names no model; {billed:?} is billed")),
     };
-    if agrees { State::Present } else { State::Invalid(format!("says {tag:?}, billed is {billed:?}")) }
+    if agrees { State::Present } else { State::Contradicts(format!("says {tag:?}, billed is {billed:?}")) }
 }
 
 /// Whether most distinct values of a key have capitals.
@@ -217,13 +308,34 @@ fn habits<'a>(sets: impl Iterator<Item = &'a str>, vocabulary: &Vocabulary) -> [
     })
 }
 
+/// Resource type of a project or workspace.
+const PROJECT: &str = "project";
+
 /// Whether a resource can carry tags of its own: a Bedrock resource of an account, not a model or a
-/// profile that AWS made for everybody.
+/// profile that AWS made for everybody, nor the project that stands in for none.
 pub fn is_taggable(resource: &str) -> bool {
     classify::bedrock_arn(resource).is_some_and(|arn| {
         let of_account = arn.account.is_some_and(|account| !account.is_empty());
-        of_account && !matches!(arn.resource_type.as_str(), "foundation-model" | "inference-profile")
+        let is_default = arn.resource_type == PROJECT && arn.resource_id == "default";
+        of_account && !is_default && !matches!(arn.resource_type.as_str(), "foundation-model" | "inference-profile")
     })
+}
+
+/// The carrier that a taggable resource is.
+pub fn carrier_of(resource: &str) -> Carrier {
+    let is_project = classify::bedrock_arn(resource).is_some_and(|arn| arn.resource_type == PROJECT);
+    if is_project { Carrier::Project } else { Carrier::Resource }
+}
+
+/// Whether a principal can carry tags: roles and users can, a root or federated user cannot.
+pub fn bearing(principal: &str) -> Bearing {
+    let Some(kind) = principal.splitn(6, ':').nth(5) else {
+        return if principal.is_empty() { Bearing::Absent } else { Bearing::Unable };
+    };
+    match kind.split_once('/') {
+        Some(("role" | "assumed-role" | "user", name)) if !name.is_empty() => Bearing::Able,
+        _ => Bearing::Unable,
+    }
 }
 
 #[cfg(test)]
@@ -244,9 +356,13 @@ mod tests {
         config
     }
 
+    fn states(judge: &Judge, tags: &str, evidence: &str, resource: &str, model: &str) -> States {
+        judge.verdict(&Line { tags, evidence, resource, principal: Bearing::Absent, model }).states
+    }
+
     fn environment(value: &str) -> String {
         let tags = serde_json::json!({ "resourceTags/Environment": value }).to_string();
-        judge(&config()).states(&tags, "", PROFILE, "")[2].words()
+        states(&judge(&config()), &tags, "", PROFILE, "")[2].words()
     }
 
     #[test]
@@ -262,8 +378,8 @@ mod tests {
     #[test]
     fn a_missing_tag_is_missing_unless_the_caller_has_it() {
         let judge = judge(&config());
-        assert_eq!(judge.states("{}", "", PROFILE, "")[0], State::Missing);
-        let states = judge.states("{}", "workload=consumer_tag:arn:aws:lambda:r:1:function:f", PROFILE, "");
+        assert_eq!(states(&judge, "{}", "", PROFILE, "")[0], State::Missing);
+        let states = states(&judge, "{}", "workload=consumer_tag:arn:aws:lambda:r:1:function:f", PROFILE, "");
         assert_eq!(states[0], State::Present);
     }
 
@@ -271,11 +387,11 @@ mod tests {
     fn the_model_tag_is_judged_only_where_one_model_is_served() {
         let judge = judge(&config());
         let tags = r#"{"resourceTags/Model":"Claude Haiku 4.5"}"#;
-        assert_eq!(judge.states(tags, "", PROFILE, "Claude Haiku 4.5")[4], State::Present);
-        assert!(matches!(judge.states(tags, "", PROFILE, "Claude Sonnet 4.6")[4], State::Invalid(_)));
-        assert_eq!(judge.states("{}", "", "", "Claude Haiku 4.5")[4], State::NotApplicable);
+        assert_eq!(states(&judge, tags, "", PROFILE, "Claude Haiku 4.5")[4], State::Present);
+        assert!(matches!(states(&judge, tags, "", PROFILE, "Claude Sonnet 4.6")[4], State::Contradicts(_)));
+        assert_eq!(states(&judge, "{}", "", "", "Claude Haiku 4.5")[4], State::NotApplicable);
         let tier = r#"{"resourceTags/Model":"haiku"}"#;
-        assert_eq!(judge.states(tier, "", PROFILE, "Claude Haiku 4.5")[4], State::Present);
+        assert_eq!(states(&judge, tier, "", PROFILE, "Claude Haiku 4.5")[4], State::Present);
     }
 
     #[test]
@@ -284,7 +400,7 @@ mod tests {
         config.tags.aliases.insert("cost_center".into(), vec!["CostCenter".into(), "cost-center".into()]);
         let judge = judge(&config);
         let state =
-            |key: &str| judge.states(&format!(r#"{{"resourceTags/{key}":"cc-1"}}"#), "", PROFILE, "")[3].clone();
+            |key: &str| states(&judge, &format!(r#"{{"resourceTags/{key}":"cc-1"}}"#), "", PROFILE, "")[3].clone();
         assert_eq!(state("CostCenter"), State::Present);
         assert_eq!(state("user_cost_center"), State::Present);
         assert!(state("cost-center").words().contains("alias"));

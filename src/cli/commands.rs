@@ -96,7 +96,7 @@ impl<'a> Session<'a> {
             Command::Alert { fast: true, dry_run, .. } => self.alert_fast(*dry_run),
             Command::Alert { dry_run, .. } => self.alert(*dry_run),
             Command::Backtest { labels } => self.backtest(labels),
-            Command::Audit => self.audit(),
+            Command::Audit { fix_script, part } => self.audit(fix_script.as_deref(), part.as_deref()),
             Command::Query { name, execute } => self.query(name.as_deref(), execute.as_deref()),
             Command::Reconcile { refresh } => self.reconcile(*refresh),
             Command::Explain { workload, day } => self.explain(workload, *day),
@@ -113,7 +113,7 @@ impl<'a> Session<'a> {
                 "alerts compare the unblended cost of Usage, whatever basis is asked for",
                 "leave --cost out; `billtag explain WORKLOAD --cost BASIS` takes a workload apart on another basis",
             ),
-            Command::Audit if self.common.cost.is_some() => refused(
+            Command::Audit { .. } if self.common.cost.is_some() => refused(
                 "the audit judges billed cost, so that its debt is money that is paid",
                 "leave --cost out; `billtag report --cost BASIS` shows spend on another basis",
             ),
@@ -193,11 +193,12 @@ impl<'a> Session<'a> {
         let summary = self.ingest()?;
         let engine = self.engine_for_report()?;
         let looked = alert::look(&engine, &self.config, self.common.from, self.common.to)?;
-        let audit = audit::audit(&engine, &self.config, self.common.from)?;
+        let audit = audit::audit(&engine, &self.config, &self.ask_audit(true)?)?;
         let alerts = &looked.alerts;
         let report = report::daily::report(&engine, &self.config, alerts, &audit, self.common.by)?;
         self.print(&[report, alert::show::document(alerts), audit::document(&audit, &self.config)])?;
-        let has_findings = alerts.has_findings() || audit.has_findings();
+        self.note_audit(&audit);
+        let has_findings = alerts.has_findings() || audit.has_findings(&self.config);
         // Its snapshot keeps writers out, and telling may take a while.
         drop(engine);
         let code = if self.is_range() { code(&summary) } else { code(&summary).max(self.follow(&looked)?) };
@@ -232,7 +233,7 @@ impl<'a> Session<'a> {
     fn report(&self) -> Result<u8> {
         let engine = self.engine_for_report()?;
         let alerts = alert::find(&engine, &self.config, self.common.from, self.common.to)?;
-        let audit = audit::audit(&engine, &self.config, self.common.from)?;
+        let audit = audit::audit(&engine, &self.config, &self.ask_audit(false)?)?;
         self.print(&[report::daily::report(&engine, &self.config, &alerts, &audit, self.common.by)?])?;
         Ok(self.with_findings(0, alerts.has_findings()))
     }
@@ -240,7 +241,7 @@ impl<'a> Session<'a> {
     fn report_html(&self, wanted: &Wanted<'_>) -> Result<u8> {
         let engine = self.engine_for_report()?;
         let looked = alert::look(&engine, &self.config, self.common.from, self.common.to)?;
-        let audit = audit::audit(&engine, &self.config, self.common.from)?;
+        let audit = audit::audit(&engine, &self.config, &self.ask_audit(false)?)?;
         let ledger = alert::ledger::peek(&self.store)?;
         let sources = report::html::Sources {
             engine: &engine,
@@ -315,18 +316,46 @@ impl<'a> Session<'a> {
         Ok(0)
     }
 
-    fn audit(&self) -> Result<u8> {
+    /// What the audit goes by beside facts and config. A day of the past is judged without what is known since.
+    fn ask_audit(&self, with_weeks: bool) -> Result<audit::Ask> {
+        let ask = audit::Ask { from: self.common.from, with_weeks, ..audit::Ask::default() };
+        if self.common.as_seen.is_some() {
+            return Ok(ask);
+        }
+        let note = if self.is_range() { None } else { audit::note::read(&self.store)? };
+        Ok(audit::Ask { listed_tags: audit::note::listed_tags(&self.store)?, note, ..ask })
+    }
+
+    /// Notes what the audit found. Who may only read the store is told, and audits all the same.
+    fn note_audit(&self, audit: &audit::Audit) {
+        if !self.is_range()
+            && let Err(error) = audit::note::keep(&self.store, audit)
+        {
+            self.console.fails(&error);
+        }
+    }
+
+    fn audit(&self, fix_script: Option<&Path>, part: Option<&str>) -> Result<u8> {
         let engine = self.engine()?;
-        let audit = audit::audit(&engine, &self.config, self.common.from)?;
+        let audit = audit::audit(&engine, &self.config, &self.ask_audit(true)?)?;
         let format = output::format(self.common)?;
-        let text = match format {
-            super::Format::Json | super::Format::Csv => render::answer(&audit::grid(&audit), format, None)?,
-            super::Format::Table | super::Format::Md | super::Format::Html => {
+        let text = match (part, format) {
+            (Some(part), _) => render::answer(&audit::part(&audit, part), format, self.width)?,
+            (None, super::Format::Json | super::Format::Csv) => render::answer(&audit::grid(&audit), format, None)?,
+            (None, super::Format::Table | super::Format::Md | super::Format::Html) => {
                 render::documents(&[audit::document(&audit, &self.config)], format, self.width)?
             }
         };
-        output::write(self.common, &text)?;
-        Ok(self.with_findings(0, audit.has_findings()))
+        // A script on standard output is all of it, so that a pipe gets nothing else.
+        let is_all = fix_script == Some(Path::new("-")) && self.common.output.is_none();
+        if !is_all {
+            output::write(self.common, &text)?;
+        }
+        if let Some(path) = fix_script {
+            output::write_script(path, &audit::script::text(&audit))?;
+        }
+        self.note_audit(&audit);
+        Ok(self.with_findings(0, audit.has_findings(&self.config)))
     }
 
     fn query(&self, name: Option<&str>, sql: Option<&str>) -> Result<u8> {

@@ -46,6 +46,11 @@ pub fn write(common: &Common, text: &str) -> Result<()> {
     }
 }
 
+/// Writes a script: to a file, or to standard output where the file is `-`.
+pub fn write_script(path: &Path, text: &str) -> Result<()> {
+    if path == Path::new("-") { to_stdout(text) } else { to_file(path, text) }
+}
+
 /// What channels that are standard output were told, after the data; beside data for programs it is a message.
 pub fn say(common: &Common, console: &Console, text: &str) -> Result<()> {
     let is_for_people = matches!(format(common)?, Format::Table | Format::Md) || common.output.is_some();

@@ -8,6 +8,7 @@ use super::stored::Stored;
 use super::{Check, Subject, some, uses_aws};
 use crate::attribute::carriers;
 use crate::attribute::owner::Vocabulary;
+use crate::audit::note;
 use crate::aws::failure::{Failure, Kind};
 use crate::aws::probe::{self, AllocationTag};
 use crate::config::{Config, OWNER_NAMES};
@@ -30,6 +31,12 @@ pub(super) fn look(subject: &Subject<'_>, stored: &Stored, doors: &Doors) -> Vec
     let answer = asked.then(|| probe::allocation_tags(subject.aws, &access));
     let refusal = answer.as_ref().and_then(|answer| answer.as_ref().err()).map(refusal);
     let listed = answer.and_then(Result::ok);
+    if let Some(tags) = &listed {
+        // So that the audit, which asks nobody, can tell what nobody activated. Whether the store can be
+        // written is another check's.
+        let tags = tags.iter().map(|tag| (tag.key.clone(), tag.is_active)).collect();
+        let _kept = note::keep_listed_tags(subject.store, &tags);
+    }
     let mut checks = Vec::new();
     for name in &config.tags.required {
         let Some(key) = OWNER_NAMES.iter().position(|known| known == name) else { continue };

@@ -35,6 +35,7 @@ pub fn config(seen: &Seen) -> String {
         tags(seen),
         owners(seen),
         TAIL.to_string(),
+        AUDIT.to_string(),
         CHANNELS.to_string(),
     ] {
         out.push_str(&part);
@@ -340,6 +341,35 @@ const TAIL: &str = "\
 [queries]
 # Folder of your own .sql files, which come before the built-in ones by name.
 #path = \"queries\"
+";
+
+const AUDIT: &str = "
+# When `billtag audit --fail-on-findings` fails for tags; without either, for any that is missing or wrong.
+[audit]
+# Share of the cost with every required tag right, below which it fails.
+#fail_below_compliance = \"0.95\"
+# Cost without them, above which it fails, in each billing currency.
+#fail_above_debt = 100
+
+# What an environment may use: spend outside it is a finding.
+#[policy.prod]
+# regional, geo and global; all where absent.
+#routing = [\"regional\", \"geo\"]
+# Globs over regions; all where absent.
+#regions = [\"eu-*\"]
+
+# What need not be tagged, why, and until which day; one that has run out is a finding.
+#[[exempt]]
+# Conditions, all of which must match: globs, and `Category=glob`.
+#principal = \"arn:aws:sts::*:assumed-role/migration-*\"
+#resource = \"arn:aws:bedrock:*:*:guardrail/*\"
+#account = \"123456789012\"
+#cost_category = \"Product=Search\"
+# Owner keys that may be wrong; all, and every other finding, where absent.
+#keys = [\"cost_center\"]
+#reason = \"moves to its own account in March\"
+# First day on which it no longer holds.
+#until = \"2027-04-01\"
 ";
 
 const CHANNELS: &str = "

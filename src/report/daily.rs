@@ -287,10 +287,10 @@ fn debt(audit: &Audit) -> Table {
         format!("{} to {}, billed cost; `billtag audit` has the fixes", clock::day_text(from), clock::day_text(to))
     });
     let mut table = Table::new("tag_debt", "Tag debt", window.unwrap_or_default(), columns);
-    let wrong = audit.items.iter().filter(|item| !item.is_compliant() && item.cost > item.compliant);
+    let wrong = audit.items.iter().filter(|item| item.is_wrong() && item.days.debt() > 0);
     for item in first_of_each(wrong, SHOWN, |item| &item.currency) {
         table.rows.push(vec![
-            money(item.cost - item.compliant),
+            money(item.days.debt()),
             text(&item.currency),
             text(item.carrier.name()),
             text(&item.id),

@@ -12,6 +12,7 @@ mod model_ids;
 #[path = "support/says.rs"]
 mod says;
 
+mod audit;
 mod backtest;
 mod bad_input;
 mod bench;

@@ -140,7 +140,7 @@ fn incident_table(incidents: &[&Incident]) -> Table {
 /// What spends without a full name, the most money first.
 pub fn debt(report: &Report<'_>, page: &Page<'_>, out: &mut Markup) {
     let audit = report.sources.audit;
-    let is_wrong = |item: &&Item| !item.is_compliant() && item.cost > item.compliant;
+    let is_wrong = |item: &&Item| item.is_wrong() && item.days.debt() > 0;
     let wrong: Vec<&Item> = audit.items.iter().filter(is_wrong).collect();
     let wrong: Vec<&Item> =
         wrong.into_iter().filter(|item| page.scope.holds_team(&item.owner[1], &report.cube)).collect();
@@ -165,13 +165,13 @@ pub fn debt(report: &Report<'_>, page: &Page<'_>, out: &mut Markup) {
     for item in &shown {
         let owner: Vec<&str> = item.owner.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
         table.rows.push(vec![
-            money(item.cost - item.compliant),
+            money(item.days.debt()),
             text(&item.currency),
             text(item.carrier.name()),
             text(&item.id),
             text(audit::faults(item)),
             text_or_null(&owner.join(" / ")),
-            text_or_null(&item.fix),
+            text_or_null(&item.fix.text()),
         ]);
     }
     out.table(&table, |row| {
