@@ -16,6 +16,7 @@ use crate::schema::MEASURES;
 use crate::spelling;
 
 pub mod alerts;
+pub mod budgets;
 pub mod channels;
 mod reach;
 
@@ -55,6 +56,12 @@ pub struct Config {
     /// What happens to charges without an owner of their own.
     #[serde(default)]
     pub shared: Shared,
+    /// Who is shown what nobody is known to have spent.
+    #[serde(default)]
+    pub showback: budgets::Showback,
+    /// What may be spent in a month.
+    #[serde(default)]
+    pub budget: Vec<budgets::Budget>,
     /// Where facts are kept.
     #[serde(default)]
     pub store: Store,
@@ -440,6 +447,7 @@ impl Config {
                 "3 is the usual ratio",
             );
         }
+        self.check_budgets(&wrong)?;
         self.check_channels(&wrong)?;
         self.check_alerts(&wrong)
     }

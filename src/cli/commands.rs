@@ -10,7 +10,8 @@ use crate::alert::channel::Post;
 use crate::alert::deliver::{DAILY, Run};
 use crate::alert::fast::Surroundings;
 use crate::alert::history::History;
-use crate::alert::ledger::{Desk, Ledger};
+use crate::alert::incident::Incident;
+use crate::alert::ledger::{self, Desk, Ledger};
 use crate::alert::rules::Floors;
 use crate::alert::{backtest, contract};
 use crate::aws::Aws;
@@ -21,7 +22,8 @@ use crate::facts::store::Store;
 use crate::ingest::{self, Outcome, Summary};
 use crate::metrics::queries::{BUILT_IN, Query};
 use crate::metrics::{Cell, Engine, Grid, Range};
-use crate::report::{Document, render};
+use crate::report::forecast::{self, Outlook};
+use crate::report::{Document, render, showback};
 use crate::watch::{Level, Message, Watch};
 use crate::{alert, audit, explain, reconcile, report};
 
@@ -88,6 +90,8 @@ impl<'a> Session<'a> {
             Command::Run => self.run_all(),
             Command::Ingest => self.ingest().map(|summary| code(&summary)),
             Command::Report => self.report(),
+            Command::Forecast { backtest } => self.forecast(*backtest),
+            Command::Showback { month } => self.showback(month.as_deref()),
             Command::Alert { fast: true, dry_run, .. } => self.alert_fast(*dry_run),
             Command::Alert { dry_run, .. } => self.alert(*dry_run),
             Command::Backtest { labels } => self.backtest(labels),
@@ -190,9 +194,10 @@ impl<'a> Session<'a> {
         let looked = alert::look(&engine, &self.config, self.common.from, self.common.to)?;
         let audit = audit::audit(&engine, &self.config, self.common.from)?;
         let alerts = &looked.alerts;
-        let report = report::daily::report(&engine, &self.config, alerts, &audit, self.common.by)?;
+        let outlook = Outlook::read(&engine, &self.config, &self.incidents_after(&looked)?)?;
+        let report = report::daily::report(&engine, &self.config, alerts, &audit, &outlook, self.common.by)?;
         self.print(&[report, alert::show::document(alerts), audit::document(&audit, &self.config)])?;
-        let has_findings = alerts.has_findings() || audit.has_findings();
+        let has_findings = alerts.has_findings() || audit.has_findings() || outlook.has_findings();
         let code = if self.is_range() { code(&summary) } else { code(&summary).max(self.follow(&looked)?) };
         Ok(self.with_findings(code, has_findings))
     }
@@ -226,8 +231,45 @@ impl<'a> Session<'a> {
         let engine = self.engine_for_report()?;
         let alerts = alert::find(&engine, &self.config, self.common.from, self.common.to)?;
         let audit = audit::audit(&engine, &self.config, self.common.from)?;
-        self.print(&[report::daily::report(&engine, &self.config, &alerts, &audit, self.common.by)?])?;
-        Ok(self.with_findings(0, alerts.has_findings()))
+        let outlook = Outlook::read(&engine, &self.config, &self.incidents()?)?;
+        self.print(&[report::daily::report(&engine, &self.config, &alerts, &audit, &outlook, self.common.by)?])?;
+        Ok(self.with_findings(0, alerts.has_findings() || outlook.has_findings()))
+    }
+
+    fn forecast(&self, is_tested: bool) -> Result<u8> {
+        let engine = self.engine_for_report()?;
+        let outlook = Outlook::read(&engine, &self.config, &self.incidents()?)?;
+        let tested = if is_tested { Some(forecast::backtest::backtest(&engine)?) } else { None };
+        let basis = engine.basis("billed_cost");
+        self.print(&[forecast::show::document(&outlook, tested.as_deref(), &basis)])?;
+        Ok(self.with_findings(0, outlook.has_findings()))
+    }
+
+    /// Incidents as they will be once this run is done, so that it says what the next one will say of the same days.
+    fn incidents_after(&self, looked: &Looked) -> Result<Vec<Incident>> {
+        let mut ledger = ledger::peek(&self.store)?;
+        if !self.is_range() {
+            alert::follow::follow(&mut ledger, looked, self.as_of);
+        }
+        Ok(ledger.incidents)
+    }
+
+    /// Open incidents as the store knows them; what a past run saw had others.
+    fn incidents(&self) -> Result<Vec<Incident>> {
+        let is_past = self.common.as_seen.is_some();
+        if is_past { Ok(Vec::new()) } else { ledger::peek(&self.store).map(|ledger| ledger.incidents) }
+    }
+
+    fn showback(&self, month: Option<&str>) -> Result<u8> {
+        let engine = self.engine()?;
+        let shown = showback::showback(&engine, &self.config, month)?;
+        let format = output::format(self.common)?;
+        let text = match format {
+            super::Format::Csv => render::answer(&showback::grid(&shown), format, None)?,
+            _ => render::documents(&[showback::document(&shown)], format, self.width)?,
+        };
+        output::write(self.common, &text)?;
+        Ok(0)
     }
 
     fn alert(&self, dry_run: bool) -> Result<u8> {

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::document::{column, first_of_each, money, text};
-use super::{Document, Look, Table, trust, words};
+use super::forecast::Outlook;
+use super::{Document, Look, Table, budget, forecast, trust, words};
 use crate::alert::Alerts;
 use crate::audit::{self, Audit};
 use crate::cli::By;
@@ -37,13 +38,27 @@ pub struct Facts<'a> {
 }
 
 /// The report.
-pub fn report(engine: &Engine, config: &Config, alerts: &Alerts, audit: &Audit, by: Option<By>) -> Result<Document> {
+pub fn report(
+    engine: &Engine,
+    config: &Config,
+    alerts: &Alerts,
+    audit: &Audit,
+    outlook: &Outlook,
+    by: Option<By>,
+) -> Result<Document> {
     let facts = Facts::read(engine, config)?;
     let mut document = Document { name: "report", title: title(&facts, alerts), blocks: Vec::new() };
     document.say(trust::completeness(engine));
     document.table(day_table(&facts));
     for line in identity(&facts)? {
         document.say(line);
+    }
+    document.table(forecast::show::section(&outlook.forecasts, &facts.basis()));
+    for sentence in budget::crossed(&outlook.burns) {
+        document.say(sentence);
+    }
+    if !outlook.burns.is_empty() {
+        document.table(budget::table(&outlook.burns, &facts.basis()));
     }
     if let Some((sentence, table)) = changed::since_last_run(engine)? {
         document.say(sentence);

@@ -2,12 +2,15 @@
 //! rounds or formats.
 
 pub mod aligned;
+pub mod budget;
 pub mod coverage;
 pub mod daily;
 pub mod document;
+pub mod forecast;
 pub mod render;
 pub mod rows;
 pub mod safe;
+pub mod showback;
 pub mod trust;
 pub mod words;
 

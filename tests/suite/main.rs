@@ -27,6 +27,7 @@ mod deployment;
 mod doctor;
 mod fast;
 mod figures;
+mod forecast;
 mod incidents;
 mod init;
 mod judgement;
