@@ -72,7 +72,8 @@ fn on_the_first_days_the_closing_month_leads_and_what_is_over_is_as_billed() {
 #[test]
 fn past_month_ends_lie_in_the_interval_as_often_as_it_says() {
     let (mut totals, mut workloads) = ((0, 0), (0, 0));
-    for seed in [301, 302, 303, 304] {
+    // What the model was tuned on are other seeds. Eighteen month ends of six bills say little of the total by themselves.
+    for seed in 401..=406 {
         let folder = tempfile::tempdir().expect("a folder");
         labelled::write(folder.path(), seed, 60).expect("a world");
         harness::ingest_folder(folder.path());

@@ -38,7 +38,7 @@ const ASSUMED: [f64; 20] = [
     1.44, 1.80, 2.45,
 ];
 /// What the total's interval is widened by: its errors are one series' alone.
-const FEW: f64 = 1.3;
+const FEW: f64 = 1.15;
 /// The largest error that is counted as such: what stopped altogether is infinitely off.
 const LARGEST: f64 = 10.0;
 
