@@ -343,8 +343,8 @@ impl<'a> Ends<'a> {
             let own: Vec<i32> = incidents.iter().filter(|one| is_of(one, owner)).map(|one| began(one)).collect();
             if let Some(began) = own.iter().min() {
                 let from = usize::try_from(began - lines.first).unwrap_or(0).min(known);
-                for day in from..known {
-                    quiet[at][day] = quiet[at][day].min(model::usual(&costs[at], from, day));
+                for (day, cost) in quiet[at].iter_mut().enumerate().skip(from) {
+                    *cost = cost.min(model::usual(&costs[at], from, day));
                 }
                 taken.insert(*owner, own.len());
             }
