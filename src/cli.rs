@@ -93,6 +93,18 @@ pub enum Command {
         #[arg(long, value_enum, value_name = "WHAT")]
         split_by: Option<Split>,
     },
+    /// The month to date beside the months before, what it will have cost at its end, and budgets
+    Forecast {
+        /// How often past months ended within their intervals
+        #[arg(long)]
+        backtest: bool,
+    },
+    /// A month's bill by team and cost center
+    Showback {
+        /// The month, YYYY-MM [default: the one that the report leads with]
+        #[arg(long, value_name = "MONTH")]
+        month: Option<String>,
+    },
     /// Anomalies of every complete day since the last run
     Alert {
         /// Keep no note of this run, so that the next one looks at the same days

@@ -6,19 +6,21 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use crate::clock;
 use crate::error::{Error, Result};
 use crate::money;
 use crate::place::s3_address;
 use crate::schema::MEASURES;
 use crate::spelling;
+use values::{amount, instant};
 
 pub mod alerts;
 pub mod audit;
+pub mod budgets;
 pub mod channels;
 mod reach;
+mod values;
 
 /// Memory for `ingest` where nothing is said.
 const DEFAULT_MEMORY_MIB: usize = 256;
@@ -56,6 +58,12 @@ pub struct Config {
     /// What happens to charges without an owner of their own.
     #[serde(default)]
     pub shared: Shared,
+    /// Who is shown what nobody is known to have spent.
+    #[serde(default)]
+    pub showback: budgets::Showback,
+    /// What may be spent in a month.
+    #[serde(default)]
+    pub budget: Vec<budgets::Budget>,
     /// Where facts are kept.
     #[serde(default)]
     pub store: Store,
@@ -450,6 +458,7 @@ impl Config {
                 "3 is the usual ratio",
             );
         }
+        self.check_budgets(&wrong)?;
         self.check_channels(&wrong)?;
         self.check_alerts(&wrong)?;
         self.check_audit(&wrong)
@@ -523,32 +532,4 @@ fn check_rule(rule: &OwnerRule) -> Result<(), String> {
         return Err("`from` is not before `until`, so it never holds".into());
     }
     Ok(())
-}
-
-/// A date or instant, as TOML datetime or text, in epoch seconds UTC.
-fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
-    let text = match toml::Value::deserialize(deserializer)? {
-        toml::Value::String(text) => text,
-        toml::Value::Datetime(datetime) => datetime.to_string(),
-        other => {
-            return Err(serde::de::Error::custom(format!(
-                "expected a date such as \"2026-11-22\" or a time such as \"2026-11-22T12:00:00Z\", not {}",
-                other.type_str()
-            )));
-        }
-    };
-    clock::parse(&text).map(Some).map_err(serde::de::Error::custom)
-}
-
-/// A decimal number, as TOML number or text, in units of 1e-10.
-fn amount<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i128, D::Error> {
-    let text = match toml::Value::deserialize(deserializer)? {
-        toml::Value::String(text) => text,
-        toml::Value::Integer(number) => number.to_string(),
-        toml::Value::Float(number) => format!("{number:e}"),
-        other => {
-            return Err(serde::de::Error::custom(format!("expected a number, not {}", other.type_str())));
-        }
-    };
-    money::from_decimal_text(&text).map_err(|error| serde::de::Error::custom(format!("`{text}` {error}")))
 }

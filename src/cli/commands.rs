@@ -11,7 +11,8 @@ use crate::alert::channel::Post;
 use crate::alert::deliver::{DAILY, Run};
 use crate::alert::fast::Surroundings;
 use crate::alert::history::History;
-use crate::alert::ledger::{Desk, Ledger};
+use crate::alert::incident::Incident;
+use crate::alert::ledger::{self, Desk, Ledger};
 use crate::alert::rules::Floors;
 use crate::alert::{backtest, contract};
 use crate::aws::Aws;
@@ -22,7 +23,8 @@ use crate::facts::store::Store;
 use crate::ingest::{self, Outcome, Summary};
 use crate::metrics::queries::{BUILT_IN, Query};
 use crate::metrics::{Cell, Engine, Grid, Range};
-use crate::report::{Document, render};
+use crate::report::forecast::{self, Outlook};
+use crate::report::{Document, render, showback};
 use crate::watch::{Level, Message, Watch};
 use crate::{alert, audit, explain, reconcile, report};
 
@@ -93,6 +95,8 @@ impl<'a> Session<'a> {
                 super::Format::Html => self.report_html(&Wanted { team: team.as_deref(), split: *split_by }),
                 _ => self.report(),
             },
+            Command::Forecast { backtest } => self.forecast(*backtest),
+            Command::Showback { month } => self.showback(month.as_deref()),
             Command::Alert { fast: true, dry_run, .. } => self.alert_fast(*dry_run),
             Command::Alert { dry_run, .. } => self.alert(*dry_run),
             Command::Backtest { labels } => self.backtest(labels),
@@ -195,10 +199,11 @@ impl<'a> Session<'a> {
         let looked = alert::look(&engine, &self.config, self.common.from, self.common.to)?;
         let audit = audit::audit(&engine, &self.config, &self.ask_audit(true)?)?;
         let alerts = &looked.alerts;
-        let report = report::daily::report(&engine, &self.config, alerts, &audit, self.common.by)?;
+        let outlook = Outlook::read(&engine, &self.config, &self.incidents_after(&looked)?)?;
+        let report = report::daily::report(&engine, &self.config, alerts, &audit, &outlook, self.common.by)?;
         self.print(&[report, alert::show::document(alerts), audit::document(&audit, &self.config)])?;
         self.note_audit(&audit);
-        let has_findings = alerts.has_findings() || audit.has_findings(&self.config);
+        let has_findings = alerts.has_findings() || audit.has_findings(&self.config) || outlook.has_findings();
         // Its snapshot keeps writers out, and telling may take a while.
         drop(engine);
         let code = if self.is_range() { code(&summary) } else { code(&summary).max(self.follow(&looked)?) };
@@ -234,15 +239,53 @@ impl<'a> Session<'a> {
         let engine = self.engine_for_report()?;
         let alerts = alert::find(&engine, &self.config, self.common.from, self.common.to)?;
         let audit = audit::audit(&engine, &self.config, &self.ask_audit(false)?)?;
-        self.print(&[report::daily::report(&engine, &self.config, &alerts, &audit, self.common.by)?])?;
-        Ok(self.with_findings(0, alerts.has_findings()))
+        let outlook = Outlook::read(&engine, &self.config, &self.incidents()?)?;
+        self.print(&[report::daily::report(&engine, &self.config, &alerts, &audit, &outlook, self.common.by)?])?;
+        Ok(self.with_findings(0, alerts.has_findings() || outlook.has_findings()))
+    }
+
+    fn forecast(&self, is_tested: bool) -> Result<u8> {
+        let engine = self.engine_for_report()?;
+        let outlook = Outlook::read(&engine, &self.config, &self.incidents()?)?;
+        let tested = if is_tested { Some(forecast::backtest::backtest(&engine)?) } else { None };
+        let basis = engine.basis("billed_cost");
+        self.print(&[forecast::show::document(&outlook, tested.as_deref(), &basis)])?;
+        Ok(self.with_findings(0, outlook.has_findings()))
+    }
+
+    /// Incidents as they will be once this run is done, so that it says what the next one will say of the same days.
+    fn incidents_after(&self, looked: &Looked) -> Result<Vec<Incident>> {
+        let mut ledger = ledger::peek(&self.store)?;
+        if !self.is_range() {
+            alert::follow::follow(&mut ledger, looked, self.as_of);
+        }
+        Ok(ledger.incidents)
+    }
+
+    /// Open incidents as the store knows them; what a past run saw had others.
+    fn incidents(&self) -> Result<Vec<Incident>> {
+        let is_past = self.common.as_seen.is_some();
+        if is_past { Ok(Vec::new()) } else { ledger::peek(&self.store).map(|ledger| ledger.incidents) }
+    }
+
+    fn showback(&self, month: Option<&str>) -> Result<u8> {
+        let engine = self.engine()?;
+        let shown = showback::showback(&engine, &self.config, month)?;
+        let format = output::format(self.common)?;
+        let text = match format {
+            super::Format::Csv => render::answer(&showback::grid(&shown), format, None)?,
+            _ => render::documents(&[showback::document(&shown)], format, self.width)?,
+        };
+        output::write(self.common, &text)?;
+        Ok(0)
     }
 
     fn report_html(&self, wanted: &Wanted<'_>) -> Result<u8> {
         let engine = self.engine_for_report()?;
         let looked = alert::look(&engine, &self.config, self.common.from, self.common.to)?;
         let audit = audit::audit(&engine, &self.config, &self.ask_audit(false)?)?;
-        let ledger = alert::ledger::peek(&self.store)?;
+        let ledger = ledger::peek(&self.store)?;
+        let outlook = Outlook::read(&engine, &self.config, &ledger.incidents)?;
         let sources = report::html::Sources {
             engine: &engine,
             config: &self.config,
@@ -250,7 +293,7 @@ impl<'a> Session<'a> {
             audit: &audit,
             ledger: &ledger,
             by: html::by(self.common)?,
-            forecast: None,
+            forecast: Some(report::html::Forecast(forecast::show::blocks(&outlook, &engine.basis("billed_cost")))),
         };
         html::write(self.common, &report::html::Report::read(sources)?, wanted)?;
         Ok(self.with_findings(0, looked.alerts.has_findings()))

@@ -297,6 +297,33 @@ const TAIL: &str = "\
 [shared]
 #policy = \"keep\"
 
+# What nobody is known to have spent, in `billtag showback`: `keep` it, or spread it `pro_rata` over the teams.
+[showback]
+#unattributed = \"keep\"
+
+# What may be spent in a month: by everybody, or by one team, workload, account or cost center.
+#[[budget]]
+#amount = 10000
+#currency = \"USD\"
+# Every month where absent.
+#month = \"2026-11\"
+
+#[[budget]]
+#team = \"search\"
+#amount = 2000
+
+#[[budget]]
+#workload = \"checkout-bot\"
+#amount = 2000
+
+#[[budget]]
+#account = \"123456789012\"
+#amount = 2000
+
+#[[budget]]
+#cost_center = \"cc-100\"
+#amount = 2000
+
 [store]
 # Where facts are kept: folder, or `s3://bucket/prefix`.
 #path = \".billtag\"

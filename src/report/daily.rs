@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::document::{column, first_of_each, money, text};
-use super::{Document, Look, Table, trust, words};
+use super::forecast::Outlook;
+use super::{Document, Look, Table, forecast, trust, words};
 use crate::alert::Alerts;
 use crate::audit::{self, Audit};
 use crate::cli::By;
@@ -39,7 +40,14 @@ pub struct Facts<'a> {
 }
 
 /// The report.
-pub fn report(engine: &Engine, config: &Config, alerts: &Alerts, audit: &Audit, by: Option<By>) -> Result<Document> {
+pub fn report(
+    engine: &Engine,
+    config: &Config,
+    alerts: &Alerts,
+    audit: &Audit,
+    outlook: &Outlook,
+    by: Option<By>,
+) -> Result<Document> {
     let facts = Facts::read(engine, config)?;
     let mut document = Document { name: "report", title: title(&facts, alerts), blocks: Vec::new() };
     document.say(trust::completeness(engine));
@@ -47,6 +55,7 @@ pub fn report(engine: &Engine, config: &Config, alerts: &Alerts, audit: &Audit, 
     for line in identity(engine, config, &facts.month)? {
         document.say(line);
     }
+    document.blocks.extend(forecast::show::blocks(outlook, &facts.basis()));
     if let Some((sentence, table)) = since_last_run(engine)? {
         document.say(sentence);
         if !table.rows.is_empty() {

@@ -65,9 +65,9 @@ fn every_key_of_the_config_stands_in_it_and_every_line_of_it_is_right() {
         Config::load(&file).unwrap_or_else(|error| panic!("{error}: {}\n{all}", error.hint()));
         let tables = ["", "[aws]", "[[bill]]", "[[metrics]]", "[tags]", "[[owner]]", "[accounts.123456789012]"];
         let tables = tables.iter().chain(&["[shared]", "[store]", "[anomaly]", "[cache]", "[privacy]", "[router]"]);
-        for table in
-            tables.chain(&["[queries]", "[cost_explorer]", "[[channel]]", "[audit]", "[[exempt]]", "[policy.prod]"])
-        {
+        let tables =
+            tables.chain(&["[queries]", "[cost_explorer]", "[[channel]]", "[audit]", "[[exempt]]", "[policy.prod]"]);
+        for table in tables.chain(&["[showback]", "[[budget]]"]) {
             let own = section(&all, table);
             for key in keys_of(table) {
                 let below = [format!("\n[{key}]"), format!("\n[[{key}]]"), format!("\n[{key}.")];

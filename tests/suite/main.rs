@@ -28,6 +28,7 @@ mod deployment;
 mod doctor;
 mod fast;
 mod figures;
+mod forecast;
 mod html;
 mod html_pages;
 mod html_teams;
