@@ -63,7 +63,7 @@ pub fn write(report: &Report<'_>, page: &Page<'_>, out: &mut Markup) -> Result<(
     let mut drawn = drawn.iter();
     drawn.by_ref().take(1).for_each(|section| placeholder(section, out));
     if let Some(forecast) = report.sources.forecast.as_ref().filter(|_| is_whole) {
-        begin("forecast", "Forecast", "", out);
+        begin("forecast", "Outlook", "", out);
         blocks(&forecast.0, out);
         out.close("section");
     }
@@ -145,7 +145,7 @@ fn navigation(report: &Report<'_>, is_whole: bool, drawn: &[Drawn], out: &mut Ma
     out.raw("<nav aria-label=\"Sections\"><ul>");
     let mut links = vec![("day", "Day")];
     if is_whole && report.sources.forecast.is_some() {
-        links.push(("forecast", "Forecast"));
+        links.push(("forecast", "Outlook"));
     }
     if is_whole {
         links.push(("trust", "Trust"));
