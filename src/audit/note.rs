@@ -19,7 +19,7 @@ const TAGS: &str = "cost_allocation_tags.json";
 pub struct Found {
     /// Its last judged day.
     pub day: i32,
-    /// What was wrong with whom, by [`name_of`].
+    /// What was wrong with whom, by its name.
     pub wrong: BTreeMap<String, String>,
 }
 

@@ -108,7 +108,7 @@ impl State {
         !self.is_right() && !matches!(self, Self::NotActivated)
     }
 
-    /// Its place among [`STATES`].
+    /// Its place among all states.
     pub fn place(&self) -> usize {
         match self {
             Self::Present => 0,

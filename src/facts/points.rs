@@ -178,7 +178,7 @@ fn columns(series: &Series) -> Vec<ArrayRef> {
     ]
 }
 
-/// The series of a file that [`write`] made.
+/// The series of a file that [`fn@write`] made.
 ///
 /// # Errors
 /// Where it is damaged.

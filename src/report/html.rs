@@ -17,7 +17,7 @@
 //! | [`shell`] | all of it → a page | no request, and no script but its own |
 //!
 //! The page's script multiplies and adds whole numbers, so that whatever is filtered is exact too, and rounds as
-//! [`words`](crate::report::words) does.
+//! [`crate::report::words`] does.
 
 pub mod cube;
 pub mod encode;
