@@ -10,7 +10,10 @@
 //! | `new_model`, `new_region` | a model that the workload, a region that the account did not use in fourteen weeks |
 //! | `new_principal` | a role or user that did not spend for weeks, where what it spends comes on top of the usual |
 //! | `tokens_per_query`, `output_per_query` | longer prompts, longer answers |
-//! | `cost_per_token` | dearer models, or a cache that no longer pays, at the same volume |
+//! | `cost_per_query` | dearer calls, for whatever reason |
+//! | `cache_hit_rate` | of what is sent more is not read from the cache |
+//! | `model_mix` | dearer models do more of the work |
+//! | `cost_per_token` | dearer tokens, by models, cache or price, at the same volume |
 //!
 //! A rule says that something is listed; how much money it is, and how far from the usual, says whether it
 //! warns or pages.
@@ -54,13 +57,19 @@ pub enum Rule {
     TokensPerQuery,
     /// Longer answers.
     OutputPerQuery,
+    /// Dearer calls.
+    CostPerQuery,
+    /// Fewer reads from the cache.
+    CacheHitRate,
+    /// Dearer models.
+    ModelMix,
     /// Dearer tokens.
     CostPerToken,
 }
 
 impl Rule {
     /// All, in the order in which they are listed.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::R1,
         Self::Returned,
         Self::Relabelled,
@@ -74,6 +83,9 @@ impl Rule {
         Self::NewPrincipal,
         Self::TokensPerQuery,
         Self::OutputPerQuery,
+        Self::CostPerQuery,
+        Self::CacheHitRate,
+        Self::ModelMix,
         Self::CostPerToken,
     ];
 
@@ -93,6 +105,9 @@ impl Rule {
             Self::NewPrincipal => "new_principal",
             Self::TokensPerQuery => "tokens_per_query",
             Self::OutputPerQuery => "output_per_query",
+            Self::CostPerQuery => "cost_per_query",
+            Self::CacheHitRate => "cache_hit_rate",
+            Self::ModelMix => "model_mix",
             Self::CostPerToken => "cost_per_token",
         }
     }
@@ -380,6 +395,10 @@ struct Calls {
     cost: f64,
     sent: f64,
     returned: f64,
+    /// Of what was sent, what was read from the cache.
+    cached: f64,
+    /// What the tokens would cost at each model's own mean price.
+    at_mean: f64,
     cost_sent: f64,
     cost_returned: f64,
 }
@@ -387,9 +406,13 @@ struct Calls {
 /// What a query or a token costs, whatever their number.
 fn units(history: &History, floors: &Floors, found: &mut Vec<Signal>) {
     let mut calls = vec![vec![Calls::default(); history.days]; history.owners.len()];
+    let means = mean_prices(history);
     for line in history.complete() {
         let day = &mut calls[line.series][line.day];
         let (cost, tokens) = (line.cost as f64, line.tokens as f64);
+        if history.texts.str(line.what[KIND]) == "cache_read" {
+            day.cached += tokens;
+        }
         match super::causes::Side::of(history.texts.str(line.what[KIND])) {
             Some(super::causes::Side::Sent) => {
                 day.sent += tokens;
@@ -402,6 +425,7 @@ fn units(history: &History, floors: &Floors, found: &mut Vec<Signal>) {
             None => continue,
         }
         day.cost += cost;
+        day.at_mean += tokens * means.get(&(line.series, line.what[MODEL])).copied().unwrap_or(0.0);
     }
     for (series, calls) in calls.iter().enumerate() {
         let queries = &history.queries[series];
@@ -416,11 +440,32 @@ fn units(history: &History, floors: &Floors, found: &mut Vec<Signal>) {
             unit(rule, series, &Baseline::of(values, RATIOS), (calls, share), floors, found);
         };
         judge(Rule::CostPerToken, of(&|_, calls| calls.cost / (calls.sent + calls.returned)), &|calls| calls.cost);
+        judge(Rule::ModelMix, of(&|_, calls| calls.at_mean / (calls.sent + calls.returned)), &|calls| calls.cost);
+        if calls.iter().any(|calls| calls.cached > 0.0) {
+            let missed = |_, calls: &Calls| (calls.sent - calls.cached) / calls.sent;
+            judge(Rule::CacheHitRate, of(&missed), &|calls| calls.cost_sent);
+        }
         judge(Rule::OutputPerQuery, of(&|day, calls| calls.returned / per(day, calls)), &|calls| calls.cost_returned);
         if is_counted {
+            judge(Rule::CostPerQuery, of(&|day, calls| calls.cost / counted(day)), &|calls| calls.cost);
             judge(Rule::TokensPerQuery, of(&|day, calls| calls.sent / counted(day)), &|calls| calls.cost_sent);
         }
     }
+}
+
+/// What a token of each model costs a series in the mean of its days, whatever its kind: by these weights a day
+/// differs from another only in how its tokens are spread over models.
+fn mean_prices(history: &History) -> BTreeMap<(usize, Text), f64> {
+    let mut sums: BTreeMap<(usize, Text), (f64, f64)> = BTreeMap::new();
+    let is_call = |line: &&Line| super::causes::Side::of(history.texts.str(line.what[KIND])).is_some();
+    for line in history.complete().iter().filter(is_call) {
+        let sum = sums.entry((line.series, line.what[MODEL])).or_default();
+        *sum = (sum.0 + line.cost as f64, sum.1 + line.tokens as f64);
+    }
+    sums.into_iter()
+        .filter(|(_, (_, tokens))| *tokens > 0.0)
+        .map(|(key, (cost, tokens))| (key, cost / tokens))
+        .collect()
 }
 
 /// The part of a day's cost that a ratio is about.
