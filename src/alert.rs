@@ -111,10 +111,11 @@ pub fn look(engine: &Engine, config: &Config, from: Option<i32>, to: Option<i32>
     // Late lines matter only to runs that go on where the last one ended.
     let again = engine.alert_note.filter(|_| from.is_none() && to.is_none()).zip(start).map(|(_, start)| start - LATE);
     let history = History::read(engine, again.or(start))?;
-    let (baselines, costs) = (rules::baselines(&history), history.costs());
+    let costs = history.costs();
+    let baselines = rules::baselines(&history, &costs);
     let seen = Seen { history: &history, baselines: &baselines, costs: &costs, jumps: &jumps, as_of: engine.as_of };
     let floors = Floors::of(config);
-    let signals = rules::signals(&history, &jumps, &floors);
+    let signals = rules::signals(&history, &baselines, &jumps, &floors);
     let mut findings = seen.findings(&signals);
     findings.extend(seen.wide(wide::wide(&history, &signals, &floors), &floors));
     let is_asked = |day: i32| start.is_none_or(|start| day >= start) && to.is_none_or(|to| day <= to);

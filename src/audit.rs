@@ -91,6 +91,11 @@ impl Item {
         self.open == 0 && self.states.iter().all(State::is_right)
     }
 
+    /// Whether it costs money that something is wrong.
+    pub fn is_debt(&self) -> bool {
+        self.is_wrong() && self.days.debt() > 0
+    }
+
     /// Whether something is wrong that no exemption lets pass.
     pub fn is_wrong(&self) -> bool {
         !self.is_compliant() && self.exemption.is_none()

@@ -119,7 +119,8 @@ pub struct Score {
 
 /// Scores every rule and the whole, and the rules of others.
 pub fn scores(history: &History, jumps: &[Jump], hourly: &[Hourly], floors: &Floors, labels: &[Label]) -> Vec<Score> {
-    let mut signals = rules::signals(history, jumps, floors);
+    let costs = history.costs();
+    let mut signals = rules::signals(history, &rules::baselines(history, &costs), jumps, floors);
     let wide = super::wide::wide(history, &signals, floors).into_iter();
     signals.extend(wide.map(|wide| Signal {
         rule: Rule::Scope,
@@ -143,7 +144,7 @@ pub fn scores(history: &History, jumps: &[Jump], hourly: &[Hourly], floors: &Flo
         };
         wanted.map(alert).collect()
     };
-    let world = World { history, labels, costs: history.costs(), floor: floors.warn };
+    let world = World { history, labels, costs, floor: floors.warn };
     let all = [by_bill(&|_| true), by_hour(&|_| true)].concat();
     let mut scores = vec![world.score("all", &all)];
     scores.extend(Rule::ALL.map(|rule| world.score(rule.name(), &by_bill(&|found| found == rule))));

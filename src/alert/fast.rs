@@ -46,7 +46,7 @@ use crate::ingest::recent::{Look, Recent, Seen};
 use crate::metrics::Engine;
 use crate::money::ONE;
 use crate::sources::cloudwatch::api::{Requests, Window};
-use crate::sources::cloudwatch::{self, HourSample, Series};
+use crate::sources::cloudwatch::{self, HourSample, MetricSource, Series};
 use judge::Hour;
 use learn::Learned;
 use meter::{Metered, SLOT};
@@ -136,20 +136,27 @@ pub fn run(around: &Surroundings<'_>, desk: &Desk, ledger: &mut Ledger, engine: 
         regions: &learned.regions,
         window,
     };
-    let recent = look.read(&mut clock.seen)?;
-    let samples = samples(desk, &recent, window, around.is_trial)?;
+    let Recent { series, failures, requests } = look.read(&mut clock.seen)?;
+    let samples = samples(desk, series, window, around.is_trial)?;
     let metered = meter::meter(&samples, &learned, around.config);
     clock.take(&metered, window.from, around.at);
     let since = clock.at.map_or(USUALLY, |last| (around.at - last).max(60));
-    let mut fast = Fast { scopes: metered.scopes.len(), requests: recent.requests, since, ..Fast::default() };
-    fast.failures = recent.failures;
+    let mut fast = Fast { scopes: metered.scopes.len(), requests, since, failures, ..Fast::default() };
     fast.end = end(&metered, around.at);
     fast.late(&metered, around);
-    let judged =
-        Judged { metered: &metered, learned: &learned, samples: &samples, clock: &clock, config: around.config };
+    let judged = Judged {
+        metered: &metered,
+        learned: &learned,
+        samples: &samples,
+        clock: &clock,
+        config: around.config,
+        past: clock.hours.iter().map(|(scope, currency, hours)| ((scope, currency.as_str()), hours)).collect(),
+        floors: Floors::of(around.config),
+    };
     if let Some(end) = fast.end {
         fast.seen = judged.all(end);
-        for (scope, currency, seen) in &fast.seen {
+        // A note is listed alone, so that nothing more is asked of it.
+        for (scope, currency, seen) in fast.seen.iter().filter(|(.., seen)| seen.severity > Severity::Note) {
             ledger.see(show::sighting(scope, currency, seen, &judged, end), around.at);
         }
         judged.check(ledger, end, around.at);
@@ -180,20 +187,25 @@ fn learned(desk: &Desk, engine: &Engine) -> Result<Learned> {
 }
 
 /// The samples of the window, of points that came now and before.
-fn samples(desk: &Desk, recent: &Recent, window: Window, is_trial: bool) -> Result<Vec<HourSample>> {
+fn samples(
+    desk: &Desk,
+    new: Vec<(MetricSource, Vec<Series>)>,
+    window: Window,
+    is_trial: bool,
+) -> Result<Vec<HourSample>> {
     let mut samples = Vec::new();
-    for (source, series) in &recent.series {
+    for (source, series) in new {
         let path = format!("points-{}.parquet", &hash(format!("{source:?}").as_bytes())[..16]);
         let damaged = |error: &dyn std::fmt::Display| Error::input(&path, error.to_string(), "please report this");
         // Points that cannot be read any more are missing, as if they had never come.
         let known = desk.read_bytes(&path)?.map(points::read).and_then(std::result::Result::ok).unwrap_or_default();
         let before = known.clone();
-        let kept = within(points::merged(known, series.clone()), window);
+        let kept = within(points::merged(known, series), window);
         if kept != before && !is_trial {
             let bytes = points::write(&kept).map_err(|error| damaged(&error))?;
             desk.write_bytes(&path, &bytes)?;
         }
-        let found = cloudwatch::samples_by(kept, source, SLOT);
+        let found = cloudwatch::samples_by(kept, &source, SLOT);
         samples.extend(found.map_err(|error| Error::config("[[metrics]]", error.to_string(), error.hint()))?.0);
     }
     // Points of the future wait for their time. Two sources may have the same series of AWS's own.
@@ -287,26 +299,23 @@ pub struct Judged<'a> {
     clock: &'a Clock,
     /// The config.
     pub config: &'a Config,
+    /// By scope and currency: cost of past hours.
+    past: BTreeMap<(&'a Scope, &'a str), &'a BTreeMap<i64, i128>>,
+    floors: Floors,
 }
+
+/// Of a scope that was never measured.
+static NO_SLOTS: meter::Slots = meter::Slots::new();
+static NO_HOURS: BTreeMap<i64, i128> = BTreeMap::new();
 
 impl Judged<'_> {
     /// Everything that is seen of the hour before a time, the worst first. What a workload's own hour shows is not
     /// said again of its account, region and model.
     fn all(&self, end: i64) -> Vec<(Scope, String, judge::Seen)> {
-        let floors = Floors::of(self.config);
-        let none = BTreeMap::new();
         let mut seen: Vec<(Scope, String, judge::Seen)> = Vec::new();
-        let past = self.past();
         for ((scope, currency), slots) in &self.metered.scopes {
-            let hour = Hour {
-                slots,
-                past: past.get(&(scope, currency.as_str())).copied().unwrap_or(&none),
-                usual: self.usual(scope, currency),
-                end,
-                ratio: self.config.anomaly.ratio,
-                floors: &floors,
-            };
-            seen.extend(hour.judge().map(|seen| (scope.clone(), currency.clone(), seen)));
+            let judged = self.hour(scope, currency, slots, end).judge();
+            seen.extend(judged.map(|seen| (scope.clone(), currency.clone(), seen)));
         }
         let explained = self.explained(&seen, end);
         seen.retain(|(scope, currency, seen)| {
@@ -373,8 +382,16 @@ impl Judged<'_> {
         places
     }
 
-    fn past(&self) -> BTreeMap<(&Scope, &str), &BTreeMap<i64, i128>> {
-        self.clock.hours.iter().map(|(scope, currency, hours)| ((scope, currency.as_str()), hours)).collect()
+    /// What an hour of a scope is judged by.
+    fn hour<'a>(&'a self, scope: &'a Scope, currency: &'a str, slots: &'a meter::Slots, end: i64) -> Hour<'a> {
+        Hour {
+            slots,
+            past: self.past.get(&(scope, currency)).copied().unwrap_or(&NO_HOURS),
+            usual: self.usual(scope, currency),
+            end,
+            ratio: self.config.anomaly.ratio,
+            floors: &self.floors,
+        }
     }
 
     /// The usual hours of a scope, where the bill knows it.
@@ -387,9 +404,7 @@ impl Judged<'_> {
     /// Ends incidents that metrics alone have seen, after two whole hours that no longer burn. An hour of an account
     /// and region of which no point has come is missing, and says nothing.
     fn check(&self, ledger: &mut Ledger, end: i64, at: i64) {
-        let (floors, none, past) = (Floors::of(self.config), BTreeMap::new(), self.past());
         let whole = end - end.rem_euclid(HOUR) - HOUR;
-        let slots = meter::Slots::new();
         for incident in ledger.incidents.iter_mut().filter(|one| one.is_estimate && !one.is_over()) {
             let is_new = incident.hour.is_none_or(|hour| whole > hour) && whole >= incident.began;
             // Of another account or region something may have come.
@@ -400,15 +415,8 @@ impl Judged<'_> {
                 continue;
             }
             incident.hour = Some(whole);
-            let hour = Hour {
-                slots: &slots,
-                past: past.get(&(&incident.scope, incident.currency.as_str())).copied().unwrap_or(&none),
-                usual: self.usual(&incident.scope, &incident.currency),
-                end,
-                ratio: self.config.anomaly.ratio,
-                floors: &floors,
-            };
-            incident.check(hour.is_quiet(whole), clock::day_of(whole), at);
+            let is_quiet = self.hour(&incident.scope, &incident.currency, &NO_SLOTS, end).is_quiet(whole);
+            incident.check(is_quiet, clock::day_of(whole), at);
         }
     }
 

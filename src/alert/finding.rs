@@ -122,7 +122,6 @@ impl Finding {
 
     /// Who owns it: team, environment, cost center, as far as known.
     pub fn owner_text(&self) -> String {
-        let known: Vec<&str> = self.owner.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
-        if known.is_empty() { words::UNKNOWN.into() } else { known.join(" / ") }
+        words::owner(self.owner.each_ref().map(String::as_str))
     }
 }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::Looked;
 use super::baseline::{Baseline, COSTS};
 use super::finding::Finding;
-use super::history::{ACCOUNT, BEFORE, History, MODEL, Owner, REGION};
+use super::history::{BEFORE, History, Owner};
 use super::incident::{Incident, QUIET, Sighting};
 use super::ledger::Ledger;
 use super::rules::Severity;
@@ -34,7 +34,8 @@ pub fn follow(ledger: &mut Ledger, looked: &Looked, at: i64) {
         let first = findings.partition_point(|finding| finding.day < day);
         let of_day = &findings[first..findings.partition_point(|finding| finding.day <= day)];
         of_day.iter().for_each(|finding| adopt(ledger, finding));
-        for finding in of_day {
+        // A note is listed alone, so that nothing more is made of it.
+        for finding in of_day.iter().filter(|finding| finding.severity > Severity::Note) {
             ledger.see(sighting(finding, looked), at);
         }
         for incident in ledger.incidents.iter_mut().filter(|incident| !incident.is_over()) {
@@ -150,12 +151,8 @@ fn costs_of<'a>(looked: &'a Looked, scope: &Scope, currency: &str) -> Cow<'a, [i
         Scope::Unattributed(account) => own("unattributed", account),
         wide => {
             let mut costs = vec![0; history.stored];
-            for line in history.lines.iter().filter(|line| history.owners[line.series].currency == currency) {
-                let [account, region, model] = [ACCOUNT, REGION, MODEL].map(|at| history.texts.str(line.what[at]));
-                if wide.holds(account, region, model) {
-                    costs[line.day] += line.cost;
-                }
-            }
+            let within = history.lines.iter().filter(|line| history.is_within(line, wide, currency));
+            within.for_each(|line| costs[line.day] += line.cost);
             Cow::Owned(costs)
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::scope::Scope;
 use crate::attribute::principal;
 use crate::error::Result;
 use crate::metrics::queries::Query;
@@ -137,6 +138,18 @@ impl History {
     /// The lines of complete days.
     pub fn complete(&self) -> &[Line] {
         &self.lines[..self.lines.partition_point(|line| line.day < self.days)]
+    }
+
+    /// What everybody bought on a day.
+    pub fn of_day(&self, day: usize) -> &[Line] {
+        let first = self.lines.partition_point(|line| line.day < day);
+        &self.lines[first..self.lines.partition_point(|line| line.day <= day)]
+    }
+
+    /// Whether a line is within a scope that is wider than an owner.
+    pub fn is_within(&self, line: &Line, scope: &Scope, currency: &str) -> bool {
+        let [account, region, model] = [ACCOUNT, REGION, MODEL].map(|at| self.texts.str(line.what[at]));
+        self.owners[line.series].currency == currency && scope.holds(account, region, model)
     }
 
     /// What a series bought on a day.

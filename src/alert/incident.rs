@@ -74,7 +74,7 @@ pub enum Verdict {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
     /// What; nothing yet where it is still owed.
-    pub event: Option<String>,
+    pub event: Option<Event>,
     /// How severe it was then.
     pub severity: Severity,
     /// How large it was then.
@@ -369,8 +369,8 @@ impl Incident {
     /// What a channel is due to be told; `refreshes` where it forgets what is not said again.
     pub fn due(&self, channel: &str, refreshes: bool) -> Option<Event> {
         let told = self.told.get(channel);
-        let event = told.and_then(|told| told.event.as_deref());
-        let knows = matches!(event, Some("trigger" | "acknowledge"));
+        let event = told.and_then(|told| told.event);
+        let knows = matches!(event, Some(Event::Trigger | Event::Acknowledge));
         match self.state {
             // A page that was owed when it was over is still owed; that it is over follows in the same run.
             State::Resolved => match told {
@@ -379,10 +379,10 @@ impl Incident {
             },
             State::Planned { .. } | State::FalsePositive => knows.then_some(Event::Resolve),
             State::Acknowledged if refreshes => knows.then_some(Event::Trigger),
-            State::Acknowledged => (event == Some("trigger")).then_some(Event::Acknowledge),
+            State::Acknowledged => (event == Some(Event::Trigger)).then_some(Event::Acknowledge),
             State::Open => {
                 let grew = told.is_none_or(|told| {
-                    event != Some("trigger") || self.severity > told.severity || self.peak.doubled(&told.level)
+                    event != Some(Event::Trigger) || self.severity > told.severity || self.peak.doubled(&told.level)
                 });
                 (self.is_news && (grew || refreshes)).then_some(Event::Trigger)
             }
@@ -396,7 +396,7 @@ impl Incident {
 
     /// Notes that a channel took what it was told.
     pub fn tell(&mut self, channel: &str, event: Event, at: i64) {
-        let told = Told { event: Some(event.as_str().into()), severity: self.severity, level: self.peak, at };
+        let told = Told { event: Some(event), severity: self.severity, level: self.peak, at };
         self.told.insert(channel.to_string(), told);
     }
 }

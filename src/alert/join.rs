@@ -6,7 +6,7 @@ use super::baseline::Baseline;
 use super::causes::{Bought, Causes, Side};
 use super::contract::Jump;
 use super::finding::Finding;
-use super::history::{ACCOUNT, History, KIND, Line, MODEL, Owner, REGION};
+use super::history::{History, KIND, Line, MODEL, Owner};
 use super::rules::{Floors, Rule, Severity, Signal, baseline_of};
 use super::scope::Scope;
 use super::wide::Wide;
@@ -184,13 +184,8 @@ impl Seen<'_> {
         let history = self.history;
         let mut bought = Vec::new();
         for (at, day) in before.into_iter().map(|day| (0, day)).chain([(1, day)]) {
-            let first = history.lines.partition_point(|line| line.day < day);
-            let of_day = history.lines[first..].iter().take_while(|line| line.day == day);
-            let is_its = |line: &&Line| {
-                let [account, region, model] = [ACCOUNT, REGION, MODEL].map(|at| history.texts.str(line.what[at]));
-                history.owners[line.series].currency == currency && scope.holds(account, region, model)
-            };
-            bought.extend(of_day.filter(is_its).map(|line| one(history, line, at)));
+            let within = history.of_day(day).iter().filter(|line| history.is_within(line, scope, currency));
+            bought.extend(within.map(|line| one(history, line, at)));
         }
         bought
     }

@@ -195,10 +195,9 @@ const IN_A_ROW: f64 = 2.5;
 const MANY_TIMES: (f64, f64) = (3.0, 3.5);
 
 /// Everything that the rules find, by day: what the contract lists of complete days, and their own.
-pub fn signals(history: &History, jumps: &[Jump], floors: &Floors) -> Vec<Signal> {
-    let baselines = baselines(history);
+pub fn signals(history: &History, baselines: &[Baseline], jumps: &[Jump], floors: &Floors) -> Vec<Signal> {
     let listed = jumps.iter().filter(|jump| jump.is_complete);
-    let mut found: Vec<Signal> = listed.filter_map(|jump| contract(history, jump, &baselines, floors)).collect();
+    let mut found: Vec<Signal> = listed.filter_map(|jump| contract(history, jump, baselines, floors)).collect();
     for (series, baseline) in baselines.iter().enumerate() {
         for day in 0..history.days {
             found.extend(weekday(series, day, baseline, floors));
@@ -207,7 +206,7 @@ pub fn signals(history: &History, jumps: &[Jump], floors: &Floors) -> Vec<Signal
     }
     // Roles come and go; those that spend little are nobody's news.
     let newcomers = history.newcomers.iter().filter(|newcomer| newcomer.cost as f64 >= floors.warn);
-    found.extend(newcomers.map(|newcomer| new_principal(newcomer, &baselines, floors)));
+    found.extend(newcomers.map(|newcomer| new_principal(newcomer, baselines, floors)));
     parts(history, floors, &mut found);
     units(history, floors, &mut found);
     found.sort_by_key(|signal| (signal.day, signal.series, signal.rule));
@@ -221,9 +220,9 @@ pub fn signals(history: &History, jumps: &[Jump], floors: &Floors) -> Vec<Signal
     found
 }
 
-/// What each series is expected to cost on each day.
-pub fn baselines(history: &History) -> Vec<Baseline> {
-    history.costs().iter().map(|costs| baseline_of(&costs[..history.days])).collect()
+/// What each series is expected to cost on each complete day, by what it cost.
+pub fn baselines(history: &History, costs: &[Vec<i128>]) -> Vec<Baseline> {
+    costs.iter().map(|costs| baseline_of(&costs[..history.days])).collect()
 }
 
 pub(super) fn baseline_of(costs: &[i128]) -> Baseline {

@@ -113,17 +113,17 @@ fn place(finding: &Finding) -> String {
     let [account, region, model, _, resource, ..] = &line.what;
     let account = if account.is_empty() { String::new() } else { format!("account {account}") };
     let mut parts = vec![account, region.clone(), model.clone(), resource.clone()];
-    parts.extend(shares("", &finding.principals, finding.actual));
+    parts.extend(shares(&finding.principals, finding.actual));
     parts.retain(|part| !part.is_empty());
     parts.join(", ")
 }
 
 /// The largest of some names with their shares.
-pub fn shares(lead: &str, costs: &[(String, i128)], whole: i128) -> Vec<String> {
+fn shares(costs: &[(String, i128)], whole: i128) -> Vec<String> {
     let named = costs.iter().filter(|(name, _)| !name.is_empty());
     let one = |(name, cost): &(String, i128)| match words::share(*cost, whole) {
-        Some(share) => format!("{lead}{name} {:.0} %", share * 100.0),
-        None => format!("{lead}{name}"),
+        Some(share) => format!("{name} {:.0} %", share * 100.0),
+        None => name.clone(),
     };
     named.take(SHOWN).map(one).collect()
 }
@@ -161,6 +161,6 @@ fn data(finding: &Finding) -> String {
         (true, false) => "the bill of this month may still change",
         (true, true) => "final",
     };
-    let evidence = shares("", &finding.evidence, finding.actual).join(", ");
+    let evidence = shares(&finding.evidence, finding.actual).join(", ");
     if evidence.is_empty() { state.to_string() } else { format!("{state}; owner by {evidence}") }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Alerts;
-use super::causes::PARTS;
+use super::causes::{Causes, PARTS};
 use super::finding::{Finding, LINE_COLUMNS};
 use super::rules::Severity;
 use crate::clock;
@@ -90,15 +90,15 @@ fn object(finding: &Finding, columns: &[String], row: &[Cell]) -> Map<String, Va
     let mut object: Map<String, Value> =
         named.map(|(name, cell)| (name.clone(), crate::report::render::json_cell(cell))).collect();
     object.insert("rules".into(), finding.rules.iter().map(|rule| rule.name()).collect());
-    object.insert("causes".into(), causes(finding));
+    object.insert("causes".into(), finding.causes.as_ref().map_or(Value::Null, parts));
     object.insert("principals".into(), shares("principal_arn", &finding.principals, finding.actual));
     object.insert("evidence".into(), shares("attribution_method", &finding.evidence, finding.actual));
     object.insert("lines".into(), lines(finding));
     object
 }
 
-fn causes(finding: &Finding) -> Value {
-    let Some(causes) = &finding.causes else { return Value::Null };
+/// The parts of a change, by name.
+pub fn parts(causes: &Causes) -> Value {
     let parts = PARTS.iter().zip(causes.parts());
     parts.map(|(name, part)| ((*name).to_string(), json!(units::to_text(part)))).collect::<Map<_, _>>().into()
 }

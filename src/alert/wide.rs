@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::history::{ACCOUNT, History, MODEL, REGION};
+use super::history::{ACCOUNT, History, MODEL};
 use super::rules::{CLEARLY, Floors, Rule, Severity, Signal, baseline_of, far};
 use super::scope::Scope;
 
@@ -74,15 +74,10 @@ fn unexplained(
     currency: &str,
     (day, excess): (usize, f64),
 ) -> Option<usize> {
-    let holds = |line: &super::history::Line| {
-        let [account, region, model] = [ACCOUNT, REGION, MODEL].map(|at| history.texts.str(line.what[at]));
-        history.owners[line.series].currency == currency && scope.holds(account, region, model)
-    };
-    let of_day = |wanted: usize| {
-        let first = history.lines.partition_point(|line| line.day < wanted);
-        let lines = history.lines[first..].iter().take_while(move |line| line.day == wanted);
+    let of_day = |day: usize| {
+        let lines = history.of_day(day).iter().filter(|line| history.is_within(line, scope, currency));
         let mut sums: BTreeMap<usize, i128> = BTreeMap::new();
-        lines.filter(|line| holds(line)).for_each(|line| *sums.entry(line.series).or_default() += line.cost);
+        lines.for_each(|line| *sums.entry(line.series).or_default() += line.cost);
         sums
     };
     let (now, before) = (of_day(day), day.checked_sub(7).map(of_day).unwrap_or_default());

@@ -175,7 +175,7 @@ fn story(incident: &Incident, config: &Config, run: Run) -> Grid {
     rows.push(vec![text("Key"), text(&incident.key)]);
     rows.extend(incident.log.iter().map(|entry| vec![text(clock::instant_text(entry.at)), text(&entry.what)]));
     for (channel, told) in &incident.told {
-        let what = told.event.as_deref().unwrap_or("owed");
+        let what = told.event.map_or("owed", Event::as_str);
         rows.push(vec![text(format!("Channel {channel}")), text(format!("{what}, {}", clock::instant_text(told.at)))]);
     }
     Grid { columns: ["what", "text"].map(String::from).to_vec(), rows }

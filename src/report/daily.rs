@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::document::{column, first_of_each, money, text};
 use super::forecast::Outlook;
 use super::{Document, Look, Table, forecast, trust, words};
-use crate::alert::Alerts;
+use crate::alert::{Alerts, Finding};
 use crate::audit::{self, Audit};
 use crate::cli::By;
 use crate::clock;
@@ -270,18 +270,23 @@ fn findings(alerts: &Alerts) -> Table {
     }
     let mut table = Table::new("anomalies", "Anomalies", note, columns);
     for finding in shown {
-        table.rows.push(vec![
-            text(finding.severity.as_str()),
-            Cell::Day(finding.day),
-            text(finding.scope.words()),
-            text(finding.owner_text()),
-            text(finding.rule()),
-            money(finding.increase),
-            text(&finding.currency),
-            text(finding.sentence()),
-        ]);
+        table.rows.push(finding_cells(finding));
     }
     table
+}
+
+/// A finding as reports list it: severity, day, whose, owner, rule, increase, currency, sentence.
+pub fn finding_cells(finding: &Finding) -> Vec<Cell> {
+    vec![
+        text(finding.severity.as_str()),
+        Cell::Day(finding.day),
+        text(finding.scope.words()),
+        text(finding.owner_text()),
+        text(finding.rule()),
+        money(finding.increase),
+        text(&finding.currency),
+        text(finding.sentence()),
+    ]
 }
 
 fn debt(audit: &Audit) -> Table {
@@ -296,7 +301,7 @@ fn debt(audit: &Audit) -> Table {
         format!("{} to {}, billed cost; `billtag audit` has the fixes", clock::day_text(from), clock::day_text(to))
     });
     let mut table = Table::new("tag_debt", "Tag debt", window.unwrap_or_default(), columns);
-    let wrong = audit.items.iter().filter(|item| item.is_wrong() && item.days.debt() > 0);
+    let wrong = audit.items.iter().filter(|item| item.is_debt());
     for item in first_of_each(wrong, SHOWN, |item| &item.currency) {
         table.rows.push(vec![
             money(item.days.debt()),

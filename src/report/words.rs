@@ -80,6 +80,12 @@ pub fn share(part: i128, whole: i128) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
+/// Team, environment and cost center for people, as far as known.
+pub fn owner(parts: [&str; 3]) -> String {
+    let known: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    if known.is_empty() { UNKNOWN.into() } else { known.join(" / ") }
+}
+
 /// A currency for people, or what says that the bill names none.
 pub fn currency(code: &str) -> &str {
     if code.is_empty() { "(no currency)" } else { code }

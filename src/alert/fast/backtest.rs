@@ -16,7 +16,7 @@ use crate::metrics::{Answer, Engine, Rows, Value};
 use crate::money::ONE;
 
 /// Days that are estimated once more.
-const DAYS: i32 = 28;
+pub const DAYS: i32 = 28;
 /// Days of a workload by which its usual gap is known.
 const GAP_DAYS: usize = 7;
 /// Days on which a band of the days before them is judged.
@@ -52,13 +52,13 @@ impl Band {
 /// A workload's days: measured cost, real-time bill and whole bill of each; units of 1e-10.
 type Days = BTreeMap<i32, [i128; 3]>;
 
-/// Estimates the stored days once more.
+/// Estimates the stored days once more, by what each day and those before it bought.
 ///
 /// # Errors
 /// Where the store cannot be read.
-pub fn band(engine: &Engine, last: i32) -> Result<Band> {
+pub fn band(engine: &Engine, last: i32, bought: &[(i32, Bought)]) -> Result<Band> {
     let mut workloads = billed(engine, last)?;
-    measure(engine, last, &mut workloads)?;
+    measure(engine, last, bought, &mut workloads)?;
     let (mut errors, mut lately): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
     let mut gaps = BTreeMap::new();
     for (workload, days) in &workloads {
@@ -115,42 +115,9 @@ fn billed(engine: &Engine, last: i32) -> Result<BTreeMap<String, Days>> {
     Ok(workloads)
 }
 
-/// Sums by day of what rates are learned from.
-fn bought(engine: &Engine, last: i32) -> Result<Vec<(i32, Bought)>> {
-    const SQL: &str = "\
-        with lines as (select day, sub_account_id, region_id, model_name, model_tier, routing, usage_kind, \
-        billing_currency, unblended_cost, consumed_quantity from cost_daily where REAL_TIME \
-        and day in (select day from asked_days)) \
-        select day, sub_account_id, region_id, model_name, model_tier, routing, usage_kind, billing_currency, \
-        sum(unblended_cost) as cost, sum(consumed_quantity) as tokens from lines \
-        group by day, sub_account_id, region_id, model_name, model_tier, routing, usage_kind, billing_currency";
-    let answer = ask(engine, "fast rates by day", SQL, last, DAYS + RATE_DAYS)?;
-    let texts = answer.columns([
-        "sub_account_id",
-        "region_id",
-        "model_name",
-        "model_tier",
-        "routing",
-        "usage_kind",
-        "billing_currency",
-    ]);
-    let [day, cost, tokens] = answer.columns(["day", "cost", "tokens"]);
-    let mut bought = Vec::with_capacity(answer.height());
-    for row in 0..answer.height() {
-        let Some(day) = answer.cell(row, day).day() else { continue };
-        let [account, region, model, tier, routing, kind, currency] =
-            texts.map(|at| answer.cell(row, at).as_text().to_string());
-        let amount = |at| answer.cell(row, at).amount().unwrap_or(0);
-        let (cost, tokens) = (amount(cost), amount(tokens));
-        bought.push((day, Bought { account, region, model, tier, routing, kind, currency, cost, tokens }));
-    }
-    bought.sort_by_key(|(day, _)| *day);
-    Ok(bought)
-}
-
 /// Adds what the measured tokens of each day cost at the rates of the days before it. Series with owners and AWS's
 /// own measure the same calls: the larger counts.
-fn measure(engine: &Engine, last: i32, workloads: &mut BTreeMap<String, Days>) -> Result<()> {
+fn measure(engine: &Engine, last: i32, bought: &[(i32, Bought)], workloads: &mut BTreeMap<String, Days>) -> Result<()> {
     const SQL: &str = "\
         with lines as (select cast(charge_period_start as date) as day, scope, workload, sub_account_id, region_id, \
         model_name, model_tier, routing, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens \
@@ -160,17 +127,11 @@ fn measure(engine: &Engine, last: i32, workloads: &mut BTreeMap<String, Days>) -
         sum(cache_write_tokens) as cache_write from lines \
         group by day, scope, workload, sub_account_id, region_id, model_name, model_tier, routing";
     let answer = ask(engine, "fast usage", SQL, last, DAYS)?;
-    if answer.height() == 0 {
-        return Ok(());
-    }
-    let bought = bought(engine, last)?;
-    let rows = rows_by_day(&answer);
-    for (day, rows) in rows {
+    for (day, rows) in rows_by_day(&answer) {
         let first = bought.partition_point(|(bought, _)| *bought < day - RATE_DAYS);
         let until = bought.partition_point(|(bought, _)| *bought < day);
-        let before: Vec<Bought> = bought[first..until].iter().map(|(_, bought)| bought.clone()).collect();
-        let tiers = Rates::tiers(&before);
-        for ((workload, _), cost) in largest(&answer, &rows, &Rates::of(&before, &tiers)) {
+        let rates = Rates::of(bought[first..until].iter().map(|(_, bought)| bought));
+        for ((workload, _), cost) in largest(&answer, &rows, &rates) {
             if let Some(costs) = workloads.get_mut(workload).and_then(|days| days.get_mut(&day)) {
                 costs[0] = costs[0].max(cost);
             }

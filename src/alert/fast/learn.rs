@@ -83,16 +83,17 @@ pub fn learn(engine: &Engine) -> Result<Learned> {
     let Some(last) = engine.last_complete_day() else {
         return Ok(Learned { from: state_of(engine), regions, ..Learned::default() });
     };
+    let by_day = bought_by_day(engine, last)?;
     Ok(Learned {
         from: state_of(engine),
         last,
         days: last - engine.days.first().map_or(last, |first| first.day) + 1,
-        bought: bought(engine, last)?,
+        bought: bought(&by_day, last),
         usual: usual(engine, last)?,
         profiles: profiles(engine, last)?,
         suspects: suspects(engine, last)?,
         owners: owners(engine, last)?,
-        band: backtest::band(engine, last)?,
+        band: backtest::band(engine, last, &by_day)?,
         regions,
     })
 }
@@ -105,15 +106,16 @@ pub(super) fn ask(engine: &Engine, name: &str, sql: &str, last: i32, days: i32) 
     engine.answer_over(&Query { name: name.into(), sql }, &days)
 }
 
-fn bought(engine: &Engine, last: i32) -> Result<Vec<Bought>> {
+/// Sums by day of what rates are learned from, in order of the days.
+fn bought_by_day(engine: &Engine, last: i32) -> Result<Vec<(i32, Bought)>> {
     const SQL: &str = "\
-        with lines as (select sub_account_id, region_id, model_name, model_tier, routing, usage_kind, \
+        with lines as (select day, sub_account_id, region_id, model_name, model_tier, routing, usage_kind, \
         billing_currency, unblended_cost, consumed_quantity from cost_daily where REAL_TIME \
         and day in (select day from asked_days)) \
-        select sub_account_id, region_id, model_name, model_tier, routing, usage_kind, billing_currency, \
+        select day, sub_account_id, region_id, model_name, model_tier, routing, usage_kind, billing_currency, \
         sum(unblended_cost) as cost, sum(consumed_quantity) as tokens from lines \
-        group by sub_account_id, region_id, model_name, model_tier, routing, usage_kind, billing_currency";
-    let answer = ask(engine, "fast rates", SQL, last, RATE_DAYS)?;
+        group by day, sub_account_id, region_id, model_name, model_tier, routing, usage_kind, billing_currency";
+    let answer = ask(engine, "fast rates", SQL, last, backtest::DAYS + RATE_DAYS)?;
     let texts = answer.columns([
         "sub_account_id",
         "region_id",
@@ -123,22 +125,30 @@ fn bought(engine: &Engine, last: i32) -> Result<Vec<Bought>> {
         "usage_kind",
         "billing_currency",
     ]);
-    let [cost, tokens] = answer.columns(["cost", "tokens"]);
-    let mut bought: Vec<Bought> = (0..answer.height())
-        .map(|row| {
-            let [account, region, model, tier, routing, kind, currency] =
-                texts.map(|at| answer.cell(row, at).as_text().to_string());
-            let amount = |at| answer.cell(row, at).amount().unwrap_or(0);
-            let (cost, tokens) = (amount(cost), amount(tokens));
-            Bought { account, region, model, tier, routing, kind, currency, cost, tokens }
-        })
-        .filter(|bought| bought.tokens > 0 && bought.cost > 0)
-        .collect();
-    bought.sort_by(|a, b| {
-        let order = |one: &Bought| (one.account.clone(), one.region.clone(), one.model.clone(), one.routing.clone());
-        (order(a), &a.kind, &a.currency).cmp(&(order(b), &b.kind, &b.currency))
-    });
+    let [day, cost, tokens] = answer.columns(["day", "cost", "tokens"]);
+    let mut bought = Vec::with_capacity(answer.height());
+    for row in 0..answer.height() {
+        let Some(day) = answer.cell(row, day).day() else { continue };
+        let [account, region, model, tier, routing, kind, currency] =
+            texts.map(|at| answer.cell(row, at).as_text().to_string());
+        let amount = |at| answer.cell(row, at).amount().unwrap_or(0);
+        let (cost, tokens) = (amount(cost), amount(tokens));
+        bought.push((day, Bought { account, region, model, tier, routing, kind, currency, cost, tokens }));
+    }
+    bought.sort_by_key(|(day, _)| *day);
     Ok(bought)
+}
+
+/// What the last days bought, all of them together.
+fn bought(by_day: &[(i32, Bought)], last: i32) -> Vec<Bought> {
+    let lately = &by_day[by_day.partition_point(|(day, _)| *day <= last - RATE_DAYS)..];
+    let mut sums: BTreeMap<[&str; 7], Bought> = BTreeMap::new();
+    for (_, one) in lately {
+        let key = [&one.account, &one.region, &one.model, &one.routing, &one.kind, &one.currency, &one.tier];
+        let sum = sums.entry(key.map(String::as_str)).or_insert_with(|| Bought { cost: 0, tokens: 0, ..one.clone() });
+        (sum.cost, sum.tokens) = (sum.cost + one.cost, sum.tokens + one.tokens);
+    }
+    sums.into_values().filter(|bought| bought.tokens > 0 && bought.cost > 0).collect()
 }
 
 /// Usual hours of workloads, and of what AWS's own series measure: account, region, model.

@@ -84,8 +84,7 @@ type Owned = (String, String, cloudwatch::Scope);
 
 /// Prices samples.
 pub fn meter(samples: &[HourSample], learned: &Learned, config: &Config) -> Metered {
-    let tiers = Rates::tiers(&learned.bought);
-    let rates = Rates::of(&learned.bought, &tiers);
+    let rates = Rates::of(learned.bought.iter());
     let (profiles, vocabulary) = (Profiles::known(&learned.profiles), Vocabulary::new(config));
     let mut subjects: HashMap<*const Subject, Known> = HashMap::new();
     let mut metered = Metered::default();

@@ -58,8 +58,31 @@ impl Price {
     }
 }
 
-/// Account, region, model, routing, kind; empty where any is meant, and a currency where any account is.
-type Key<'a> = [&'a str; 5];
+/// Account, region, what, routing, kind; empty where any is meant, and a currency where any account is.
+type Key<'a> = (&'a str, &'a str, What<'a>, &'a str, &'a str);
+
+/// What was called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum What<'a> {
+    Model(&'a str),
+    Tier(&'a str),
+}
+
+/// What sums are kept under and looked for under, the finest first.
+fn keys<'a>(asked: &Asked<'a>, currency: &'a str, kind: &'a str) -> [Key<'a>; 8] {
+    let Asked { account, region, routing, .. } = *asked;
+    let (model, tier) = (What::Model(asked.model), What::Tier(asked.tier));
+    [
+        (account, region, model, routing, kind),
+        (account, region, model, "", kind),
+        (account, "", model, routing, kind),
+        (account, "", model, "", kind),
+        (currency, "", model, routing, kind),
+        (currency, "", model, "", kind),
+        (account, "", tier, "", kind),
+        (currency, "", tier, "", kind),
+    ]
+}
 
 /// The sums of a bill, by everything that a measurement may know.
 pub struct Rates<'a> {
@@ -83,36 +106,23 @@ pub struct Asked<'a> {
     pub routing: &'a str,
 }
 
-/// What marks a tier in the place of a model: no model is named so.
-const TIER: &str = "tier:";
-
 impl<'a> Rates<'a> {
     /// Of what was bought. An account's prices are those in the currency that it pays most in, and what stands for all
     /// accounts is by currency: amounts of two are never added.
-    pub fn of(bought: &'a [Bought], tiers: &'a [String]) -> Self {
+    pub fn of(bought: impl Iterator<Item = &'a Bought> + Clone) -> Self {
         let mut rates = Self { sums: HashMap::new(), currencies: HashMap::new() };
-        for one in bought {
+        for one in bought.clone() {
             let paid = rates.currencies.entry(one.account.as_str()).or_default();
             *paid.entry(one.currency.as_str()).or_default() += one.cost;
         }
-        for (one, tier) in bought.iter().zip(tiers) {
+        for one in bought {
             let currency = one.currency.as_str();
             if rates.currency(&one.account) != currency {
                 continue;
             }
-            let [account, region, model, routing, kind] =
-                [&one.account, &one.region, &one.model, &one.routing, &one.kind].map(String::as_str);
-            let keys = [
-                [account, region, model, routing, kind],
-                [account, region, model, "", kind],
-                [account, "", model, routing, kind],
-                [account, "", model, "", kind],
-                [currency, "", model, routing, kind],
-                [currency, "", model, "", kind],
-                [account, "", tier, "", kind],
-                [currency, "", tier, "", kind],
-            ];
-            for key in keys {
+            let [account, region, model, tier, routing] =
+                [&one.account, &one.region, &one.model, &one.tier, &one.routing].map(String::as_str);
+            for key in keys(&Asked { account, region, model, tier, routing }, currency, &one.kind) {
                 let sum = rates.sums.entry(key).or_default();
                 *sum = (sum.0 + one.cost, sum.1 + one.tokens);
             }
@@ -120,32 +130,20 @@ impl<'a> Rates<'a> {
         rates
     }
 
-    /// The names by which tiers are asked for.
-    pub fn tiers(bought: &[Bought]) -> Vec<String> {
-        bought.iter().map(|one| format!("{TIER}{}", one.tier)).collect()
-    }
-
     /// What tokens of a kind cost; nothing where neither the bill nor the list knows.
     pub fn price(&self, asked: &Asked<'_>, kind: &str) -> Option<Price> {
-        let tier = format!("{TIER}{}", asked.tier);
-        let Asked { account, region, model, routing, .. } = *asked;
-        let currency = self.currency(account);
-        let keys: [Key<'_>; 8] = [
-            [account, region, model, routing, kind],
-            [account, region, model, "", kind],
-            [account, "", model, routing, kind],
-            [account, "", model, "", kind],
-            [currency, "", model, routing, kind],
-            [currency, "", model, "", kind],
-            [account, "", &tier, "", kind],
-            [currency, "", &tier, "", kind],
-        ];
-        let wanted = keys.iter().filter(|key| !key[2].is_empty() && (model.is_empty() || !key[2].starts_with(TIER)));
+        let currency = self.currency(asked.account);
+        let keys = keys(asked, currency, kind);
+        // A tier stands in only where no model is named.
+        let wanted = keys.iter().filter(|(_, _, what, ..)| match what {
+            What::Model(model) => !model.is_empty(),
+            What::Tier(_) => asked.model.is_empty(),
+        });
         let mut sums = wanted.filter_map(|key| self.sums.get(key)).filter(|(_, tokens)| *tokens > 0);
         match sums.next() {
             Some((cost, tokens)) => Some(Price { cost: *cost, tokens: *tokens, is_list: false }),
             // The list is in dollars.
-            None => list_price(model, routing, kind).filter(|_| currency == "USD"),
+            None => list_price(asked.model, asked.routing, kind).filter(|_| currency == "USD"),
         }
     }
 
@@ -227,8 +225,7 @@ mod tests {
     #[test]
     fn the_finest_sums_that_fit_are_taken_and_the_list_only_where_there_are_none() {
         let all = [bought("a", "input", 300, 100), bought("b", "input", 100, 100)];
-        let tiers = Rates::tiers(&all);
-        let rates = Rates::of(&all, &tiers);
+        let rates = Rates::of(all.iter());
         let price = |asked: &Asked<'_>, kind: &str| rates.price(asked, kind);
         assert_eq!(price(&asked("a", "Claude Sonnet 4.5", "sonnet"), "input").unwrap().of(10), 30);
         assert_eq!(price(&asked("c", "Claude Sonnet 4.5", "sonnet"), "input").unwrap().of(10), 20);
@@ -238,8 +235,7 @@ mod tests {
         assert_eq!(listed.of(1_000_000), 165 * ONE / 10, "15 dollars, and a tenth within a region");
         assert_eq!(price(&asked("a", "No Such Model", ""), "input"), None);
         let others = [Bought { currency: "EUR".into(), ..all[0].clone() }];
-        let tiers = Rates::tiers(&others);
-        let rates = Rates::of(&others, &tiers);
+        let rates = Rates::of(others.iter());
         assert_eq!((rates.currency("1"), rates.currency("2")), ("EUR", "EUR"));
         let unknown = rates.price(&asked("a", "Claude Sonnet 4.5", "sonnet"), "output");
         assert_eq!(unknown, None, "a list in dollars says nothing of euros");

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::judge::Seen;
 use super::{Fast, Judged};
-use crate::alert::causes::{Causes, PARTS};
+use crate::alert::causes::Causes;
 use crate::alert::incident::{Screen, Sighting};
 use crate::alert::rules::Severity;
 use crate::alert::scope::Scope;
@@ -40,9 +40,8 @@ fn screen(scope: &Scope, currency: &str, seen: &Seen, judged: &Judged<'_>, end: 
     let labels = labels(scope, currency, seen, judged, end);
     let money = words::currency(currency);
     let times = (seen.expected > 0).then(|| format!(" ({:.1} times)", seen.cost as f64 / seen.expected as f64));
-    let owner: Vec<&str> =
-        ["team", "environment", "cost_center"].iter().filter_map(|key| labels.get(*key)).map(String::as_str).collect();
-    let owner = if owner.is_empty() { words::UNKNOWN.to_string() } else { owner.join(" / ") };
+    let owner = ["team", "environment", "cost_center"].map(|key| labels.get(key).map_or("", String::as_str));
+    let owner = words::owner(owner);
     let summary = format!(
         "{}: about {} {money} in the hour to {}{}, {} a day beyond the usual, owner {owner}",
         scope.words(),
@@ -65,7 +64,7 @@ fn screen(scope: &Scope, currency: &str, seen: &Seen, judged: &Judged<'_>, end: 
         summary,
         labels,
         lines: lines.map(|(heading, text)| (heading.to_string(), text)).collect(),
-        finding: body(scope, currency, seen, judged, end),
+        finding: body(scope, currency, seen, judged, end, &causes),
     }
 }
 
@@ -194,7 +193,14 @@ fn labels(scope: &Scope, currency: &str, seen: &Seen, judged: &Judged<'_>, end: 
 }
 
 /// What was seen, as programs read it.
-fn body(scope: &Scope, currency: &str, seen: &Seen, judged: &Judged<'_>, end: i64) -> Map<String, Value> {
+fn body(
+    scope: &Scope,
+    currency: &str,
+    seen: &Seen,
+    judged: &Judged<'_>,
+    end: i64,
+    causes: &Causes,
+) -> Map<String, Value> {
     let mut body: Map<String, Value> = COLUMNS
         .iter()
         .zip(cells(scope, currency, seen, end))
@@ -209,9 +215,7 @@ fn body(scope: &Scope, currency: &str, seen: &Seen, judged: &Judged<'_>, end: i6
     let band = judged.learned.band.around(seen.cost);
     let ends = band.map(|(low, high)| [low, high].map(|end| json!(money::to_text(end))));
     body.insert("band".into(), json!(ends));
-    let causes = judged.causes(scope, end);
-    let parts = PARTS.iter().zip(causes.parts()).map(|(name, part)| ((*name).to_string(), json!(money::to_text(part))));
-    body.insert("causes".into(), Value::Object(parts.collect()));
+    body.insert("causes".into(), crate::alert::show::parts(causes));
     body
 }
 

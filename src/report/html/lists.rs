@@ -13,6 +13,7 @@ use crate::alert::screen;
 use crate::audit::{self, Item};
 use crate::clock;
 use crate::metrics::Cell;
+use crate::report::daily::finding_cells;
 use crate::report::document::{column, first_of_each, money, text};
 use crate::report::{Look, Table};
 
@@ -93,17 +94,9 @@ fn finding_table(findings: &[&Finding], note: String) -> Table {
     let mut table = Table::new("findings", "Found since the last run", note, columns);
     for finding in findings {
         let causes = finding.causes.map(|causes| screen::why(&causes)).unwrap_or_default();
-        table.rows.push(vec![
-            text(finding.severity.as_str()),
-            Cell::Day(finding.day),
-            text(finding.scope.words()),
-            text(finding.owner_text()),
-            text(finding.rule()),
-            money(finding.increase),
-            text(&finding.currency),
-            text(finding.sentence()),
-            text_or_null(if causes.is_empty() { &finding.moved_from } else { &causes }),
-        ]);
+        let mut row = finding_cells(finding);
+        row.push(text_or_null(if causes.is_empty() { &finding.moved_from } else { &causes }));
+        table.rows.push(row);
     }
     table
 }
@@ -140,10 +133,8 @@ fn incident_table(incidents: &[&Incident]) -> Table {
 /// What spends without a full name, the most money first.
 pub fn debt(report: &Report<'_>, page: &Page<'_>, out: &mut Markup) {
     let audit = report.sources.audit;
-    let is_wrong = |item: &&Item| item.is_wrong() && item.days.debt() > 0;
-    let wrong: Vec<&Item> = audit.items.iter().filter(is_wrong).collect();
-    let wrong: Vec<&Item> =
-        wrong.into_iter().filter(|item| page.scope.holds_team(&item.owner[1], &report.cube)).collect();
+    let is_its = |item: &&Item| item.is_debt() && page.scope.holds_team(&item.owner[1], &report.cube);
+    let wrong: Vec<&Item> = audit.items.iter().filter(is_its).collect();
     let found = wrong.len();
     let shown = first_of_each(wrong, SHOWN, |item| &item.currency);
     let mut note = audit.window.map_or(String::new(), |(from, to)| {
