@@ -5,8 +5,12 @@
 //! day is expected to be its weekday's share of the level. So weeks may differ in height, which a median of
 //! the same weekdays alone would take for noise. How far a day may lie from the expected is the spread of the
 //! last six weeks: the larger of the median of the absolute logarithms of value over expected, times 1.4826, and
-//! of their third quartile, over 1.1503, which both are the standard deviation where they are normal. Medians forget single days, so that an incident does not
-//! become its own excuse.
+//! of their third quartile, over 1.1503, which both are the standard deviation where they are normal. Medians forget
+//! single days, so that an incident does not become its own excuse.
+//!
+//! A week below does not make what was usual before it unusual: a day is expected to be no less than the middle one of
+//! what it was expected to be a week, two and three weeks earlier. So the Monday after the holidays, or a model that is
+//! back after a week in which another did its work, is as expected.
 
 /// Same weekdays that are looked at, and the fewest that say something.
 const WEEKS: (usize, usize) = (6, 2);
@@ -67,14 +71,20 @@ impl Baseline {
         let of_week: Vec<Option<f64>> = (0..values.len()).map(week_of).collect();
         let share: Vec<Option<f64>> = (0..values.len()).map(|day| share(&of_week, day)).collect();
         let (mut expected, mut deviation) = (Vec::with_capacity(values.len()), Vec::with_capacity(values.len()));
-        for day in 0..values.len() {
-            let found = match middle(&values, &share, day) {
+        let middles: Vec<Option<f64>> = (0..values.len()).map(|day| middle(&values, &share, day)).collect();
+        for (day, middle) in middles.iter().enumerate() {
+            let found = match *middle {
                 Some(middle) => Some(Expected { middle, spread: spread(&deviation, nature.steadiest) }),
                 None => by_last_days(&values, day),
             };
             deviation
                 .push(found.filter(|_| values[day] > 0.0).map(|found: Expected| (values[day] / found.middle).ln()));
             expected.push(found);
+        }
+        for (day, expected) in expected.iter_mut().enumerate() {
+            if let (Some(expected), Some(before)) = (expected, weeks_before(&middles, day)) {
+                expected.middle = expected.middle.max(before);
+            }
         }
         Self { values, expected }
     }
@@ -135,6 +145,14 @@ fn middle(values: &[f64], share: &[Option<f64>], day: usize) -> Option<f64> {
     let mut last: Vec<f64> = last.filter(|level| *level > 0.0).collect();
     let enough = last.len() >= 3;
     median(&mut last).filter(|_| enough).map(|level| level * own)
+}
+
+/// The middle one of what the same weekday was expected to be in the three weeks before a day.
+fn weeks_before(middles: &[Option<f64>], day: usize) -> Option<f64> {
+    let before = (1..=3).filter_map(|week| middles[day.checked_sub(WEEK * week)?]);
+    let mut before: Vec<f64> = before.collect();
+    let enough = before.len() == 3;
+    median(&mut before).filter(|_| enough)
 }
 
 fn spread(deviation: &[Option<f64>], steadiest: f64) -> f64 {
@@ -203,6 +221,18 @@ mod tests {
         for day in 39..56 {
             let expected = baseline.expected(day).unwrap();
             assert!(expected.score(baseline.value(day)) < 2.0, "day {day}");
+        }
+    }
+
+    #[test]
+    fn what_was_usual_before_two_weeks_of_holidays_is_as_expected_after_them() {
+        let mut days = weekly();
+        days.extend(weekly());
+        days[70..84].iter_mut().for_each(|day| *day *= 0.2);
+        let baseline = Baseline::of(days, COSTS);
+        for day in 84..112 {
+            let expected = baseline.expected(day).unwrap();
+            assert!(expected.score(baseline.value(day)) < 1.0, "day {day}");
         }
     }
 

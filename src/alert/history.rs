@@ -23,11 +23,14 @@ const LINES: &str = "\
     sum(unblended_cost) as cost, sum(tokens) as tokens from lines \
     group by day, workload, sub_account_id, region_id, model_name, usage_kind, billing_currency";
 
+/// A sum of unknown counts is unknown, which SQL engines do not agree on.
 const QUERIES: &str = "\
-    with counted as (select cast(charge_period_start as date) as day, workload, scope, invocations from usage \
-    where workload is not null and invocations is not null \
+    with counted as (select cast(charge_period_start as date) as day, workload, scope, invocations, business_units \
+    from usage where workload is not null and (invocations is not null or business_units is not null) \
     and cast(charge_period_start as date) in (select day from asked_days)) \
-    select day, workload, scope, sum(invocations) as invocations from counted group by day, workload, scope";
+    select day, workload, scope, sum(invocations) as invocations, sum(business_units) as business_units, \
+    count(invocations) as invocations_known, count(business_units) as business_units_known \
+    from counted group by day, workload, scope";
 
 /// Days in which a principal that spends was there before; another is new.
 const KNOWN_FOR: i32 = 35;
@@ -102,6 +105,8 @@ pub struct History {
     pub lines: Vec<Line>,
     /// By series: queries of each day, where they were counted.
     pub queries: Vec<BTreeMap<usize, i128>>,
+    /// By series: business units of each day, where they were counted.
+    pub finished: Vec<BTreeMap<usize, i128>>,
     /// Roles and users that had not spent in the weeks before.
     pub newcomers: Vec<Newcomer>,
 }
@@ -206,17 +211,23 @@ impl History {
     /// the better one.
     fn read_queries(&mut self, engine: &Engine, names: &BTreeMap<String, Vec<usize>>) -> Result<()> {
         self.queries = vec![BTreeMap::new(); self.owners.len()];
+        self.finished = self.queries.clone();
         let answer = self.ask(engine, "alert queries", QUERIES)?;
-        let [day, workload, count] = answer.columns(["day", "workload", "invocations"]);
+        let [day, workload] = answer.columns(["day", "workload"]);
+        let counts = answer.columns(["invocations", "business_units"]);
+        let known = answer.columns(["invocations_known", "business_units_known"]);
         for row in 0..answer.height() {
             let Some(day) = answer.cell(row, day).day().and_then(|day| self.number(day)) else { continue };
-            let count = match answer.cell(row, count) {
-                Value::Count(count) => count,
-                other => other.amount().unwrap_or(0) / crate::money::ONE,
-            };
+            let [queries, finished] = [0, 1].map(|at| {
+                let is_known = whole(answer.cell(row, known[at])) > 0;
+                is_known.then(|| whole(answer.cell(row, counts[at])))
+            });
             for series in names.get(answer.cell(row, workload).as_text()).into_iter().flatten() {
-                let held = self.queries[*series].entry(day).or_default();
-                *held = (*held).max(count);
+                for (held, count) in [(&mut self.queries, queries), (&mut self.finished, finished)] {
+                    let Some(count) = count else { continue };
+                    let held = held[*series].entry(day).or_default();
+                    *held = (*held).max(count);
+                }
             }
         }
         Ok(())
@@ -269,5 +280,13 @@ impl History {
             costs[line.series][line.day] += line.cost;
         }
         costs
+    }
+}
+
+/// A whole number, whichever type the engine gives a count.
+fn whole(value: Value<'_>) -> i128 {
+    match value {
+        Value::Count(count) => count,
+        other => other.amount().unwrap_or(0) / crate::money::ONE,
     }
 }

@@ -14,17 +14,20 @@
 //! | `cache_hit_rate` | of what is sent more is not read from the cache |
 //! | `model_mix` | dearer models do more of the work |
 //! | `cost_per_token` | dearer tokens, by models, cache or price, at the same volume |
+//! | `flat_line` | tokens burn for two days while no more work is finished, where finished work is measured |
 //!
 //! A rule says that something is listed; how much money it is, and how far from the usual, says whether it
 //! warns or pages.
+
+mod units;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::baseline::{Baseline, COSTS, RATIOS};
+use super::baseline::{Baseline, COSTS};
 use super::contract::Jump;
-use super::history::{ACCOUNT, History, KIND, Line, MODEL, Newcomer, REGION};
+use super::history::{ACCOUNT, History, Line, MODEL, Newcomer, REGION};
 use crate::config::Config;
 use crate::text::Text;
 
@@ -65,11 +68,13 @@ pub enum Rule {
     ModelMix,
     /// Dearer tokens.
     CostPerToken,
+    /// Tokens without work.
+    FlatLine,
 }
 
 impl Rule {
     /// All, in the order in which they are listed.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::R1,
         Self::Returned,
         Self::Relabelled,
@@ -87,6 +92,7 @@ impl Rule {
         Self::CacheHitRate,
         Self::ModelMix,
         Self::CostPerToken,
+        Self::FlatLine,
     ];
 
     /// The name.
@@ -109,6 +115,7 @@ impl Rule {
             Self::CacheHitRate => "cache_hit_rate",
             Self::ModelMix => "model_mix",
             Self::CostPerToken => "cost_per_token",
+            Self::FlatLine => "flat_line",
         }
     }
 }
@@ -186,6 +193,8 @@ impl Floors {
 const AS_BEFORE: f64 = 1.5;
 /// Stored days before which nothing can be called new.
 const HISTORY: usize = 14;
+/// Stored days before which what is new may be a job of every month, and wakes nobody.
+const MONTH: usize = 35;
 /// Spreads above the usual from which a day is far, and clearly so.
 const FAR: f64 = 4.5;
 pub(super) const CLEARLY: f64 = 5.0;
@@ -208,7 +217,8 @@ pub fn signals(history: &History, baselines: &[Baseline], jumps: &[Jump], floors
     let newcomers = history.newcomers.iter().filter(|newcomer| newcomer.cost as f64 >= floors.warn);
     found.extend(newcomers.map(|newcomer| new_principal(newcomer, baselines, floors)));
     parts(history, floors, &mut found);
-    units(history, floors, &mut found);
+    units::units(history, floors, &mut found);
+    units::flat_lines(history, baselines, floors, &mut found);
     found.sort_by_key(|signal| (signal.day, signal.series, signal.rule));
     found.dedup_by(|next, kept| {
         let same = (next.day, next.series, next.rule) == (kept.day, kept.series, kept.rule);
@@ -252,7 +262,8 @@ fn contract(history: &History, jump: &Jump, baselines: &[Baseline], floors: &Flo
             None => (0..day).any(|before| AS_BEFORE * baseline.value(before) >= baseline.value(day)),
         };
     let excess = jump.increase as f64;
-    let most = Severity::of(&jump.severity);
+    let is_young = rule == Rule::New && day < MONTH;
+    let most = Severity::of(&jump.severity).min(if is_young { Severity::Warn } else { Severity::Page });
     let severity = if is_usual { Severity::Note } else { floors.severity(excess, true).min(most) };
     Some(Signal { rule, series, day, severity, excess })
 }
@@ -384,107 +395,6 @@ fn layer(series: usize, costs: &[i128], floors: &Floors, found: &mut Vec<Signal>
         {
             let severity = floors.severity(excess, true);
             found.push(Signal { rule: Rule::Layer, series, day, severity, excess });
-        }
-    }
-}
-
-/// What a series bought on a day.
-#[derive(Debug, Clone, Copy, Default)]
-struct Calls {
-    cost: f64,
-    sent: f64,
-    returned: f64,
-    /// Of what was sent, what was read from the cache.
-    cached: f64,
-    /// What the tokens would cost at each model's own mean price.
-    at_mean: f64,
-    cost_sent: f64,
-    cost_returned: f64,
-}
-
-/// What a query or a token costs, whatever their number.
-fn units(history: &History, floors: &Floors, found: &mut Vec<Signal>) {
-    let mut calls = vec![vec![Calls::default(); history.days]; history.owners.len()];
-    let means = mean_prices(history);
-    for line in history.complete() {
-        let day = &mut calls[line.series][line.day];
-        let (cost, tokens) = (line.cost as f64, line.tokens as f64);
-        if history.texts.str(line.what[KIND]) == "cache_read" {
-            day.cached += tokens;
-        }
-        match super::causes::Side::of(history.texts.str(line.what[KIND])) {
-            Some(super::causes::Side::Sent) => {
-                day.sent += tokens;
-                day.cost_sent += cost;
-            }
-            Some(super::causes::Side::Returned) => {
-                day.returned += tokens;
-                day.cost_returned += cost;
-            }
-            None => continue,
-        }
-        day.cost += cost;
-        day.at_mean += tokens * means.get(&(line.series, line.what[MODEL])).copied().unwrap_or(0.0);
-    }
-    for (series, calls) in calls.iter().enumerate() {
-        let queries = &history.queries[series];
-        let counted = |day: usize| queries.get(&day).map_or(0.0, |count| *count as f64);
-        let is_counted = (0..history.days).any(|day| counted(day) > 0.0);
-        let of = |value: &dyn Fn(usize, &Calls) -> f64| -> Vec<f64> {
-            let values = calls.iter().enumerate().map(|(day, calls)| value(day, calls));
-            values.map(|value| if value.is_finite() { value } else { 0.0 }).collect()
-        };
-        let per = |day: usize, calls: &Calls| if is_counted { counted(day) } else { calls.sent };
-        let mut judge = |rule, values: Vec<f64>, share: Share<'_>| {
-            unit(rule, series, &Baseline::of(values, RATIOS), (calls, share), floors, found);
-        };
-        judge(Rule::CostPerToken, of(&|_, calls| calls.cost / (calls.sent + calls.returned)), &|calls| calls.cost);
-        judge(Rule::ModelMix, of(&|_, calls| calls.at_mean / (calls.sent + calls.returned)), &|calls| calls.cost);
-        if calls.iter().any(|calls| calls.cached > 0.0) {
-            let missed = |_, calls: &Calls| (calls.sent - calls.cached) / calls.sent;
-            judge(Rule::CacheHitRate, of(&missed), &|calls| calls.cost_sent);
-        }
-        judge(Rule::OutputPerQuery, of(&|day, calls| calls.returned / per(day, calls)), &|calls| calls.cost_returned);
-        if is_counted {
-            judge(Rule::CostPerQuery, of(&|day, calls| calls.cost / counted(day)), &|calls| calls.cost);
-            judge(Rule::TokensPerQuery, of(&|day, calls| calls.sent / counted(day)), &|calls| calls.cost_sent);
-        }
-    }
-}
-
-/// What a token of each model costs a series in the mean of its days, whatever its kind: by these weights a day
-/// differs from another only in how its tokens are spread over models.
-fn mean_prices(history: &History) -> BTreeMap<(usize, Text), f64> {
-    let mut sums: BTreeMap<(usize, Text), (f64, f64)> = BTreeMap::new();
-    let is_call = |line: &&Line| super::causes::Side::of(history.texts.str(line.what[KIND])).is_some();
-    for line in history.complete().iter().filter(is_call) {
-        let sum = sums.entry((line.series, line.what[MODEL])).or_default();
-        *sum = (sum.0 + line.cost as f64, sum.1 + line.tokens as f64);
-    }
-    sums.into_iter()
-        .filter(|(_, (_, tokens))| *tokens > 0.0)
-        .map(|(key, (cost, tokens))| (key, cost / tokens))
-        .collect()
-}
-
-/// The part of a day's cost that a ratio is about.
-type Share<'a> = &'a dyn Fn(&Calls) -> f64;
-
-fn unit(
-    rule: Rule,
-    series: usize,
-    baseline: &Baseline,
-    (calls, share): (&[Calls], Share<'_>),
-    floors: &Floors,
-    found: &mut Vec<Signal>,
-) {
-    for (day, calls) in calls.iter().enumerate() {
-        let Some((beyond, score)) = far(baseline, day, CLEARLY, 1.2) else { continue };
-        // Of what it cost, the part that it would not have cost at the usual ratio.
-        let excess = share(calls) * beyond / baseline.value(day);
-        if excess >= floors.warn && score >= CLEARLY {
-            let severity = floors.severity(excess, true);
-            found.push(Signal { rule, series, day, severity, excess });
         }
     }
 }

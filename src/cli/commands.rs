@@ -7,6 +7,7 @@ use super::console::Console;
 use super::html::{self, Wanted};
 use super::{Cli, Command, Common, channels, incidents, output, setup};
 use crate::alert::Looked;
+use crate::alert::backtest;
 use crate::alert::channel::Post;
 use crate::alert::deliver::{DAILY, Run};
 use crate::alert::fast::Surroundings;
@@ -14,7 +15,6 @@ use crate::alert::history::History;
 use crate::alert::incident::Incident;
 use crate::alert::ledger::{self, Desk, Ledger};
 use crate::alert::rules::Floors;
-use crate::alert::{backtest, contract};
 use crate::aws::Aws;
 use crate::clock;
 use crate::config::Config;
@@ -348,12 +348,20 @@ impl<'a> Session<'a> {
     }
 
     fn backtest(&self, labels: &Path) -> Result<u8> {
-        let labels = backtest::read_labels(labels)?;
+        let mut labels = backtest::labels::read(labels)?;
+        let range = Range { from: self.common.from, to: self.common.to };
+        labels.retain(|label| label.is_within(&range));
         let engine = self.engine()?;
-        let (history, jumps) = (History::read(&engine, None)?, contract::jumps(&engine, &self.config)?);
-        let floors = Floors::of(&self.config);
-        let hourly = alert::fast::replay::replay(&engine, &history, &floors, self.config.anomaly.ratio)?;
-        let scores = backtest::scores(&history, &jumps, &hourly, &floors, &labels);
+        let mut seen = backtest::seen::Seen::default();
+        let until = self.common.as_seen.unwrap_or(i64::MAX).min(engine.as_of);
+        for run in self.store.runs()?.into_iter().filter(|run| *run <= until) {
+            let past = Engine::open(self.store.snapshot_as_seen(run)?, &self.config, run, range)?;
+            seen.look(&past, &self.config, Some(run))?;
+        }
+        // What the store holds now, where no run noted it.
+        seen.look(&engine, &self.config, None)?;
+        let now = History::read(&engine, None)?;
+        let scores = backtest::scores(&seen, &now, Floors::of(&self.config).warn, &labels);
         let text = render::answer(&backtest::grid(&scores), output::format(self.common)?, self.width)?;
         output::write(self.common, &text)?;
         Ok(0)

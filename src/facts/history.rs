@@ -90,6 +90,14 @@ fn run(store: &Store, as_of: i64) -> Result<Option<Run>> {
 }
 
 impl Store {
+    /// The clocks of the runs whose bill is kept as they saw it, in order.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub fn runs(&self) -> Result<Vec<i64>> {
+        clocks(self)
+    }
+
     /// Notes what the store holds at the end of a run, where it differs from what the last run saw or
     /// is the day's first. The caller holds the lock.
     pub fn log_run(&self, as_of: i64) -> Result<()> {

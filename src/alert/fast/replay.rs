@@ -33,15 +33,15 @@ pub struct Hourly {
 /// Hours of a workload: cost of each from the first stored hour on, units of 1e-10.
 type Costs = BTreeMap<usize, Vec<i128>>;
 
-/// Every hour that warns or pages.
+/// Every hour that warns or pages, from a day on.
 ///
 /// # Errors
 /// Where the store cannot be read.
-pub fn replay(engine: &Engine, history: &History, floors: &Floors, ratio: i128) -> Result<Vec<Hourly>> {
+pub fn replay(engine: &Engine, history: &History, floors: &Floors, ratio: i128, from: i32) -> Result<Vec<Hourly>> {
     let measured = measured(engine, history)?;
     let mut found = Vec::new();
     for (series, costs) in costs(engine, history, &measured)? {
-        for day in 8..history.days {
+        for day in history.number(from).unwrap_or(0).max(8)..history.days {
             if measured.contains(&(series, day)) {
                 found.extend(of_day(history, series, &costs, day, floors, ratio));
             }
