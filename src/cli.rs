@@ -93,6 +93,12 @@ pub enum Command {
         #[arg(long, value_enum, value_name = "WHAT")]
         split_by: Option<Split>,
     },
+    /// The morning in less than a screen, as channels are told of it
+    Digest {
+        /// Tell a channel of the config now, whatever it was told before
+        #[arg(long, value_name = "CHANNEL")]
+        send: Option<String>,
+    },
     /// The month to date beside the months before, what it will have cost at its end, and budgets
     Forecast {
         /// How often past months ended within their intervals
@@ -292,4 +298,14 @@ fn parse_until(text: &str) -> Result<i64, String> {
 
 fn parse_time(text: &str) -> Result<i64, String> {
     crate::clock::parse(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn no_two_options_have_one_name() {
+        super::Cli::command().debug_assert();
+    }
 }

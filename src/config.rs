@@ -19,6 +19,7 @@ pub mod alerts;
 pub mod audit;
 pub mod budgets;
 pub mod channels;
+pub mod digest;
 mod reach;
 mod values;
 
@@ -91,6 +92,9 @@ pub struct Config {
     /// What all channels are told alike.
     #[serde(default)]
     pub alerts: alerts::Alerts,
+    /// Who is told of each morning.
+    #[serde(default)]
+    pub digest: digest::Digest,
     /// When the audit fails.
     #[serde(default)]
     pub audit: audit::Audit,
@@ -461,6 +465,7 @@ impl Config {
         self.check_budgets(&wrong)?;
         self.check_channels(&wrong)?;
         self.check_alerts(&wrong)?;
+        self.check_digest(&wrong)?;
         self.check_audit(&wrong)
     }
 

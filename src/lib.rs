@@ -89,7 +89,7 @@
 //!  history/, runs/                             replaced versions, and what each run saw
 //!  points/<source>/, known.json                what was read over the network
 //!  cost_explorer/, alert.json, .lock           Cost Explorer's answers, the last alert, the lock
-//!  alerts/                                     incidents and what channels were told; where the fast clock stands
+//!  alerts/                                     incidents and mornings, and what channels were told of them; the fast clock
 //!  audit.json, cost_allocation_tags.json       the last audit's findings, AWS's list of tag keys as `doctor` saw it
 //! ```
 

@@ -13,7 +13,7 @@ pub mod slack;
 pub mod sns;
 pub mod stdout;
 pub mod webhook;
-mod words;
+pub mod words;
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -32,6 +32,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::config::channels::{Channel, Kind, is_loopback};
 use crate::error::{Error, Result};
+use crate::report::daily::digest::Digest;
 
 /// Seconds for which an alert of a test holds, should its end get lost.
 const TEST: i64 = 300;
@@ -41,9 +42,9 @@ const TEST: i64 = 300;
 /// count as somebody who is told.
 ///
 /// An acknowledgement or an end must carry the highest severity that its incident had, so that it reaches whoever
-/// was told of the beginning. A heartbeat is not routed: it is sent by name.
+/// was told of the beginning. A heartbeat or a digest is not routed: it is sent by name.
 pub fn wanted<'a>(channels: &'a [Channel], notice: &Notice) -> Vec<&'a Channel> {
-    if notice.event == Event::Heartbeat {
+    if matches!(notice.event, Event::Heartbeat | Event::Digest) {
         return Vec::new();
     }
     let takes = |channel: &Channel| channel.least() <= notice.severity && is_routed(channel, notice);
@@ -71,6 +72,30 @@ pub fn takes_every_page(channels: &[Channel]) -> bool {
 /// Whether a kind of channel can be told that a run is done: `PagerDuty` knows incidents alone.
 pub fn can_beat(kind: Kind) -> bool {
     kind != Kind::Pagerduty
+}
+
+/// Whether a kind of channel can be told of a morning: some know alerts alone.
+pub fn can_digest(kind: Kind) -> bool {
+    !matches!(kind, Kind::Pagerduty | Kind::Alertmanager)
+}
+
+/// The notice of a morning, at a time, with the address of the whole report. Each day is a thread of its own.
+pub fn digest(digest: &Digest, at: i64, link: Option<&str>) -> Notice {
+    let day = digest.day.map_or_else(|| "none".to_string(), clock::day_text);
+    Notice {
+        event: Event::Digest,
+        key: format!("billtag:digest:{day}"),
+        incident: String::new(),
+        severity: digest.severity,
+        summary: digest.title.clone(),
+        labels: BTreeMap::new(),
+        lines: digest.lines.clone(),
+        body: digest.body.clone(),
+        at,
+        started: digest.day.map_or(at, |day| i64::from(day) * clock::DAY),
+        until: at,
+        runbook: link.map(String::from),
+    }
 }
 
 /// The notice that a run is done, at a time, and that the next is done until another.
@@ -186,6 +211,10 @@ impl<'a> Post<'a> {
         if notice.event == Event::Heartbeat && !can_beat(channel.kind) {
             let hint = "send heartbeats to a channel of another type, which can tell that they stay away";
             return Err(Error::config(channel.place(), "PagerDuty knows no heartbeat", hint));
+        }
+        if notice.event == Event::Digest && !can_digest(channel.kind) {
+            let hint = "send it to a channel of type slack, email, sns, webhook or stdout";
+            return Err(Error::config(channel.place(), "it knows alerts alone, and a digest is none", hint));
         }
         match channel.kind {
             Kind::Stdout => {

@@ -18,6 +18,7 @@ use crate::config::alerts::PLACES;
 use crate::config::channels::{Channel, Kind};
 use crate::error::{Error, Result};
 use crate::money;
+use crate::report::daily::digest::Digest;
 
 /// The clock of a run, and when the next one is surely done; epoch seconds.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +48,36 @@ pub fn deliver(desk: &Desk, ledger: &mut Ledger, post: &Post<'_>, config: &Confi
         let beat = channel::heartbeat(run.at, run.until);
         let channel = config.channel.iter().find(|channel| channel.name == *name);
         failures.extend(channel.and_then(|channel| post.send(channel, &beat).err()));
+    }
+    Ok(failures)
+}
+
+/// What channels were told of mornings, by name: the last day.
+const DIGESTS: &str = "digests.json";
+
+/// Tells the channels that want it of a morning, each of every complete day once; what could not be told is told by
+/// the next run, of its own morning.
+///
+/// # Errors
+/// Where it cannot be kept whom was told. That a channel does not take it is no error but in the answer.
+pub fn digest(desk: &Desk, post: &Post<'_>, config: &Config, digest: &Digest, at: i64) -> Result<Vec<Error>> {
+    let Some(day) = digest.day else { return Ok(Vec::new()) };
+    let mut told: BTreeMap<String, String> = desk.read(DIGESTS)?.unwrap_or_default();
+    let notice = channel::digest(digest, at, config.digest.link.as_deref());
+    let mut failures = Vec::new();
+    for name in &config.digest.channels {
+        let Some(channel) = config.channel.iter().find(|channel| channel.name == *name) else { continue };
+        // Days as texts are in the order of time.
+        if told.get(name).is_some_and(|told| *told >= clock::day_text(day)) {
+            continue;
+        }
+        match post.send(channel, &notice) {
+            Ok(()) => {
+                told.insert(name.clone(), clock::day_text(day));
+                desk.write(DIGESTS, &told)?;
+            }
+            Err(failure) => failures.push(failure),
+        }
     }
     Ok(failures)
 }
@@ -142,7 +173,7 @@ pub fn notice(incident: &Incident, event: Event, config: &Config, run: Run) -> N
         Event::Trigger => "",
         Event::Acknowledge => "Acknowledged: ",
         Event::Resolve => "Over: ",
-        Event::Heartbeat => "Run: ",
+        Event::Heartbeat | Event::Digest => "Run: ",
     };
     let summary = format!("{lead}{}", incident.screen.summary);
     let mut notice = Notice {

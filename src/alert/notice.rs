@@ -18,6 +18,8 @@ pub enum Event {
     Resolve,
     /// A run is done: silence means health.
     Heartbeat,
+    /// The morning in few lines.
+    Digest,
 }
 
 impl Event {
@@ -28,6 +30,7 @@ impl Event {
             Self::Acknowledge => "acknowledge",
             Self::Resolve => "resolve",
             Self::Heartbeat => "heartbeat",
+            Self::Digest => "digest",
         }
     }
 }
@@ -39,7 +42,7 @@ pub struct Notice {
     pub event: Event,
     /// Identity towards channels, the same all the incident's life: no date, no amount, at most 255 characters.
     pub key: String,
-    /// Name of the incident, as `billtag incidents` takes it; empty for a heartbeat.
+    /// Name of the incident, as `billtag incidents` takes it; empty for what is of none.
     pub incident: String,
     /// How much it matters.
     pub severity: Severity,

@@ -14,7 +14,7 @@ use crate::watch::{Level, Message, Watch};
 /// Sends a test notice to the channel of a name.
 pub fn test(common: &Common, name: &str) -> Result<u8> {
     let config = load_config(common)?;
-    let channel = named(&config, name)?;
+    let channel = named(&config, "--test", name)?;
     let aws = config.aws(common.profile.as_deref());
     let post = Post::new(&aws, &config);
     post.test(channel)?;
@@ -34,7 +34,7 @@ pub fn test(common: &Common, name: &str) -> Result<u8> {
 }
 
 /// The channel of a name.
-fn named<'a>(config: &'a Config, name: &str) -> Result<&'a Channel> {
+pub(super) fn named<'a>(config: &'a Config, flag: &str, name: &str) -> Result<&'a Channel> {
     config.channel.iter().find(|channel| channel.name == name).ok_or_else(|| {
         let names: Vec<&str> = config.channel.iter().map(|channel| channel.name.as_str()).collect();
         let known = if names.is_empty() {
@@ -43,6 +43,6 @@ fn named<'a>(config: &'a Config, name: &str) -> Result<&'a Channel> {
             format!("the channels are {}", names.join(", "))
         };
         let hint = spelling::hint(name, names, &known);
-        Error::config("--test", format!("there is no channel `{name}`"), hint)
+        Error::config(flag, format!("there is no channel `{name}`"), hint)
     })
 }

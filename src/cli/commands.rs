@@ -8,7 +8,7 @@ use super::html::{self, Wanted};
 use super::{Cli, Command, Common, channels, incidents, output, setup};
 use crate::alert::Looked;
 use crate::alert::backtest;
-use crate::alert::channel::Post;
+use crate::alert::channel::{Post, words};
 use crate::alert::deliver::{DAILY, Run};
 use crate::alert::fast::Surroundings;
 use crate::alert::history::History;
@@ -23,6 +23,7 @@ use crate::facts::store::Store;
 use crate::ingest::{self, Outcome, Summary};
 use crate::metrics::queries::{BUILT_IN, Query};
 use crate::metrics::{Cell, Engine, Grid, Range};
+use crate::report::daily::digest::{self, Digest};
 use crate::report::forecast::{self, Outlook};
 use crate::report::{Document, render, showback};
 use crate::watch::{Level, Message, Watch};
@@ -95,6 +96,7 @@ impl<'a> Session<'a> {
                 super::Format::Html => self.report_html(&Wanted { team: team.as_deref(), split: *split_by }),
                 _ => self.report(),
             },
+            Command::Digest { send } => self.digest(send.as_deref()),
             Command::Forecast { backtest } => self.forecast(*backtest),
             Command::Showback { month } => self.showback(month.as_deref()),
             Command::Alert { fast: true, dry_run, .. } => self.alert_fast(*dry_run),
@@ -199,15 +201,70 @@ impl<'a> Session<'a> {
         let looked = alert::look(&engine, &self.config, self.common.from, self.common.to)?;
         let audit = audit::audit(&engine, &self.config, &self.ask_audit(true)?)?;
         let alerts = &looked.alerts;
-        let outlook = Outlook::read(&engine, &self.config, &self.incidents_after(&looked)?)?;
+        let incidents = self.incidents_after(&looked)?;
+        let outlook = Outlook::read(&engine, &self.config, &incidents)?;
         let report = report::daily::report(&engine, &self.config, alerts, &audit, &outlook, self.common.by)?;
+        let digest = self.digest_of(&engine, &looked, &incidents, &audit, &outlook)?;
         self.print(&[report, alert::show::document(alerts), audit::document(&audit, &self.config)])?;
         self.note_audit(&audit);
         let has_findings = alerts.has_findings() || audit.has_findings(&self.config) || outlook.has_findings();
         // Its snapshot keeps writers out, and telling may take a while.
         drop(engine);
-        let code = if self.is_range() { code(&summary) } else { code(&summary).max(self.follow(&looked)?) };
+        let code = match self.is_range() {
+            true => code(&summary),
+            false => code(&summary).max(self.follow(&looked)?).max(self.tell_morning(&digest)?),
+        };
         Ok(self.with_findings(code, has_findings))
+    }
+
+    fn digest_of(
+        &self,
+        engine: &Engine,
+        looked: &Looked,
+        incidents: &[Incident],
+        audit: &audit::Audit,
+        outlook: &Outlook,
+    ) -> Result<Digest> {
+        let alerts = &looked.alerts;
+        digest::digest(digest::Sources { engine, config: &self.config, alerts, incidents, audit, outlook })
+    }
+
+    /// Tells the channels that want it of the morning.
+    fn tell_morning(&self, digest: &Digest) -> Result<u8> {
+        if self.config.digest.channels.is_empty() {
+            return Ok(0);
+        }
+        let (desk, post) = (Desk::open(&self.store)?, Post::new(&self.aws, &self.config));
+        let failures = alert::deliver::digest(&desk, &post, &self.config, digest, self.as_of)?;
+        failures.iter().for_each(|failure| self.console.fails(failure));
+        output::say(self.common, &self.console, &post.printed())?;
+        Ok(if failures.is_empty() { 0 } else { SOURCE_FAILED })
+    }
+
+    fn digest(&self, send: Option<&str>) -> Result<u8> {
+        let channel = send.map(|name| channels::named(&self.config, "--send", name)).transpose()?;
+        let engine = self.engine_for_report()?;
+        let looked = alert::look(&engine, &self.config, self.common.from, self.common.to)?;
+        let audit = audit::audit(&engine, &self.config, &self.ask_audit(false)?)?;
+        let incidents = self.incidents_after(&looked)?;
+        let outlook = Outlook::read(&engine, &self.config, &incidents)?;
+        let digest = self.digest_of(&engine, &looked, &incidents, &audit, &outlook)?;
+        drop(engine);
+        let link = self.config.digest.link.as_deref();
+        let notice = alert::channel::digest(&digest, self.as_of, link);
+        if let Some(channel) = channel {
+            let post = Post::new(&self.aws, &self.config);
+            post.send(channel, &notice)?;
+            return output::say(self.common, &self.console, &post.printed()).map(|()| 0);
+        }
+        let format = output::format(self.common)?;
+        let text = match format {
+            super::Format::Table => words::screen(&notice),
+            super::Format::Json => render::json(&serde_json::Value::Array(vec![notice.body]))?,
+            _ => render::answer(&digest.grid(), format, None)?,
+        };
+        output::write(self.common, &text)?;
+        Ok(0)
     }
 
     /// Whether only some days were asked for, or those of the past: what came since the last run is not among it.
@@ -255,6 +312,9 @@ impl<'a> Session<'a> {
 
     /// Incidents as they will be once this run is done, so that it says what the next one will say of the same days.
     fn incidents_after(&self, looked: &Looked) -> Result<Vec<Incident>> {
+        if self.common.as_seen.is_some() {
+            return self.incidents();
+        }
         let mut ledger = ledger::peek(&self.store)?;
         if !self.is_range() {
             alert::follow::follow(&mut ledger, looked, self.as_of);

@@ -464,6 +464,12 @@ const CHANNELS: &str = "
 #heartbeat = \"hook\"
 # Page that says what to do: {workload}, {team}, {environment}, {account} and {rule} are those of the incident.
 #runbook = \"https://wiki.example/{workload}\"
+
+[digest]
+# Channels that `billtag run` tells of each complete day once: the morning in less than a screen.
+#channels = [\"mail\", \"hook\"]
+# Address of the whole report.
+#link = \"https://reports.example/bedrock\"
 ";
 
 fn line(out: &mut String, text: &str) {

@@ -18,6 +18,7 @@ use days::Days;
 
 mod changed;
 mod days;
+pub mod digest;
 mod figures;
 mod spend;
 

@@ -1,6 +1,6 @@
 //! Documents to text: a terminal's table, Markdown, JSON, CSV.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::aligned::Texts;
 use super::document::{Block, Document, Look, Table};
@@ -15,10 +15,10 @@ pub fn documents(documents: &[Document], format: Format, width: Option<u16>) -> 
     match (format, documents) {
         (Format::Table, _) => Ok(joined(&|document| terminal(document, width))),
         (Format::Md, _) => Ok(joined(&markdown)),
-        (Format::Json, [one]) => to_text(&document_json(one)),
+        (Format::Json, [one]) => json(&document_json(one)),
         (Format::Json, _) => {
             let named = documents.iter().map(|document| (document.name.to_string(), document_json(document)));
-            to_text(&Value::Object(named.collect()))
+            json(&Value::Object(named.collect()))
         }
         (Format::Csv, _) => long_csv(documents),
         (Format::Html, _) => Err(only_the_report()),
@@ -42,7 +42,11 @@ pub fn only_the_report() -> Error {
     Error::config("--format html", "only the report is written as a page", hint)
 }
 
-fn to_text(value: &Value) -> Result<String> {
+/// A value as text.
+///
+/// # Errors
+/// None that is known.
+pub fn json(value: &Value) -> Result<String> {
     let mut text = serde_json::to_string_pretty(value).map_err(|error| unwritable(&error))?;
     text.push('\n');
     Ok(text)
@@ -60,10 +64,11 @@ fn object<'a>(columns: impl Iterator<Item = &'a str>, row: &[Cell]) -> Value {
 pub fn json_cell(cell: &Cell) -> Value {
     match cell {
         Cell::Null => Value::Null,
-        Cell::Flag(flag) => json!(flag),
-        Cell::Float(value) => json!(value),
-        Cell::Count(count) => i64::try_from(*count).map_or_else(|_| json!(count.to_string()), |count| json!(count)),
-        Cell::Text(_) | Cell::Decimal(..) | Cell::Day(_) | Cell::Time(_) => json!(cell.text()),
+        Cell::Flag(flag) => serde_json::json!(flag),
+        Cell::Float(value) => serde_json::json!(value),
+        Cell::Count(count) => i64::try_from(*count)
+            .map_or_else(|_| serde_json::json!(count.to_string()), |count| serde_json::json!(count)),
+        Cell::Text(_) | Cell::Decimal(..) | Cell::Day(_) | Cell::Time(_) => serde_json::json!(cell.text()),
     }
 }
 
@@ -78,18 +83,19 @@ fn document_json(document: &Document) -> Value {
     let mut notes = Vec::new();
     let mut headings = Map::new();
     let mut root = Map::new();
-    root.insert("title".into(), json!(document.title));
+    root.insert("title".into(), serde_json::json!(document.title));
     for block in &document.blocks {
         match block {
-            Block::Text(text) => notes.push(json!(text)),
+            Block::Text(text) => notes.push(serde_json::json!(text)),
             Block::Commands(commands) => {
-                root.insert("commands".into(), json!(commands));
+                root.insert("commands".into(), serde_json::json!(commands));
             }
             Block::Table(table) => {
                 let names = || table.columns.iter().map(|column| column.name);
                 let rows: Vec<Value> = table.rows.iter().map(|row| object(names(), row)).collect();
                 root.insert(table.name.into(), Value::Array(rows));
-                let named = table.columns.iter().map(|column| (column.name.to_string(), json!(column.heading)));
+                let named =
+                    table.columns.iter().map(|column| (column.name.to_string(), serde_json::json!(column.heading)));
                 headings.insert(table.name.into(), Value::Object(named.collect()));
             }
         }

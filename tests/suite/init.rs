@@ -67,7 +67,7 @@ fn every_key_of_the_config_stands_in_it_and_every_line_of_it_is_right() {
         let tables = tables.iter().chain(&["[shared]", "[store]", "[anomaly]", "[cache]", "[privacy]", "[router]"]);
         let tables =
             tables.chain(&["[queries]", "[cost_explorer]", "[[channel]]", "[audit]", "[[exempt]]", "[policy.prod]"]);
-        for table in tables.chain(&["[showback]", "[[budget]]"]) {
+        for table in tables.chain(&["[showback]", "[[budget]]", "[alerts]", "[digest]"]) {
             let own = section(&all, table);
             for key in keys_of(table) {
                 let below = [format!("\n[{key}]"), format!("\n[[{key}]]"), format!("\n[{key}.")];

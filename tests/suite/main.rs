@@ -25,6 +25,7 @@ mod channels_mail;
 mod cloudwatch_api;
 mod commands;
 mod deployment;
+mod digest;
 mod doctor;
 mod fast;
 mod figures;

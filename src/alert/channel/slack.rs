@@ -29,7 +29,8 @@ pub fn payload(notice: &Notice) -> Value {
     }
     if let Some(runbook) = words::runbook(notice) {
         // A button would want an app that answers it.
-        let link = format!("<{}|Runbook>", entities(&runbook.replace('|', "%7C"), SECTION - 20));
+        let address = entities(&runbook.replace('|', "%7C"), SECTION - 20);
+        let link = format!("<{address}|{}>", words::page(notice));
         blocks.push(json!({ "type": "section", "text": { "type": "mrkdwn", "text": link } }));
     }
     if !notice.incident.is_empty() {

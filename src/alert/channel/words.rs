@@ -50,6 +50,11 @@ pub(super) fn runbook(notice: &Notice) -> Option<String> {
     is_web.then(|| url.to_string())
 }
 
+/// What the page is that a notice leads to.
+pub(super) fn page(notice: &Notice) -> &'static str {
+    if notice.event == Event::Digest { "Report" } else { "Runbook" }
+}
+
 /// Severity and summary, for where one line has to tell all.
 pub(super) fn title(notice: &Notice) -> String {
     let summary = line(&notice.summary);
@@ -57,12 +62,12 @@ pub(super) fn title(notice: &Notice) -> String {
         Event::Trigger => format!("{}: {summary}", notice.severity.as_str().to_uppercase()),
         Event::Acknowledge => format!("Acknowledged: {summary}"),
         Event::Resolve => format!("Resolved: {summary}"),
-        Event::Heartbeat => summary,
+        Event::Heartbeat | Event::Digest => summary,
     }
 }
 
 /// The first screen as plain text: each heading, and its text below.
-pub(super) fn screen(notice: &Notice) -> String {
+pub fn screen(notice: &Notice) -> String {
     let mut out = title(notice) + "\n";
     for (heading, text) in &notice.lines {
         out.push_str(&format!("\n{heading}\n{}\n", indented(text)));
@@ -71,7 +76,7 @@ pub(super) fn screen(notice: &Notice) -> String {
         out.push_str(&format!("\nIncident\n{}\n", indented(&notice.incident)));
     }
     if let Some(runbook) = runbook(notice) {
-        out.push_str(&format!("\nRunbook\n{}\n", indented(&runbook)));
+        out.push_str(&format!("\n{}\n{}\n", page(notice), indented(&runbook)));
     }
     out
 }
