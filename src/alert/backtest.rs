@@ -17,7 +17,7 @@ use super::fast::judge::RULES;
 use super::history::History;
 use super::rules::Rule;
 use crate::clock::HOUR;
-use crate::metrics::{Cell, Grid};
+use crate::metrics::{Cell, Grid, Range};
 use labels::Label;
 use published::PUBLISHED;
 use seen::{Alert, Seen};
@@ -41,8 +41,9 @@ pub struct Score {
 }
 
 /// Scores every rule and the whole, and the rules of others, by what was seen and by what the bill says now.
-pub fn scores(seen: &Seen, now: &History, floor: f64, labels: &[Label]) -> Vec<Score> {
-    let world = World { now, labels, costs: now.costs(), floor, days: seen.days };
+/// Only incidents that begin within the range must be found; an alert may be about any.
+pub fn scores(seen: &Seen, now: &History, floor: f64, labels: &[Label], range: Range) -> Vec<Score> {
+    let world = World { now, labels, range, costs: now.costs(), floor, days: seen.days };
     // A rule of both clocks is one rule.
     let hourly = RULES.into_iter().filter(|name| Rule::ALL.iter().all(|rule| rule.name() != *name));
     let own: Vec<&'static str> = Rule::ALL.map(Rule::name).into_iter().chain(hourly).collect();
@@ -57,6 +58,7 @@ struct World<'a> {
     /// The bill as it is now.
     now: &'a History,
     labels: &'a [Label],
+    range: Range,
     costs: Vec<Vec<i128>>,
     floor: f64,
     /// Days that were judged.
@@ -124,10 +126,12 @@ impl World<'_> {
 
     /// Whether a label is an incident above the floor on a stored day.
     fn must_be_found(&self, label: &Label) -> bool {
-        !label.is_harmless()
+        label.is_within(&self.range)
+            && !label.is_harmless()
             && !label.is_planned()
             && self.series_of(&label.workload).any(|series| {
                 let days = label.days.clone().filter_map(|day| self.now.number(day));
+                let days = days.filter(|day| *day < self.now.days);
                 days.map(|day| self.costs[series][day] as f64).fold(0.0, f64::max) >= self.floor
             })
     }
@@ -176,7 +180,10 @@ mod tests {
 
     fn score(labels: &[Label], rule: &str) -> Score {
         let floor = 10.0 * crate::money::ONE as f64;
-        scores(&seen(), &history(), floor, labels).into_iter().find(|score| score.rule == rule).unwrap()
+        scores(&seen(), &history(), floor, labels, Range::default())
+            .into_iter()
+            .find(|score| score.rule == rule)
+            .unwrap()
     }
 
     #[test]

@@ -47,7 +47,8 @@ pub fn wanted<'a>(channels: &'a [Channel], notice: &Notice) -> Vec<&'a Channel> 
     if matches!(notice.event, Event::Heartbeat | Event::Digest) {
         return Vec::new();
     }
-    let takes = |channel: &Channel| channel.least() <= notice.severity && is_routed(channel, notice);
+    let takes =
+        |channel: &Channel| channel.incidents && channel.least() <= notice.severity && is_routed(channel, notice);
     let is_taken = channels.iter().any(|channel| !channel.fallback && channel.kind != Kind::Stdout && takes(channel));
     channels.iter().filter(|channel| takes(channel) && !(channel.fallback && is_taken)).collect()
 }
@@ -65,6 +66,7 @@ pub fn takes_every_page(channels: &[Channel]) -> bool {
     let is_open = |channel: &Channel| {
         [&channel.team, &channel.environment, &channel.workload].into_iter().all(Vec::is_empty)
             && channel.kind != Kind::Stdout
+            && channel.incidents
     };
     channels.iter().any(is_open)
 }
@@ -79,18 +81,24 @@ pub fn can_digest(kind: Kind) -> bool {
     !matches!(kind, Kind::Pagerduty | Kind::Alertmanager)
 }
 
-/// The notice of a morning, at a time, with the address of the whole report. Each day is a thread of its own.
-pub fn digest(digest: &Digest, at: i64, link: Option<&str>) -> Notice {
+/// The notice of a morning, at a time, with the address of the whole report. Each day is a thread of its own, and what
+/// is sent by hand another.
+pub fn digest(digest: &Digest, at: i64, link: Option<&str>, is_by_hand: bool) -> Notice {
     let day = digest.day.map_or_else(|| "none".to_string(), clock::day_text);
+    let by_hand = if is_by_hand { format!(":{}", clock::instant_text(at)) } else { String::new() };
+    let key = format!("billtag:digest:{day}{by_hand}");
+    let mut body = digest.body.clone();
+    body["key"] = key.as_str().into();
+    body["link"] = link.into();
     Notice {
         event: Event::Digest,
-        key: format!("billtag:digest:{day}"),
+        key,
         incident: String::new(),
         severity: digest.severity,
         summary: digest.title.clone(),
         labels: BTreeMap::new(),
         lines: digest.lines.clone(),
-        body: digest.body.clone(),
+        body,
         at,
         started: digest.day.map_or(at, |day| i64::from(day) * clock::DAY),
         until: at,

@@ -63,7 +63,7 @@ const DIGESTS: &str = "digests.json";
 pub fn digest(desk: &Desk, post: &Post<'_>, config: &Config, digest: &Digest, at: i64) -> Result<Vec<Error>> {
     let Some(day) = digest.day else { return Ok(Vec::new()) };
     let mut told: BTreeMap<String, String> = desk.read(DIGESTS)?.unwrap_or_default();
-    let notice = channel::digest(digest, at, config.digest.link.as_deref());
+    let notice = channel::digest(digest, at, config.digest.link.as_deref(), false);
     let mut failures = Vec::new();
     for name in &config.digest.channels {
         let Some(channel) = config.channel.iter().find(|channel| channel.name == *name) else { continue };

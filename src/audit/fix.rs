@@ -108,24 +108,41 @@ fn of_account(account: &str, tags: &[Tag]) -> Fix {
     Fix { words: command, terraform, ..Fix::default() }
 }
 
+/// Which command of the AWS CLI tags a resource, and whether it takes the tags as one map. Which resources each takes
+/// stands in the patterns of the service models that the CLI is made from (botocore 1.43, `TaggableResourcesArn`).
+fn tagger(service: &str, kind: &str) -> Option<(&'static str, bool)> {
+    match (service, kind) {
+        ("bedrock-agentcore", _) => Some(("bedrock-agentcore-control", true)),
+        ("bedrock", "agent" | "agent-alias" | "knowledge-base" | "flow" | "prompt") => Some(("bedrock-agent", true)),
+        ("bedrock", "blueprint") => Some(("bedrock-data-automation", false)),
+        ("bedrock", kind) if kind.starts_with("data-automation-") => Some(("bedrock-data-automation", false)),
+        (service, _) if service.starts_with("bedrock-") => None,
+        _ => Some(("bedrock", false)),
+    }
+}
+
 fn of_resource(arn: &str, tags: &[Tag]) -> Fix {
     let parsed = classify::bedrock_arn(arn);
     let (service, region, kind) = parsed.map(|arn| (arn.service, arn.region, arn.resource_type)).unwrap_or_default();
-    let is_agent_core = service == "bedrock-agentcore";
-    let mut command = words(&["aws", if is_agent_core { "bedrock-agentcore-control" } else { "bedrock" }]);
-    command.push("tag-resource".into());
+    let terraform = terraform(terraform_type(&service, &kind), "arn", arn, tags);
+    let Some((program, is_map)) = tagger(&service, &kind) else {
+        let advice = "no command of the AWS CLI tags it: set its tags through the Projects API of the bedrock-mantle \
+                      endpoint, or where it is declared";
+        return Fix { advice: advice.into(), terraform, ..Fix::default() };
+    };
+    let mut command = words(&["aws", program, "tag-resource"]);
     command.extend(region.iter().flat_map(|region| option("--region", region)));
     command.extend(option("--resource-arn", arn));
     command.push("--tags".into());
-    if !is_agent_core {
+    if !is_map {
         command.extend(pairs(tags, "key", "value"));
     } else if tags.iter().all(Tag::is_simple) {
-        command.extend(tags.iter().map(|tag| format!("{}={}", tag.key, tag.value)));
+        let pairs: Vec<String> = tags.iter().map(|tag| format!("{}={}", tag.key, tag.value)).collect();
+        command.push(pairs.join(","));
     } else {
         let map = tags.iter().map(|tag| (tag.key.clone(), serde_json::json!(tag.value)));
         command.push(serde_json::Value::Object(map.collect()).to_string());
     }
-    let terraform = terraform(terraform_type(&service, &kind), "arn", arn, tags);
     Fix { words: command, terraform, ..Fix::default() }
 }
 
@@ -164,6 +181,7 @@ fn terraform_type<'a>(service: &str, kind: &'a str) -> &'a str {
         ("bedrock", "agent") => "aws_bedrockagent_agent",
         ("bedrock", "knowledge-base") => "aws_bedrockagent_knowledge_base",
         ("bedrock-agentcore", "runtime") => "aws_bedrockagentcore_agent_runtime",
+        ("bedrock-mantle", "project") => "AWS::BedrockMantle::Project",
         _ => kind,
     }
 }
@@ -210,6 +228,20 @@ mod tests {
         assert!(of("arn:aws:iam::1:user/path/ci").starts_with("aws iam tag-user --user-name ci"));
         assert!(of("arn:aws:sts::1:assumed-role/-rf").contains("--role-name=-rf"));
         assert!(of("arn:aws:sts::1:federated-user").contains("cannot be tagged"));
+    }
+
+    #[test]
+    fn each_resource_is_tagged_by_the_service_that_takes_it() {
+        let of = |rest: &str| of_resource(&format!("arn:aws:{rest}"), &tags("x")).text();
+        for (rest, program) in [
+            ("bedrock:r:1:provisioned-model/p", "bedrock"),
+            ("bedrock:r:1:knowledge-base/K", "bedrock-agent"),
+            ("bedrock:r:1:data-automation-project/d", "bedrock-data-automation"),
+            ("bedrock-agentcore:r:1:memory/m", "bedrock-agentcore-control"),
+        ] {
+            assert!(of(rest).starts_with(&format!("aws {program} tag-resource --region r ")), "{}", of(rest));
+        }
+        assert!(of("bedrock-mantle:r:1:project/p").contains("Projects API"));
     }
 
     #[test]

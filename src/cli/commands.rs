@@ -7,7 +7,7 @@ use super::console::Console;
 use super::html::{self, Wanted};
 use super::{Cli, Command, Common, channels, incidents, output, setup};
 use crate::alert::Looked;
-use crate::alert::backtest;
+use crate::alert::backtest::{self, labels::Label};
 use crate::alert::channel::{Post, words};
 use crate::alert::deliver::{DAILY, Run};
 use crate::alert::fast::Surroundings;
@@ -226,6 +226,8 @@ impl<'a> Session<'a> {
         outlook: &Outlook,
     ) -> Result<Digest> {
         let alerts = &looked.alerts;
+        // Which incidents were open on a morning of the past is not known.
+        let incidents = if self.is_range() { None } else { Some(incidents) };
         digest::digest(digest::Sources { engine, config: &self.config, alerts, incidents, audit, outlook })
     }
 
@@ -243,6 +245,10 @@ impl<'a> Session<'a> {
 
     fn digest(&self, send: Option<&str>) -> Result<u8> {
         let channel = send.map(|name| channels::named(&self.config, "--send", name)).transpose()?;
+        if channel.is_some() && self.is_range() {
+            let hint = "leave the dates out; without --send, a morning of the past is printed";
+            return Err(Error::config("--send", "channels are told of this morning alone", hint));
+        }
         let engine = self.engine_for_report()?;
         let looked = alert::look(&engine, &self.config, self.common.from, self.common.to)?;
         let audit = audit::audit(&engine, &self.config, &self.ask_audit(false)?)?;
@@ -251,11 +257,13 @@ impl<'a> Session<'a> {
         let digest = self.digest_of(&engine, &looked, &incidents, &audit, &outlook)?;
         drop(engine);
         let link = self.config.digest.link.as_deref();
-        let notice = alert::channel::digest(&digest, self.as_of, link);
+        let notice = alert::channel::digest(&digest, self.as_of, link, true);
+        let has_findings = looked.alerts.has_findings() || outlook.has_findings();
         if let Some(channel) = channel {
             let post = Post::new(&self.aws, &self.config);
             post.send(channel, &notice)?;
-            return output::say(self.common, &self.console, &post.printed()).map(|()| 0);
+            output::say(self.common, &self.console, &post.printed())?;
+            return Ok(self.with_findings(0, has_findings));
         }
         let format = output::format(self.common)?;
         let text = match format {
@@ -264,7 +272,7 @@ impl<'a> Session<'a> {
             _ => render::answer(&digest.grid(), format, None)?,
         };
         output::write(self.common, &text)?;
-        Ok(0)
+        Ok(self.with_findings(0, has_findings))
     }
 
     /// Whether only some days were asked for, or those of the past: what came since the last run is not among it.
@@ -312,9 +320,6 @@ impl<'a> Session<'a> {
 
     /// Incidents as they will be once this run is done, so that it says what the next one will say of the same days.
     fn incidents_after(&self, looked: &Looked) -> Result<Vec<Incident>> {
-        if self.common.as_seen.is_some() {
-            return self.incidents();
-        }
         let mut ledger = ledger::peek(&self.store)?;
         if !self.is_range() {
             alert::follow::follow(&mut ledger, looked, self.as_of);
@@ -408,20 +413,30 @@ impl<'a> Session<'a> {
     }
 
     fn backtest(&self, labels: &Path) -> Result<u8> {
-        let mut labels = backtest::labels::read(labels)?;
+        let labels = backtest::labels::read(labels)?;
         let range = Range { from: self.common.from, to: self.common.to };
-        labels.retain(|label| label.is_within(&range));
         let engine = self.engine()?;
         let mut seen = backtest::seen::Seen::default();
         let until = self.common.as_seen.unwrap_or(i64::MAX).min(engine.as_of);
         for run in self.store.runs()?.into_iter().filter(|run| *run <= until) {
-            let past = Engine::open(self.store.snapshot_as_seen(run)?, &self.config, run, range)?;
-            seen.look(&past, &self.config, Some(run))?;
+            // The days of a run whose bill is lost are those of the next.
+            match self.store.snapshot_as_seen(run) {
+                Ok(snapshot) => {
+                    let past = Engine::open(snapshot, &self.config, run, range)?;
+                    seen.look(&past, &self.config, Some(run))?;
+                }
+                Err(error) => self.warn(&[format!("{error}; its days are judged on what the next run saw")]),
+            }
         }
         // What the store holds now, where no run noted it.
         seen.look(&engine, &self.config, None)?;
         let now = History::read(&engine, None)?;
-        let scores = backtest::scores(&seen, &now, Floors::of(&self.config).warn, &labels);
+        let unknown = labels.iter().filter(|label| now.owners.iter().all(|owner| owner.workload != label.workload));
+        let warning = |label: &Label| format!("the label of {}: the store knows no such workload", label.workload);
+        self.warn(&unknown.map(warning).collect::<Vec<_>>());
+        let said = format!("{} days judged, {} runs replayed on the bill as each saw it", seen.days, seen.runs);
+        self.console.tells(&Message::new(Level::Info, said));
+        let scores = backtest::scores(&seen, &now, Floors::of(&self.config).warn, &labels, range);
         let text = render::answer(&backtest::grid(&scores), output::format(self.common)?, self.width)?;
         output::write(self.common, &text)?;
         Ok(0)

@@ -17,7 +17,7 @@ use crate::facts::store::Store;
 use crate::init;
 use crate::place::write_atomically;
 use crate::policy::{self, Deed, Extra, Use};
-use crate::report::render;
+use crate::report::{render, words};
 use crate::watch::{Level, Message, Watch};
 
 /// `billtag doctor`: 1 where anything failed; 3, if asked for, where anything is to be warned of.
@@ -56,12 +56,11 @@ fn examined(common: &Common, config: &Config, as_of: i64, is_paid: bool) -> Vec<
 }
 
 fn summary(config: &Config) -> String {
-    let count = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
     let metrics = match config.metrics.len() {
         0 => "no metrics".to_string(),
-        sources => count(sources, "source") + " of metrics",
+        sources => words::counted(sources, "source") + " of metrics",
     };
-    format!("{}, {metrics}, store {}", count(config.bill.len(), "bill"), config.store.path)
+    format!("{}, {metrics}, store {}", words::counted(config.bill.len(), "bill"), config.store.path)
 }
 
 /// `billtag iam-policy`.

@@ -105,6 +105,9 @@ pub struct Channel {
     /// It gets what no other channel takes.
     #[serde(default)]
     pub fallback: bool,
+    /// Whether it is told of incidents; else of mornings and heartbeats alone.
+    #[serde(default = "told")]
+    pub incidents: bool,
     /// Where it is posted to; of an Alertmanager the base.
     pub url: Option<String>,
     /// Environment variable that holds its secret.
@@ -128,6 +131,11 @@ pub struct Channel {
     pub to: Vec<String>,
     /// How the mail server is spoken to; `starttls` where absent.
     pub tls: Option<Tls>,
+}
+
+/// Channels are there for incidents.
+fn told() -> bool {
+    true
 }
 
 /// What is wrong with a channel: the key, what, and what to do.

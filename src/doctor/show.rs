@@ -3,18 +3,17 @@
 use super::{Check, State, count};
 use crate::clock;
 use crate::metrics::{Cell, Grid};
-use crate::report::Document;
 use crate::report::document::{Look, Table, column, text};
+use crate::report::{Document, words};
 
 /// The checks for people.
 pub fn document(checks: &[Check], as_of: i64) -> Document {
     let counts = [State::Failure, State::Warning, State::Ok].map(|state| count(checks, state));
-    let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
     let title = format!(
         "Doctor, as of {}: {}, {}, {} ok",
         clock::instant_text(as_of),
-        plural(counts[0], "failure"),
-        plural(counts[1], "warning"),
+        words::counted(counts[0], "failure"),
+        words::counted(counts[1], "warning"),
         counts[2]
     );
     let columns = vec![

@@ -90,7 +90,7 @@ fn run(store: &Store, as_of: i64) -> Result<Option<Run>> {
 }
 
 impl Store {
-    /// The clocks of the runs whose bill is kept as they saw it, in order.
+    /// The clocks of the runs whose bill is kept as they saw it, in order: of a past day its first and its last.
     ///
     /// # Errors
     /// Where the store cannot be read.
@@ -139,16 +139,20 @@ impl Store {
         }
     }
 
-    /// Removes runs that are too old, all but the last of each past day, and what no run needs any more.
+    /// Removes runs that are too old, all but the first and last of each past day, and what no run needs any more: the
+    /// first saw a new day first, and the last is what the day ended with.
     fn forget(&self, as_of: i64) -> Result<()> {
         let all = clocks(self)?;
         // A clock in the future makes nothing old.
         let first = as_of.min(clock::now()) - i64::from(self.keep_days) * DAY;
-        let last_of_day: BTreeMap<i32, i64> = all.iter().map(|run| (clock::day_of(*run), *run)).collect();
+        let by_day = |run: &i64| (clock::day_of(*run), *run);
+        let last_of_day: BTreeMap<i32, i64> = all.iter().map(by_day).collect();
+        let first_of_day: BTreeMap<i32, i64> = all.iter().rev().map(by_day).collect();
         let today = clock::day_of(as_of);
         let is_kept = |run: &i64| {
             let day = clock::day_of(*run);
-            *run >= first && (day >= today || last_of_day.get(&day) == Some(run))
+            let is_end = [&first_of_day, &last_of_day].iter().any(|ends| ends.get(&day) == Some(run));
+            *run >= first && (day >= today || is_end)
         };
         let (kept, gone): (Vec<i64>, Vec<i64>) = all.into_iter().partition(is_kept);
         if gone.is_empty() {

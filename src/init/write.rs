@@ -424,6 +424,8 @@ const CHANNELS: &str = "
 #secret_file = \"secrets/slack-url\"
 # It gets what no other channel takes, but for standard output.
 #fallback = true
+# Whether it is told of incidents, and not of mornings ([digest]) and heartbeats alone.
+#incidents = true
 
 #[[channel]]
 #name = \"topic\"

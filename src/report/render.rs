@@ -1,6 +1,6 @@
 //! Documents to text: a terminal's table, Markdown, JSON, CSV.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::aligned::Texts;
 use super::document::{Block, Document, Look, Table};
@@ -64,11 +64,10 @@ fn object<'a>(columns: impl Iterator<Item = &'a str>, row: &[Cell]) -> Value {
 pub fn json_cell(cell: &Cell) -> Value {
     match cell {
         Cell::Null => Value::Null,
-        Cell::Flag(flag) => serde_json::json!(flag),
-        Cell::Float(value) => serde_json::json!(value),
-        Cell::Count(count) => i64::try_from(*count)
-            .map_or_else(|_| serde_json::json!(count.to_string()), |count| serde_json::json!(count)),
-        Cell::Text(_) | Cell::Decimal(..) | Cell::Day(_) | Cell::Time(_) => serde_json::json!(cell.text()),
+        Cell::Flag(flag) => json!(flag),
+        Cell::Float(value) => json!(value),
+        Cell::Count(count) => i64::try_from(*count).map_or_else(|_| json!(count.to_string()), |count| json!(count)),
+        Cell::Text(_) | Cell::Decimal(..) | Cell::Day(_) | Cell::Time(_) => json!(cell.text()),
     }
 }
 
@@ -83,19 +82,18 @@ fn document_json(document: &Document) -> Value {
     let mut notes = Vec::new();
     let mut headings = Map::new();
     let mut root = Map::new();
-    root.insert("title".into(), serde_json::json!(document.title));
+    root.insert("title".into(), json!(document.title));
     for block in &document.blocks {
         match block {
-            Block::Text(text) => notes.push(serde_json::json!(text)),
+            Block::Text(text) => notes.push(json!(text)),
             Block::Commands(commands) => {
-                root.insert("commands".into(), serde_json::json!(commands));
+                root.insert("commands".into(), json!(commands));
             }
             Block::Table(table) => {
                 let names = || table.columns.iter().map(|column| column.name);
                 let rows: Vec<Value> = table.rows.iter().map(|row| object(names(), row)).collect();
                 root.insert(table.name.into(), Value::Array(rows));
-                let named =
-                    table.columns.iter().map(|column| (column.name.to_string(), serde_json::json!(column.heading)));
+                let named = table.columns.iter().map(|column| (column.name.to_string(), json!(column.heading)));
                 headings.insert(table.name.into(), Value::Object(named.collect()));
             }
         }

@@ -75,6 +75,15 @@ fn unit_cost(value: f64) -> String {
     format!("{value:.places$}")
 }
 
+/// A count with its word: `1 day`, `2 days`, `3 currencies`.
+pub fn counted(count: usize, word: &str) -> String {
+    match (count, word.strip_suffix('y').filter(|stem| !stem.ends_with('a'))) {
+        (1, _) => format!("1 {word}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        (_, None) => format!("{count} {word}s"),
+    }
+}
+
 /// Share of one amount in another; `None` where the whole is not positive.
 pub fn share(part: i128, whole: i128) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)

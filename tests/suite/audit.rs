@@ -35,20 +35,20 @@ until = "2026-11-01"
 const RIGHT: [(&str, &str); 5] =
     [("Workload", "chat"), ("Team", "web"), ("Environment", "prod"), ("CostCenter", "cc-1"), ("Model", "Nova Lite")];
 
-fn leaked(text: String) -> &'static str {
+pub fn leaked(text: String) -> &'static str {
     Box::leak(text.into_boxed_str())
 }
 
-fn tagged(line: Line, carrier: &str, tags: &[(&str, &str)]) -> Line {
+pub fn tagged(line: Line, carrier: &str, tags: &[(&str, &str)]) -> Line {
     tags.iter()
         .fold(line, |line, (key, value)| line.tag(leaked(format!("{carrier}/{key}")), leaked((*value).to_string())))
 }
 
 /// What stands in a tag's place; nothing where it is removed.
-type Replaced = Option<(&'static str, &'static str)>;
+pub type Replaced = Option<(&'static str, &'static str)>;
 
 /// A line of a profile in an account, fully tagged but for what replaces or, where empty, removes tags.
-fn profile(account: &str, id: &str, other: &[(&str, Replaced)]) -> Line {
+pub fn profile(account: &str, id: &str, other: &[(&str, Replaced)]) -> Line {
     let arn = leaked(format!("arn:aws:bedrock:us-east-1:{account}:application-inference-profile/{id}"));
     let tags: Vec<(&str, &str)> = RIGHT
         .into_iter()
@@ -61,12 +61,12 @@ fn profile(account: &str, id: &str, other: &[(&str, Replaced)]) -> Line {
     tagged(line.text("line_item_usage_account_id", leaked(account.into())), "resourceTags", &tags)
 }
 
-fn role(name: &str) -> Line {
+pub fn role(name: &str) -> Line {
     nova().cost(3.0).text("line_item_iam_principal", leaked(format!("arn:aws:sts::111122223333:assumed-role/{name}")))
 }
 
 /// A line of another service, so that the bill reaches to the end of a day.
-fn until(day: i64) -> Line {
+pub fn until(day: i64) -> Line {
     on(day + 1, nova().text("line_item_product_code", "AmazonEC2").cost(0.0))
 }
 
@@ -76,7 +76,7 @@ fn on(day: i64, mut line: Line) -> Line {
     line
 }
 
-fn ingested(lines: &[Line], config: &str) -> tempfile::TempDir {
+pub fn ingested(lines: &[Line], config: &str) -> tempfile::TempDir {
     let folder = bills::world(&batch(lines));
     bills::configure(folder.path(), config);
     harness::ingest_folder(folder.path());

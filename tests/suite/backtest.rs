@@ -55,6 +55,34 @@ fn labelled_incidents_of_unseen_worlds_are_found_and_little_else() {
 }
 
 #[test]
+fn a_month_that_is_delivered_day_by_day_is_judged_day_by_day() {
+    let folder = tempfile::tempdir().expect("a folder");
+    labelled::write_delivered(folder.path(), 206, 20).expect("a world");
+    let labels = folder.path().join("incidents.json");
+    let text = std::fs::read_to_string(&labels).expect("labels");
+    assert!(text.contains("restatement") && text.contains("partial day"), "{text}");
+    harness::stdout(folder.path(), &["ingest", "-q", "--as-of", "2026-09-01T12:00:00Z"]);
+    let mut days: Vec<_> = std::fs::read_dir(folder.path().join("deliveries"))
+        .expect("deliveries")
+        .map(|entry| entry.expect("a day").file_name().into_string().expect("a date"))
+        .collect();
+    days.sort_unstable();
+    for day in &days {
+        harness::copy(&folder.path().join("deliveries").join(day).join("cur2"), &folder.path().join("cur2"));
+        harness::stdout(folder.path(), &["ingest", "-q", "--as-of", &format!("{day}T12:00:00Z")]);
+    }
+    let scores = backtest(folder.path(), &labels);
+    let all = scores.iter().find(|score| score.rule == "all").expect("the whole");
+    assert!(all.recall >= Some(0.95) && all.precision >= Some(0.9), "{:?} {:?}", all.recall, all.precision);
+    assert!(all.false_pages <= 1.0, "{}", all.false_pages);
+    // What no run noted is judged by the next, and the whole is no worse off.
+    let versions = folder.path().join("store/history/periods");
+    std::fs::remove_dir_all(&versions).expect("removed");
+    let said = harness::billtag(folder.path(), &["backtest", "--labels", labels.to_str().expect("a path")]);
+    assert!(said.status.success() && harness::text(&said.stderr).contains("no longer kept"));
+}
+
+#[test]
 fn the_labels_of_the_fixtures_are_found() {
     let labels = harness::root().join("fixtures/truth/incidents.json");
     let scores = backtest(harness::ingested(), &labels);
@@ -123,6 +151,11 @@ fn labels_that_cannot_be_read_say_what_is_wrong_and_what_to_write() {
         std::fs::write(&file, label).expect("a file");
         harness::failure(harness::ingested(), &["backtest", "--labels", file.to_str().expect("a path")])
     };
+    // A workload that nobody knows is said, and found by nobody.
+    std::fs::write(&file, r#"[{"workload":"chekout","start":"2026-11-01","end":"2026-11-01","kind":"loop"}]"#)
+        .expect("a file");
+    let told = harness::billtag(harness::ingested(), &["backtest", "--labels", file.to_str().expect("a path")]);
+    assert!(harness::text(&told.stderr).contains("the label of chekout: the store knows no such workload"));
     for (text, says) in [
         ("{", "labels.json"),
         (r#"[{"workload":"a","start":"2026-11-01","end":"2026-10-01","kind":"loop"}]"#, "ends on 2026-10-01"),

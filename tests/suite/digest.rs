@@ -104,7 +104,7 @@ fn each_complete_day_is_told_once_and_what_was_refused_with_the_next_run() {
     let then = posted(&server);
     assert_eq!(then.len(), before + 1);
     assert!(then[before].to_string().contains("2026-11-06"));
-    // By hand it is told as often as somebody asks.
+    // Who judged what is open sleeps on: see the life of incidents. By hand it is told as often as somebody asks.
     harness::stdout(folder.path(), &["digest", "--send", "finops", "--as-of", "2026-11-07T07:00:00Z"]);
     assert_eq!(posted(&server).len(), before + 2);
 }

@@ -131,6 +131,70 @@ fn a_steady_month_ends_where_it_goes_and_budgets_say_when_they_are_crossed() {
 }
 
 #[test]
+fn what_is_open_is_left_out_of_the_end_without_incidents_and_never_of_what_is_billed() {
+    let mut lines = steady();
+    // The last six days burn.
+    for line in lines.iter_mut().skip(31 + 14) {
+        *line = line.clone().cost(125.0);
+    }
+    let folder = bills::world(&batch(&lines));
+    let config = "as_of = \"2026-11-21T06:00:00Z\"\n[[bill]]\npath = \"bill\"\n";
+    std::fs::write(folder.path().join("billtag.toml"), config).expect("a config");
+    bills::ingest(folder.path());
+    let of = |name: &str| units(&json(folder.path(), &["forecast"])["forecast"][0][name]);
+    // Before anybody looked nothing is known to be open.
+    assert_eq!(of("forecast_without_incidents"), of("forecast"));
+    harness::stdout(folder.path(), &["alert", "-q"]);
+    let report = json(folder.path(), &["forecast"]);
+    let workload = report["forecast_by_workload"].as_array().expect("rows").iter().find(|row| row["workload"] == "w");
+    assert_eq!(workload.expect("the workload")["incidents"], 1);
+    let billed = 14 * 5 * money::ONE / 4 + 6 * 125 * money::ONE;
+    assert_eq!(of("billed"), billed);
+    // Ten days at a dollar and a quarter are to come if it ends now, and more if it goes on.
+    assert_eq!(of("forecast_without_incidents"), billed + 10 * 5 * money::ONE / 4);
+    assert!(of("forecast") > of("forecast_without_incidents") && of("forecast_high") >= of("forecast"));
+    harness::stdout(folder.path(), &["incidents", "resolve", "w"]);
+    assert_eq!(of("forecast_without_incidents"), of("forecast"));
+}
+
+#[test]
+fn a_budget_may_be_an_accounts_a_cost_centers_or_one_months() {
+    let account = harness::sql(
+        harness::ingested(),
+        "select sub_account_id, sum(billed_cost) as cost from cost_daily where billing_period = '2026-10' \
+         and billing_currency = 'USD' group by 1 order by 1",
+    );
+    let center = harness::sql(
+        harness::ingested(),
+        "select cost_center, sum(billed_cost) as cost from cost_daily where billing_period = '2026-10' \
+         and billing_currency = 'USD' and cost_center is not null group by 1 order by 1",
+    );
+    let folder = harness::fixtures();
+    let file = folder.path().join("billtag.toml");
+    let own = std::fs::read_to_string(&file).expect("a config");
+    let budget =
+        |key: &str, value: &str| format!("[[budget]]\namount = 1000000\nmonth = \"2026-10\"\n{key} = \"{value}\"\n");
+    let accounts = account.rows.iter().map(|row| budget("account", &account.text(row, "sub_account_id")));
+    let centers = center.rows.iter().map(|row| budget("cost_center", &center.text(row, "cost_center")));
+    let budgets: Vec<String> = accounts.chain(centers).collect();
+    std::fs::write(&file, format!("{own}\n{}", budgets.concat())).expect("written");
+    harness::ingest_folder(folder.path());
+    let report = json(folder.path(), &["forecast"]);
+    let rows = report["budgets"].as_array().expect("rows");
+    let spent = |scope: &str| {
+        let row = rows.iter().find(|row| row["scope"] == scope && row["month"] == "2026-10");
+        units(&row.unwrap_or_else(|| panic!("{scope}: {rows:?}"))["spent"])
+    };
+    assert!(account.rows.len() > 1 && center.rows.len() > 1);
+    for (grid, column, word) in [(&account, "sub_account_id", "account"), (&center, "cost_center", "cost center")] {
+        for row in &grid.rows {
+            let scope = format!("{word} {}", grid.text(row, column));
+            assert_eq!(Some(spent(&scope)), grid.amount(row, "cost"), "{scope}");
+        }
+    }
+}
+
+#[test]
 fn budgets_that_make_no_sense_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     for (budget, says) in [
@@ -146,12 +210,16 @@ fn budgets_that_make_no_sense_are_refused() {
 }
 
 #[test]
-fn showback_is_the_bill_whatever_the_policy() {
-    for policy in ["keep", "pro_rata"] {
+fn showback_is_the_bill_whatever_the_policies() {
+    for (policy, shared) in [("keep", "keep"), ("pro_rata", "keep"), ("keep", "pro_rata"), ("pro_rata", "pro_rata")] {
         let folder = harness::fixtures();
         let file = folder.path().join("billtag.toml");
         let config = std::fs::read_to_string(&file).expect("a config");
-        std::fs::write(&file, format!("{config}\n[showback]\nunattributed = \"{policy}\"\n")).expect("written");
+        std::fs::write(
+            &file,
+            format!("{config}\n[showback]\nunattributed = \"{policy}\"\n[shared]\npolicy = \"{shared}\"\n"),
+        )
+        .expect("written");
         harness::ingest_folder(folder.path());
         let bill = harness::sql(
             folder.path(),
@@ -165,7 +233,7 @@ fn showback_is_the_bill_whatever_the_policy() {
             let cost = money::from_decimal_text(&row["cost"]).expect("an amount");
             *sums.entry(row["billing_currency"].clone()).or_default() += cost;
             left += if row["allocation"] == "unattributed" { cost } else { 0 };
-            assert_eq!(row["unattributed_policy"], policy);
+            assert_eq!((row["unattributed_policy"].as_str(), row["shared_policy"].as_str()), (policy, shared));
         }
         assert!(!sums.is_empty());
         for row in &bill.rows {

@@ -13,6 +13,8 @@ mod model_ids;
 mod says;
 
 mod audit;
+#[cfg(unix)]
+mod audit_fixes;
 mod backtest;
 mod bad_input;
 mod bench;

@@ -27,13 +27,15 @@ pub struct Label {
     pub start: i64,
     /// Day numbers.
     pub days: RangeInclusive<i32>,
-    /// What it is, in lower case and without separators.
-    pub kind: String,
+    /// What it is: its words in lower case.
+    pub kind: Vec<String>,
 }
 
-/// Words of kinds that look like incidents and are none: whoever alerts on them is wrong.
-const HARMLESS: [&str; 6] = ["partial", "restate", "relabel", "holiday", "weekend", "firstofmonth"];
-/// Words of kinds that somebody announced: an alert on them is neither right nor wrong.
+/// What words of kinds begin with that look like incidents and are none: whoever alerts on them is wrong.
+const HARMLESS: [&str; 5] = ["partial", "restate", "relabel", "holiday", "weekend"];
+/// What words of kinds begin with that are incidents, whatever day they fall on: a spike of a weekend is a spike.
+const INCIDENTS: [&str; 9] = ["spike", "loop", "ramp", "flat", "mix", "cache", "verbose", "masked", "runaway"];
+/// What words of kinds begin with that somebody announced: an alert on them is neither right nor wrong.
 const PLANNED: [&str; 2] = ["launch", "planned"];
 
 /// Reads labels.
@@ -60,18 +62,23 @@ impl Label {
         // An end at midnight that is spelled as a time is the end of the day before.
         let is_date = label.end.trim().len() == "2026-11-20".len();
         let last = if is_date || end == start { end } else { end - 1 };
-        let kind = label.kind.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+        let kind = words(&label.kind);
         Ok(Self { workload: label.workload, start, days: clock::day_of(start)..=clock::day_of(last), kind })
+    }
+
+    fn has(&self, beginnings: &[&str]) -> bool {
+        self.kind.iter().any(|word| beginnings.iter().any(|beginning| word.starts_with(beginning)))
     }
 
     /// Whether it only looks like an incident.
     pub fn is_harmless(&self) -> bool {
-        HARMLESS.iter().any(|word| self.kind.contains(word))
+        let is_first_of_month = self.kind.concat().contains("firstofmonth");
+        (self.has(&HARMLESS) || is_first_of_month) && !self.has(&INCIDENTS)
     }
 
     /// Whether somebody announced it.
     pub fn is_planned(&self) -> bool {
-        PLANNED.iter().any(|word| self.kind.contains(word))
+        self.has(&PLANNED) && !self.has(&["unplanned"])
     }
 
     /// Whether it begins on one of the days that are judged.
@@ -84,6 +91,23 @@ impl Label {
     pub fn holds(&self, day: i32) -> bool {
         (*self.days.start()..=*self.days.end() + 1).contains(&day)
     }
+}
+
+/// The words of a kind, however they are put together: `partial day`, `partial_day`, `partialDay`.
+fn words(kind: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut was_small = false;
+    for c in kind.chars() {
+        if !c.is_alphanumeric() || (was_small && c.is_uppercase()) {
+            words.push(String::new());
+        }
+        was_small = c.is_lowercase();
+        if let Some(word) = words.last_mut().filter(|_| c.is_alphanumeric()) {
+            word.extend(c.to_lowercase());
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 #[cfg(test)]
@@ -105,5 +129,20 @@ pub(super) mod tests {
             kind: "loop".into(),
         };
         assert!(Label::of(labelled).is_err());
+    }
+
+    #[test]
+    fn a_kind_is_known_by_its_words() {
+        for kind in
+            ["partial day", "partial_day", "PartialDay", "restatement", "Holiday", "quiet weekend", "first-of-month"]
+        {
+            assert!(label(kind, 1).is_harmless(), "{kind}");
+        }
+        for kind in ["launch (planned)", "planned", "plannedLaunch"] {
+            assert!(label(kind, 1).is_planned(), "{kind}");
+        }
+        for kind in ["unplanned outage", "loop after relaunch", "spike on a weekend", "new model", "Spike"] {
+            assert!(!label(kind, 1).is_planned() && !label(kind, 1).is_harmless(), "{kind}");
+        }
     }
 }

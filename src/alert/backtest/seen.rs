@@ -40,7 +40,7 @@ pub struct Seen {
     pub alerts: BTreeMap<&'static str, Vec<Alert>>,
     /// Days that were judged.
     pub days: usize,
-    /// Runs whose bill was replayed, beside the first.
+    /// Runs whose bill was replayed, beside the first that looked.
     pub runs: usize,
     /// The last day that was judged.
     through: Option<i32>,
@@ -58,7 +58,8 @@ impl Seen {
         }
         let again = self.through.map(|through| through + 1 - LATE);
         let history = History::read(engine, again.or(engine.range.from))?;
-        let from = self.through.map(|through| through + 1).or(engine.range.from).unwrap_or(history.first);
+        let first = engine.days.first().map_or(history.first, |day| day.day);
+        let from = self.through.map(|through| through + 1).or(engine.range.from).unwrap_or(first).max(first);
         let look = Look { history: &history, from, at: at.filter(|_| self.through.is_some()) };
         let floors = Floors::of(config);
         self.by_the_bill(&look, &signals(engine, config, &history, &floors)?);
@@ -79,9 +80,9 @@ impl Seen {
     }
 
     fn by_the_bill(&mut self, look: &Look<'_>, signals: &[Signal]) {
-        // What an earlier run said of a day is no news.
-        let said: BTreeSet<(String, i32)> =
-            self.alerts.values().flatten().map(|alert| (alert.workload.clone(), alert.day)).collect();
+        // What an earlier run said of a day is no news; what rules of others or of hours say is nobody's word on it.
+        let own = Rule::ALL.iter().filter_map(|rule| self.alerts.get(rule.name())).flatten();
+        let said: BTreeSet<(String, i32)> = own.map(|alert| (alert.workload.clone(), alert.day)).collect();
         for signal in signals.iter().filter(|signal| signal.severity >= Severity::Warn) {
             let day = look.history.first + signal.day as i32;
             let workload = look.workload(signal.series);
@@ -222,6 +223,7 @@ pub(super) mod tests {
         let signals = found(&history);
         let mut seen = Seen::default();
         let look = |from: i32| Look { history: &history, from, at: Some(i64::from(from + 1) * DAY + HOUR) };
+        seen.by_others(&look(20_049));
         seen.by_the_bill(&look(20_052), &signals);
         seen.by_the_bill(&look(20_053), &signals);
         let known = 20_053 * DAY + HOUR;

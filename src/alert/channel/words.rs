@@ -40,7 +40,9 @@ pub(super) fn digest(parts: &[&str]) -> String {
 
 /// Identity of one sending: the same when the same notice is sent again.
 pub(super) fn identity(notice: &Notice) -> String {
-    digest(&[&notice.key, notice.event.as_str(), &notice.body.to_string()])
+    // A morning is told once, though a second run of it may know more.
+    let body = if notice.event == Event::Digest { String::new() } else { notice.body.to_string() };
+    digest(&[&notice.key, notice.event.as_str(), &body])
 }
 
 /// The runbook's address as others take it, where it is one.

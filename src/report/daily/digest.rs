@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Facts, day_table, movers, span};
-use crate::alert::incident::Incident;
+use super::{Facts, day_table, movers};
+use crate::alert::incident::{Incident, State};
 use crate::alert::rules::Severity;
 use crate::alert::{Alerts, screen};
 use crate::audit::Audit;
@@ -11,8 +11,9 @@ use crate::clock;
 use crate::config::Config;
 use crate::error::Result;
 use crate::metrics::{Cell, Engine, Grid};
+use crate::money;
 use crate::report::document::first_of_each;
-use crate::report::forecast::Outlook;
+use crate::report::forecast::{Forecast, Outlook};
 use crate::report::render::json_cell;
 use crate::report::{Look, Table, budget, safe, trust, words};
 
@@ -32,8 +33,8 @@ pub struct Sources<'a> {
     pub config: &'a Config,
     /// What jumped since the last run.
     pub alerts: &'a Alerts,
-    /// Incidents, as they are once the run is done.
-    pub incidents: &'a [Incident],
+    /// Incidents, as they are once the run is done; unknown of a morning of the past.
+    pub incidents: Option<&'a [Incident]>,
     /// The audit.
     pub audit: &'a Audit,
     /// What is to come.
@@ -73,13 +74,16 @@ pub fn digest(sources: Sources<'_>) -> Result<Digest> {
     let Sources { engine, config, .. } = sources;
     let facts = Facts::read(engine, config)?;
     let (day, moved) = (day_table(&facts), movers(&facts));
-    let open: Vec<&Incident> = sources.incidents.iter().filter(|incident| !incident.is_over()).collect();
+    let of_state = |wanted: fn(&State) -> bool| -> Vec<&Incident> {
+        sources.incidents.unwrap_or_default().iter().filter(|incident| wanted(&incident.state)).collect()
+    };
+    let open = of_state(|state| *state == State::Open);
     let severity = worst(&sources, &open, facts.day);
     let mut lines = vec![
-        ("Spend", spend(&facts, &day, sources.outlook)),
-        ("Trust", trusted(&facts, sources.audit)?),
-        ("Movers", moved_most(&moved, sources.alerts)),
-        ("Incidents", incidents(sources.incidents, &open, &facts)),
+        ("Spend", spend(&day, sources.outlook)),
+        ("Trust", trusted(&facts)?),
+        ("Movers", moved_most(&moved, sources.alerts, facts.day)),
+        ("Incidents", sources.incidents.map_or(String::new(), |all| incidents(all, &open, engine.as_of))),
         ("Tag debt", debt(sources.audit)),
     ];
     lines.retain(|(_, text)| !text.is_empty());
@@ -88,20 +92,25 @@ pub fn digest(sources: Sources<'_>) -> Result<Digest> {
         "version": 1,
         "event": "digest",
         "day": facts.day.map(clock::day_text),
-        "at": clock::instant_text(engine.as_of),
         "severity": severity.map(Severity::as_str),
         "summary": title,
         "spend": rows(&day),
         "movers": rows(&moved),
         "open_incidents": open.iter().map(|incident| &incident.id).collect::<Vec<_>>(),
-        "lines": lines.iter().map(|(name, text)| (name.to_lowercase(), json!(text))).collect::<Map<_, _>>(),
+        "lines": lines.iter().map(|(name, text)| (key(name), json!(text))).collect::<Map<_, _>>(),
     });
     Ok(Digest { day: facts.day, severity: severity.unwrap_or_default(), title, lines, body })
 }
 
-/// The worst of what is open and of what the last complete day brought.
+/// A heading as data has it.
+fn key(heading: &str) -> String {
+    heading.to_lowercase().replace(' ', "_")
+}
+
+/// The worst of what is open and nobody looks after; of a morning of the past, of what its day brought.
 fn worst(sources: &Sources<'_>, open: &[&Incident], day: Option<i32>) -> Option<Severity> {
-    let found = sources.alerts.findings.iter().filter(|finding| Some(finding.day) == day);
+    let is_past = sources.incidents.is_none();
+    let found = sources.alerts.findings.iter().filter(|finding| is_past && Some(finding.day) == day);
     let crossed = sources.outlook.has_findings().then_some(Severity::Warn);
     let open = open.iter().map(|incident| incident.severity);
     found.map(|finding| finding.severity).chain(open).chain(crossed).max()
@@ -120,33 +129,30 @@ fn title(facts: &Facts<'_>, day: &Table, severity: Option<Severity>, open: usize
         })
         .collect();
     let spent = if sums.is_empty() { "no spend".into() } else { sums.join(", ") };
-    let open = if open == 0 { String::new() } else { format!("; {}", counted(open, "open incident")) };
+    let open = if open == 0 { String::new() } else { format!("; {}", words::counted(open, "open incident")) };
     format!("{status}: Amazon Bedrock spend, {}: {spent}{open}", clock::day_text(last))
 }
 
-/// The day, the month and what is to come, in each currency.
-fn spend(facts: &Facts<'_>, day: &Table, outlook: &Outlook) -> String {
+/// The day, the months and what is to come, in each currency.
+fn spend(day: &Table, outlook: &Outlook) -> String {
     let mut lines = Vec::new();
     for row in day.rows.iter().take(CURRENCIES) {
         let shown = |name: &str| shown(day, row, name);
-        let currency = shown("billing_currency");
         lines.push(format!(
-            "{}: {} {currency} of Usage, {} to the day before; same weekday, mean of 4: {}",
+            "{}: {} {} of Usage, {} to the day before; same weekday, mean of 4: {}",
             shown("day"),
             shown("usage_cost"),
+            shown("billing_currency"),
             shown("change"),
             shown("weekday_mean")
         ));
-        lines.push(format!(
-            "{} to date: {} {currency}; same days of the month before: {}{}",
-            span(facts.engine, &facts.month),
-            shown("month_cost"),
-            shown("previous_same_days"),
-            to_come(facts, outlook, row)
-        ));
+        let currency = text_of(day, row, "billing_currency");
+        let months = outlook.forecasts.iter().filter(|forecast| forecast.currency == currency);
+        lines.extend(months.map(month));
     }
     if day.rows.len() > CURRENCIES {
-        lines.push(format!("{} more in the report", counted(day.rows.len() - CURRENCIES, "currency")));
+        let more = words::counted(day.rows.len() - CURRENCIES, "more currency");
+        lines.push(format!("{more} in the report"));
     }
     lines.extend(budget::crossed(&outlook.burns));
     let soon = outlook.burns.iter().filter(|burn| !burn.is_crossed());
@@ -157,20 +163,24 @@ fn spend(facts: &Facts<'_>, day: &Table, outlook: &Outlook) -> String {
     joined(lines)
 }
 
-/// The month's end, where the row's currency has one.
-fn to_come(facts: &Facts<'_>, outlook: &Outlook, row: &[Cell]) -> String {
-    let currency = row.first().map(Cell::text).unwrap_or_default();
-    let is_its = |month: &str, of: &str| month == facts.month && of == currency;
-    let found = outlook.forecasts.iter().find(|forecast| is_its(&forecast.month, &forecast.currency));
-    let end = found.filter(|forecast| forecast.state == "open").and_then(|forecast| forecast.total.end);
-    end.map_or_else(String::new, |end| {
+/// A month: what it costs to date and will cost, or, where it is over, what is billed.
+fn month(forecast: &Forecast) -> String {
+    let (month, currency) = (&forecast.month, words::currency(&forecast.currency));
+    let total = &forecast.total;
+    if forecast.state != "open" {
+        return format!("{month} is {}: {} {currency} billed", forecast.state, words::amount(total.billed));
+    }
+    let before = total.before[0].map_or(words::UNKNOWN.to_string(), words::amount);
+    let end = total.end.map_or_else(String::new, |end| {
         let [low, middle, high] = [end.low, end.middle, end.high].map(words::amount);
         format!("; month's end {middle} ({low} to {high})")
-    })
+    });
+    let to_date = words::amount(total.to_date);
+    format!("{month} to date: {to_date} {currency}; same days of the month before: {before}{end}")
 }
 
 /// How far the figures can be trusted.
-fn trusted(facts: &Facts<'_>, audit: &Audit) -> Result<String> {
+fn trusted(facts: &Facts<'_>) -> Result<String> {
     let mut lines = vec![trust::completeness(facts.engine)];
     let allocation = facts.engine.run_named("allocation_coverage", facts.config)?;
     let of_month = allocation.rows.iter().filter(|row| allocation.text(row, "month") == facts.month);
@@ -178,24 +188,25 @@ fn trusted(facts: &Facts<'_>, audit: &Audit) -> Result<String> {
         let share = allocation.float(row, "workload_share").map_or(words::UNKNOWN.into(), words::percent);
         let [all, named] = ["cost", "workload_cost"].map(|name| allocation.amount(row, name).unwrap_or(0));
         let currency = allocation.text(row, "billing_currency");
-        let judged = audit.totals().get(currency.as_str()).copied().unwrap_or_default();
-        let currency = words::currency(&currency);
-        let compliant = words::share(judged.compliant, judged.judged()).map_or(words::UNKNOWN.into(), words::percent);
-        let unnamed = words::amount(all - named);
-        lines.push(format!("{share} has an owner, {unnamed} {currency} has none; {compliant} fully tagged"));
+        let (all, none, currency) = (words::amount(all), words::amount(all - named), words::currency(&currency));
+        lines.push(format!(
+            "{}: of {all} {currency} Usage and Purchase {share} is allocated to a workload, {none} is not",
+            facts.month
+        ));
     }
     Ok(joined(lines))
 }
 
 /// Who moved, and why, where that is known of just that change.
-fn moved_most(moved: &Table, alerts: &Alerts) -> String {
+fn moved_most(moved: &Table, alerts: &Alerts, day: Option<i32>) -> String {
     let mut lines = Vec::new();
     for row in first_of_each(&moved.rows, NAMED, |row| text_of(moved, row, "billing_currency")) {
         let shown = |name: &str| shown(moved, row, name);
         let [workload, currency] = ["workload", "billing_currency"].map(|name| text_of(moved, row, name));
-        let same = alerts.findings.iter().find(|finding| {
-            let is_same = words::change(finding.increase) == shown("change");
-            is_same && finding.currency == currency && finding.scope.workload() == Some(workload)
+        let change = amount_of(moved, row, "change");
+        let same = alerts.findings.iter().filter(|finding| Some(finding.day) == day).find(|finding| {
+            let is_its = finding.currency == currency && finding.scope.workload() == Some(workload);
+            is_its && Some(finding.increase) == change
         });
         let causes = same.and_then(|finding| finding.causes).map(|causes| screen::why(&causes)).unwrap_or_default();
         let why = if causes.is_empty() { causes } else { format!(": {causes}") };
@@ -205,33 +216,44 @@ fn moved_most(moved: &Table, alerts: &Alerts) -> String {
     joined(lines)
 }
 
-/// What is open, the worst first, and what changed since the day before.
-fn incidents(all: &[Incident], open: &[&Incident], facts: &Facts<'_>) -> String {
-    let since = facts.engine.as_of - clock::DAY;
+/// What is open, the worst first, what somebody looks after, and what changed since the day before.
+fn incidents(all: &[Incident], open: &[&Incident], now: i64) -> String {
+    let since = now - clock::DAY;
+    let count = |wanted: &dyn Fn(&Incident) -> bool| all.iter().filter(|incident| wanted(incident)).count();
     let new = open.iter().filter(|incident| incident.opened > since).count();
-    // What was over before anybody looked is history.
-    let over = all.iter().filter(|one| one.is_news && one.resolved.is_some_and(|at| at > since)).count();
-    if open.is_empty() && over == 0 {
-        return "none open".into();
+    let mut counts = vec![match new {
+        0 => format!("{} open", open.len()),
+        new => format!("{} open, {new} of them new", open.len()),
+    }];
+    for (count, what) in [
+        (count(&|one| one.state == State::Acknowledged), "acknowledged"),
+        (count(&|one| matches!(one.state, State::Planned { .. })), "planned"),
+        // What was over before anybody looked is history.
+        (count(&|one| one.is_news && one.resolved.is_some_and(|at| at > since)), "resolved in the last 24 hours"),
+    ] {
+        counts.extend((count > 0).then(|| format!("{count} {what}")));
     }
-    let mut lines = vec![format!("{} open, {new} new and {over} resolved in the last 24 hours", open.len())];
+    let mut lines = vec![counts.join(", ")];
     let mut shown = open.to_vec();
     shown.sort_by_key(|incident| (std::cmp::Reverse(incident.severity), std::cmp::Reverse(incident.last_day)));
     lines.extend(shown.into_iter().take(NAMED).map(|incident| {
-        let (severity, state) = (incident.severity.as_str().to_uppercase(), incident.state.as_str());
-        format!("{severity} {} ({state}) {}", incident.id, incident.screen.summary)
+        format!("{} {} {}", incident.severity.as_str().to_uppercase(), incident.id, incident.screen.summary)
     }));
     joined(lines)
 }
 
 /// What is to be tagged, the dearest first.
 fn debt(audit: &Audit) -> String {
-    let mut lines: Vec<String> = audit
-        .totals()
-        .into_iter()
-        .filter(|(_, sum)| sum.debt() != 0)
-        .take(CURRENCIES)
-        .map(|(currency, sum)| format!("{} {} not fully tagged", words::amount(sum.debt()), words::currency(currency)))
+    let days = audit
+        .window
+        .map_or(String::new(), |(from, to)| format!("{} to {}: ", clock::day_text(from), clock::day_text(to)));
+    let owing = audit.totals().into_iter().filter(|(_, sum)| sum.debt() != 0).take(CURRENCIES);
+    let mut lines: Vec<String> = owing
+        .map(|(currency, sum)| {
+            let share = words::share(sum.compliant, sum.judged()).map_or(words::UNKNOWN.into(), words::percent);
+            let (debt, currency) = (words::amount(sum.debt()), words::currency(currency));
+            format!("{days}{debt} {currency} not fully tagged, {share} is")
+        })
         .collect();
     let wrong = audit.items.iter().filter(|item| item.is_debt());
     lines.extend(first_of_each(wrong, 1, |item| &item.currency).into_iter().take(CURRENCIES).map(|item| {
@@ -246,6 +268,14 @@ fn debt(audit: &Audit) -> String {
 fn cell<'a>(table: &Table, row: &'a [Cell], name: &str) -> &'a Cell {
     let at = table.columns.iter().position(|column| column.name == name);
     at.and_then(|at| row.get(at)).unwrap_or(&Cell::Null)
+}
+
+/// An amount, units of 1e-10.
+fn amount_of(table: &Table, row: &[Cell], name: &str) -> Option<i128> {
+    match cell(table, row, name) {
+        Cell::Decimal(value, scale) => money::from_decimal(*value, *scale).ok(),
+        _ => None,
+    }
 }
 
 /// The text of a cell that is one.
@@ -270,14 +300,6 @@ fn rows(table: &Table) -> Value {
         Value::Object(named.map(|(column, cell)| (column.name.to_string(), json_cell(cell))).collect())
     };
     table.rows.iter().map(object).collect()
-}
-
-fn counted(count: usize, what: &str) -> String {
-    match (count, what.strip_suffix('y')) {
-        (1, _) => format!("1 {what}"),
-        (_, Some(stem)) => format!("{count} {stem}ies"),
-        (_, None) => format!("{count} {what}s"),
-    }
 }
 
 /// Lines, none of which is longer than people read.
