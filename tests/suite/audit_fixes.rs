@@ -111,4 +111,5 @@ fn the_terraform_of_every_fix_can_be_read_and_says_the_value_as_it_is() {
     let read = harness::text(&output.stdout);
     let tags: Vec<serde_json::Value> = serde_json::from_str(&read).expect("JSON");
     assert_eq!(tags.len(), texts.len());
+    assert!(tags.iter().all(|tags| tags["\"Workload\""].is_string()), "{read}");
 }

@@ -372,10 +372,16 @@ fn tags_that_are_not_activated_are_told_with_the_command() {
             Reply::new(200, "application/x-amz-json-1.1", serde_json::json!({"CostAllocationTags": tags}).to_string())
         })
     };
-    let (found, _) = answered(tags, "");
+    let cloud = Cloud::new(Plan::hook(move |_, request| tags(request).map_or(Action::Forward, Action::Answer)));
+    let folder = in_s3(&cloud, "");
+    let found = lines(&cloud.billtag(folder.path(), &["doctor", "--format", "json", "--paid"]));
     assert_eq!(of(&found, "tag `workload`").state, "ok");
     let inactive = of(&found, "tag `cost_center`");
     assert!(inactive.state == "warning" && inactive.fix.contains("TagKey=CostCenter,Status=Active"), "{inactive:?}");
+    // The audit asks nobody, and knows it from then on.
+    assert!(cloud.billtag(folder.path(), &["ingest", "-q"]).status.success());
+    let audit = harness::text(&cloud.billtag(folder.path(), &["audit", "--format", "json"]).stdout);
+    assert!(audit.contains("\"cost_center_state\": \"not_activated\""), "{audit}");
 }
 
 #[test]
