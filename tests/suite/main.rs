@@ -12,6 +12,9 @@ mod model_ids;
 #[path = "support/says.rs"]
 mod says;
 
+#[path = "support/workbook.rs"]
+mod workbook;
+
 mod audit;
 mod backtest;
 mod bad_input;
@@ -53,3 +56,4 @@ mod truth;
 mod units;
 mod unseen_usage_types;
 mod usage_type_properties;
+mod xlsx;
