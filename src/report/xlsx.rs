@@ -39,7 +39,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::error::Result;
 use crate::metrics::queries::Query;
-use crate::metrics::{Engine, Rows};
+use crate::metrics::{Cell, Engine, Grid, Rows};
 use crate::reconcile::Reconciliation;
 use book::{HEADER, Page, Styles, failed};
 use charts::Points;
@@ -61,6 +61,28 @@ const ORDER: [&str; 14] = [
     "allocation_coverage",
     "attribution_methods",
     "unattributed",
+];
+
+/// Columns of the audit that say who owes what; `billtag audit --format csv` has all.
+const DEBT: [&str; 18] = [
+    "carrier",
+    "id",
+    "sub_account_id",
+    "billing_currency",
+    "cost",
+    "compliant_cost",
+    "exempt_cost",
+    "debt",
+    "workload_state",
+    "team_state",
+    "environment_state",
+    "cost_center_state",
+    "model_state",
+    "likely_workload",
+    "likely_team",
+    "owner_confidence",
+    "exempt_reason",
+    "fix",
 ];
 
 /// What a workbook is made from.
@@ -186,7 +208,7 @@ fn of_debt<'a>(sources: &Sources<'_>, styles: &'a Styles) -> Result<Page<'a>> {
     let window = sources.audit.window.map_or("no complete day".to_string(), |(from, to)| {
         format!("{} to {}", clock::day_text(from), clock::day_text(to))
     });
-    let grid = audit::grid(sources.audit);
+    let grid = only(&audit::grid(sources.audit), &DEBT);
     let folded = fold::fold("audit", "audit", &grid, fold::MOST_ROWS);
     let (rows, note) = folded.as_ref().map_or((&grid, ""), |folded| (&folded.rows, &folded.note));
     let plan = Plan {
@@ -201,6 +223,12 @@ fn of_debt<'a>(sources: &Sources<'_>, styles: &'a Styles) -> Result<Page<'a>> {
     };
     figure::write(&mut page, rows, &plan)?;
     Ok(page)
+}
+
+/// Some columns of a grid.
+fn only(grid: &Grid, names: &[&str]) -> Grid {
+    let row = |row: &Vec<Cell>| names.iter().map(|name| grid.cell(row, name).clone()).collect();
+    Grid { columns: names.iter().map(ToString::to_string).collect(), rows: grid.rows.iter().map(row).collect() }
 }
 
 /// The sheets in their order, with the report's own time.
@@ -226,5 +254,11 @@ mod tests {
         let mut named = ORDER;
         named.sort_unstable();
         assert_eq!(named.as_slice(), BUILT_IN.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_the_sheet_of_debt_shows_the_audit_has() {
+        let grid = audit::grid(&Audit::default());
+        assert!(DEBT.iter().all(|name| grid.column(name).is_some()), "{:?}", grid.columns);
     }
 }

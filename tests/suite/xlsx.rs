@@ -364,8 +364,8 @@ fn an_xlsx_that_cannot_be_written_is_refused_with_what_to_do() {
     assert!(team.starts_with("exit 2") && team.contains("--format html"), "{team}");
     let bare = failure(&["report", "-o", "xlsx"]);
     assert!(bare.contains("did you mean `--format xlsx`?"), "{bare}");
-    let place = failure(&["report", "-o", "no/such/folder/report.xlsx"]);
-    assert!(place.starts_with("exit 1") && place.contains("no/such/folder"), "{place}");
+    let place = failure(&["report", "-o", "billtag.toml/report.xlsx"]);
+    assert!(place.starts_with("exit 1") && place.contains("billtag.toml"), "{place}");
     let full = failure(&["report", "--format", "xlsx", "-o", "/dev/full"]);
     assert!(full.starts_with("exit 1") && full.contains("/dev/full"), "{full}");
     let empty = harness::fixtures();
@@ -386,6 +386,31 @@ fn an_xlsx_never_goes_to_a_terminal() {
     let text = harness::text(&seen.stdout);
     assert_eq!(seen.status.code(), Some(2), "{text}");
     assert!(text.contains("no text for a terminal") && text.contains("-o report.xlsx"), "{text}");
+}
+
+#[test]
+fn an_xlsx_of_a_bill_without_a_complete_day_is_one_all_the_same() {
+    let folder = bills::world(&batch(&[on(0, nova().cost(1.0).text("line_item_currency_code", "JPY"))]));
+    harness::ingest_folder(folder.path());
+    let path = written(folder.path(), "young.xlsx", &[]);
+    let book = workbook::read(&path);
+    assert!(book.sheets["Summary"].value(0, 0).starts_with("NO COMPLETE DAY"));
+    is_what_queries_say(&book, folder.path(), &[]);
+    let reckoned = workbook::reckoned(&path);
+    is_reckoned_as_written(&book, &reckoned);
+    agrees(&reckoned, &book);
+}
+
+#[test]
+fn an_xlsx_groups_spend_as_asked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("by.xlsx");
+    harness::stdout(harness::ingested(), &["report", "-o", path.to_str().expect("a name"), "--by", "account"]);
+    let book = workbook::read(&path);
+    let summary = &book.sheets["Summary"];
+    assert!(!rows_named(summary, "Spend by account").is_empty());
+    let total = *rows_named(summary, "total").last().expect("a total");
+    assert!(summary.formulas().iter().any(|((row, _), text, _)| *row == total && text.contains("SUM(")));
 }
 
 proptest! {

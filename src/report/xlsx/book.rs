@@ -21,6 +21,7 @@ pub struct Styles {
     title: Format,
     note: Format,
     heading: Format,
+    number: Format,
     label: Format,
     quoted: Format,
     plain: Vec<Format>,
@@ -30,22 +31,30 @@ pub struct Styles {
 impl Default for Styles {
     fn default() -> Self {
         let grey = 0x0059_5959_u32;
-        let plain: Vec<Format> = Kind::ALL.iter().map(|kind| Format::new().set_num_format(kind.format())).collect();
+        let plain: Vec<Format> = Kind::ALL.iter().map(|kind| aligned(*kind)).collect();
+        let heading = Format::new()
+            .set_bold()
+            .set_text_wrap()
+            .set_align(FormatAlign::Top)
+            .set_background_color(0x00DD_E6F0_u32)
+            .set_border_bottom(FormatBorder::Thin);
         Self {
             title: Format::new().set_bold().set_font_size(14.0),
             note: Format::new().set_font_color(grey),
-            heading: Format::new()
-                .set_bold()
-                .set_text_wrap()
-                .set_align(FormatAlign::Top)
-                .set_background_color(0x00DD_E6F0_u32)
-                .set_border_bottom(FormatBorder::Thin),
+            number: heading.clone().set_align(FormatAlign::Right),
+            heading: heading.set_align(FormatAlign::Left).set_indent(1),
             label: Format::new().set_bold(),
-            quoted: Format::new().set_quote_prefix(),
+            quoted: aligned(Kind::Text).set_quote_prefix(),
             total: plain.iter().map(|one| one.clone().set_bold().set_border_top(FormatBorder::Thin)).collect(),
             plain,
         }
     }
+}
+
+/// Numbers stand right, names and dates left and off the number beside them.
+fn aligned(kind: Kind) -> Format {
+    let format = Format::new().set_num_format(kind.format());
+    if kind.is_amount() { format } else { format.set_align(FormatAlign::Left).set_indent(1) }
 }
 
 impl Styles {
@@ -71,10 +80,19 @@ pub enum Role {
     Title,
     /// What the reader should know.
     Note,
-    /// A column's name.
+    /// The name of a column of names or dates.
     Heading,
+    /// The name of a column of numbers.
+    Number,
     /// The name of a table or a total.
     Label,
+}
+
+impl Role {
+    /// Of the name of a column of a kind.
+    pub fn of(kind: Kind) -> Self {
+        if kind.is_amount() { Self::Number } else { Self::Heading }
+    }
 }
 
 /// A sheet that is written.
@@ -111,6 +129,7 @@ impl<'a> Page<'a> {
             Role::Title => &self.styles.title,
             Role::Note => &self.styles.note,
             Role::Heading => &self.styles.heading,
+            Role::Number => &self.styles.number,
             Role::Label => &self.styles.label,
         };
         self.sheet.write_string_with_format(row, column, cell::safe(text), format).map_err(failed)?;
@@ -126,6 +145,9 @@ impl<'a> Page<'a> {
         match cell::content(value, kind) {
             Content::Number(number) => {
                 self.sheet.write_number_with_format(row, column, number, styles.plain(kind)).map_err(failed)?;
+            }
+            Content::Text(text) if !safe::could_run(&text) => {
+                self.sheet.write_string_with_format(row, column, text, styles.plain(Kind::Text)).map_err(failed)?;
             }
             other => self.write(row, column, other)?,
         }

@@ -72,6 +72,11 @@ impl Kind {
         }
     }
 
+    /// Whether it is a number to people, and no name or date.
+    pub fn is_amount(self) -> bool {
+        !matches!(self, Self::Text | Self::Day | Self::Month | Self::Time | Self::Flag)
+    }
+
     /// Characters that a column of it needs; of texts it depends.
     pub fn width(self) -> f64 {
         match self {

@@ -119,7 +119,7 @@ impl<'a> Points<'a> {
         }
         let mut chart = Chart::new(drawing.form);
         for (at, (name, points)) in (column + 1..).zip(&drawing.series) {
-            self.page.say(HEADER, at, name, Role::Heading)?;
+            self.page.say(HEADER, at, name, Role::Number)?;
             self.page.sheet.set_column_width(at, 16).map_err(failed)?;
             for (row, point) in (first..).zip(points) {
                 let Some(point) = point else { continue };
@@ -143,12 +143,13 @@ impl<'a> Points<'a> {
 /// Title, axes and size.
 fn shape(chart: &mut Chart, drawing: &Drawing) {
     chart.title().set_name(&drawing.title);
-    chart.set_width(760).set_height(360).set_object_movement(ObjectMovement::DontMoveOrSizeWithCells);
+    chart.set_width(640).set_height(360).set_object_movement(ObjectMovement::DontMoveOrSizeWithCells);
     chart.set_alt_text(&drawing.title);
     let format = if drawing.form == ChartType::ColumnPercentStacked { "0%" } else { short(drawing.kind) };
     if drawing.form == ChartType::Bar {
-        chart.x_axis().set_reverse();
-        chart.y_axis().set_num_format(format);
+        // Of bars, the library's vertical axis is that of the names.
+        chart.y_axis().set_reverse();
+        chart.x_axis().set_num_format(format);
     } else {
         chart.x_axis().set_num_format("mm-dd").set_date_axis(true);
         chart.y_axis().set_num_format(format);

@@ -143,14 +143,12 @@ fn head(page: &mut Page<'_>, rows: &dyn Rows, columns: &[Column], plan: &Plan<'_
     let last = HEADER + rows.height() as u32;
     let end = columns.len().saturating_sub(1) as u16;
     for (at, column) in (0_u16..).zip(columns) {
-        page.say(HEADER, at, &heading(&column.name), Role::Heading)?;
-        let widest = column.widest.max(heading(&column.name).len().min(14)) as f64 + 2.0;
+        page.say(HEADER, at, &heading(&column.name), Role::of(column.kind))?;
+        let widest = column.widest.max(heading(&column.name).len().min(14)) as f64 + 3.0;
         let width = if column.kind == Kind::Text { widest.clamp(8.0, 44.0) } else { column.kind.width() };
         let styles = page.styles;
         page.sheet.set_column_width(at, width).map_err(failed)?;
-        if column.kind != Kind::Text {
-            page.sheet.set_column_format(at, styles.plain(column.kind)).map_err(failed)?;
-        }
+        page.sheet.set_column_format(at, styles.plain(column.kind)).map_err(failed)?;
     }
     let sheet = &mut page.sheet;
     sheet.set_row_height(HEADER, 32).map_err(failed)?;
@@ -165,18 +163,22 @@ fn head(page: &mut Page<'_>, rows: &dyn Rows, columns: &[Column], plan: &Plan<'_
     Ok(())
 }
 
+/// Columns whose unknown cells are counted one by one.
+const NAMED: usize = 8;
+
 /// What of the rows is unknown, or said in fewer digits than it has.
 fn unknown(rows: &dyn Rows, columns: &[Column]) -> String {
-    let holes: Vec<String> = columns
-        .iter()
-        .filter(|column| column.unknown > 0)
-        .map(|column| format!("{} in {}", column.unknown, heading(&column.name)))
-        .collect();
+    let holes: Vec<&Column> = columns.iter().filter(|column| column.unknown > 0).collect();
+    let named = holes.iter().take(NAMED).map(|column| format!("{} in {}", column.unknown, heading(&column.name)));
+    let named = named.collect::<Vec<_>>().join(", ");
     let is_long = |at: usize| (0..rows.height()).filter(|row| cell::is_too_long(rows.value(*row, at))).count();
     let long: usize = (0..columns.len()).map(is_long).sum();
-    let mut text = match holes.as_slice() {
-        [] => " No cell is unknown.".to_string(),
-        holes => format!(" An empty cell is unknown, never 0: {}.", holes.join(", ")),
+    let mut text = match holes.len() {
+        0 => " No cell is unknown.".to_string(),
+        count if count > NAMED => {
+            format!(" An empty cell is unknown, never 0: {named}, and in {} more columns.", count - NAMED)
+        }
+        _ => format!(" An empty cell is unknown, never 0: {named}."),
     };
     if long > 0 {
         text.push_str(&format!(" {long} amounts have more than the 15 digits that a spreadsheet keeps."));

@@ -9,16 +9,16 @@ use super::book::{Page, Role, Styles, failed};
 use super::cell::{self, Kind};
 use super::figure::{Figure, heading};
 use super::totals::{Key, Sum, key_columns};
-use super::{Sources, charts, tables};
+use super::{ORDER, Sources, charts, tables};
 use crate::clock;
 use crate::error::Result;
-use crate::metrics::Rows;
-use crate::metrics::queries::{BUILT_IN, Query};
+use crate::metrics::queries::Query;
+use crate::metrics::{Rows, Value};
 use crate::report::document::{column, text};
 use crate::report::{Block, Look, Table, forecast, trust, words};
 
-/// Tables of the daily report that the summary holds; figures have sheets of their own.
-const SHOWN: [&str; 5] = ["day", "changed", "trust", "movers", "anomalies"];
+/// Tables of the daily report that the summary holds; other figures have sheets of their own.
+const SHOWN: [&str; 6] = ["day", "changed", "trust", "movers", "anomalies", "spend"];
 /// What the months' table takes apart.
 const ALLOCATIONS: [&str; 3] = ["allocated", "unattributed", "not_allocable"];
 
@@ -106,7 +106,7 @@ fn months(
     row += 2;
     let headings = ["Month", "State", "Billing currency", "Cost", "Allocated", "Unattributed", "Not allocable"];
     for (at, name) in (0..).zip(headings) {
-        page.say(row, at, name, Role::Heading)?;
+        page.say(row, at, name, if at < 3 { Role::Heading } else { Role::Number })?;
     }
     for (key, parts) in allocated {
         row += 1;
@@ -116,9 +116,9 @@ fn months(
         let styles = page.styles;
         let number = cell::serial(month).unwrap_or_default();
         page.sheet.write_number_with_format(row, 0, number, styles.plain(Kind::Month)).map_err(failed)?;
-        page.say(row, 1, state, Role::Note)?;
+        page.put(row, 1, Value::Text(state), Kind::Text)?;
         let currency = words::currency(key.currency.as_deref().unwrap_or_default());
-        page.write(row, 2, cell::Content::Text(cell::safe(currency)))?;
+        page.put(row, 2, Value::Text(currency), Kind::Text)?;
         let mut all = Sum::default();
         parts.values().for_each(|sum| all.merge(sum));
         let whole = [("", all)].into_iter();
@@ -164,19 +164,19 @@ pub fn outlook<'a>(sources: &Sources<'_>, styles: &'a Styles) -> Result<Page<'a>
 /// Where the store cannot be read.
 pub fn methods<'a>(sources: &Sources<'_>, styles: &'a Styles) -> Result<Page<'a>> {
     let mut page = Page::new("Methods", styles)?;
-    widths(&mut page, &[24, 24, 18, 18, 18, 16, 12, 12, 12, 12])?;
+    widths(&mut page, &[24, 24, 28, 72, 18, 18, 12, 12, 12, 12])?;
     page.say(0, 0, "Methods: what the sheets say, and what they were made from", Role::Title)?;
     let columns = ["sheet", "query", "cost", "grain", "question"];
     let headings = ["Sheet", "Query", "Cost", "A row for each", "Question"];
     let columns = columns.into_iter().zip(headings).map(|(name, heading)| column(name, heading, Look::Plain));
     let note = "`billtag query NAME` prints a query's answer; its SQL stands in queries/NAME.sql";
     let mut queries = Table::new("queries", "Queries", note, columns.collect());
-    for (name, _) in BUILT_IN {
+    for name in ORDER {
         let query = sources.query(name)?;
         let header = |key: &str| text(query.header(key).unwrap_or_default());
         queries.rows.push(vec![
             text(heading(name)),
-            text(*name),
+            text(name),
             text(basis(sources, &query)),
             header("grain"),
             header("question"),

@@ -2,7 +2,7 @@
 
 use rust_xlsxwriter::utility::row_col_to_cell;
 
-use super::book::{Page, Role};
+use super::book::{Page, Role, failed};
 use super::cell::Kind;
 use super::figure::heading;
 use super::totals::Sum;
@@ -35,6 +35,9 @@ pub fn blocks(page: &mut Page<'_>, blocks: &[&Block], mut row: u32) -> Result<u3
 /// Characters of a line that stands beside nothing.
 const LINE: usize = 150;
 
+/// Characters of a heading that takes one line.
+const SHORT: usize = 16;
+
 /// A sentence in lines that a window shows whole.
 fn lines(text: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
@@ -64,7 +67,12 @@ pub fn table(page: &mut Page<'_>, table: &Table, mut row: u32) -> Result<u32> {
     }
     for (at, column) in (0_u16..).zip(&table.columns) {
         let shown = if column.heading.is_empty() { heading(column.name) } else { heading(&column.heading) };
-        page.say(row, at, &shown, Role::Heading)?;
+        let known = table.rows.iter().map(|row| row[usize::from(at)].value()).find(|value| *value != Value::Null);
+        let kind = Kind::of_look(column.look, column.name, known.unwrap_or(Value::Null));
+        page.say(row, at, &shown, Role::of(kind))?;
+    }
+    if table.columns.iter().any(|column| column.heading.chars().count() > SHORT) {
+        page.sheet.set_row_height(row, 32).map_err(failed)?;
     }
     let first = row + 1;
     for (number, cells) in table.rows.iter().enumerate() {

@@ -102,7 +102,7 @@ pub fn shown(path: &Path) -> BTreeMap<String, Vec<Vec<String>>> {
     let folder = tempfile::tempdir().expect("a folder");
     // Every sheet, as shown, in UTF-8.
     let out =
-        convert(path, "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false,false,false,-1", folder.path());
+        convert(path, "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,false,true,false,false,-1", folder.path());
     let stem = path.file_stem().and_then(|stem| stem.to_str()).expect("a name");
     let mut sheets = BTreeMap::new();
     for entry in std::fs::read_dir(out).expect("files") {
