@@ -39,6 +39,22 @@ def cell(one):
     return ["s", text(value), one.number_format]
 
 
+def read(one):
+    """A cell of a file that is read once, as a stream; formats are known from the formulas' side."""
+    value = one.value
+    if value is None:
+        return None
+    if one.data_type == "e":
+        return ["e", value, ""]
+    if isinstance(value, bool):
+        return ["b", "true" if value else "false", ""]
+    if isinstance(value, datetime.datetime):
+        return ["d", value.isoformat(), ""]
+    if isinstance(value, (int, float)):
+        return ["n", repr(value), ""]
+    return ["s", text(value), ""]
+
+
 def rows(sheet):
     return [[cell(one) for one in row] for row in sheet.iter_rows()]
 
@@ -46,17 +62,17 @@ def rows(sheet):
 def main():
     path = sys.argv[1]
     formulas = openpyxl.load_workbook(path)
-    values = openpyxl.load_workbook(path, data_only=True)
+    values = openpyxl.load_workbook(path, data_only=True, read_only=True)
     book = {"created": formulas.properties.created.isoformat(), "sheets": {}, "order": formulas.sheetnames}
     for sheet in formulas.worksheets:
         book["sheets"][sheet.title] = {
             "cells": rows(sheet),
-            "results": rows(values[sheet.title]),
+            "results": [[read(one) for one in row] for row in values[sheet.title].iter_rows()],
             "frozen": sheet.freeze_panes,
             "filter": sheet.auto_filter.ref,
             "widths": {letter: column.width for letter, column in sheet.column_dimensions.items()},
             "charts": len(sheet._charts),
-            "links": [one.target for row in sheet.iter_rows() for one in row if one.hyperlink],
+            "links": [one.coordinate for one in sheet._cells.values() if one.hyperlink],
         }
     json.dump(book, sys.stdout)
 
