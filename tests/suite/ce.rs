@@ -248,12 +248,14 @@ fn an_xlsx_holds_what_cost_explorer_said_last_and_asks_nothing() {
     let book = written("after.xlsx");
     let sheet = &book.sheets["Cost Explorer"];
     assert!(sheet.value(1, 0).contains("The answer of 2026-11-22"), "{}", sheet.value(1, 0));
-    let said: i128 = days.values().flat_map(Groups::values).sum();
+    // Tax is filed under a service of its own, which is not Bedrock's.
+    let bedrocks = days.values().flatten().filter(|((service, _), _)| service != "Tax");
+    let said: i128 = bedrocks.map(|(_, amount)| amount).sum();
     let reckoned = workbook::reckoned(&folder.path().join("after.xlsx"));
     let sheet = &reckoned.sheets["Cost Explorer"];
     let amount =
         |row: usize, heading: &str| money::from_decimal_text(sheet.value(row, sheet.column(heading))).expect("money");
-    let total = (0..sheet.cells.len()).find(|row| sheet.value(*row, 1) == "Total").expect("a total");
+    let total = (0..sheet.cells.len()).find(|row| sheet.value(*row, 0) == "Total").expect("a total");
     assert!((amount(total, "Cost explorer cost") - said).abs() < 100, "{said}");
     for row in workbook::HEADER + 1..total - 1 {
         let difference = amount(row, "Bill cost") - amount(row, "Cost explorer cost");

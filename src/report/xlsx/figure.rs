@@ -9,7 +9,6 @@ use rust_xlsxwriter::utility::{column_number_to_name, quote_sheet_name};
 use super::book::{HEADER, Page, Role, failed};
 use super::cell::{self, Kind};
 use super::totals::{self, Group, Key, Ranges, Sum, Sums};
-use crate::clock;
 use crate::error::Result;
 use crate::metrics::{Rows, Value};
 
@@ -248,7 +247,11 @@ fn total(
     let Some([(dividend, over), divisors @ ..]) = parts.as_deref() else { return Ok(()) };
     let whole: i128 = divisors.iter().map(|(sum, _)| sum.units).sum();
     let under = divisors.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("+");
-    let result = (whole != 0).then(|| dividend.units as f64 / whole as f64);
+    // By nothing nothing is divided, and the quotient is unknown.
+    if whole == 0 {
+        return Ok(());
+    }
+    let result = Some(dividend.units as f64 / whole as f64);
     page.formula(
         row,
         at as u16,
@@ -256,10 +259,4 @@ fn total(
         result,
         styles.total(column.kind),
     )
-}
-
-/// A month's key.
-pub fn month_key(month: &str, currency: &str) -> Option<Key> {
-    let (first, _) = clock::month_range(month)?;
-    Some(Key { month: Some(Reverse(first)), currency: Some(currency.to_string()) })
 }
