@@ -115,6 +115,7 @@ impl Sources<'_> {
 /// Where the store cannot be read.
 pub fn workbook(sources: &Sources<'_>) -> Result<Vec<u8>> {
     let styles = Styles::default();
+    let mut book = Workbook::new();
     let mut points = Points::new(&styles)?;
     let mut pages = Vec::new();
     let mut figures: BTreeMap<&str, Figure> = BTreeMap::new();
@@ -127,7 +128,7 @@ pub fn workbook(sources: &Sources<'_>) -> Result<Vec<u8>> {
             allocated = summary::allocated(&answer);
         }
         let charts = points.charts(name, &answer, sources.engine.last_complete_day())?;
-        let (page, figure) = of_query(sources, &query, &answer, &charts, &styles)?;
+        let (page, figure) = of_query(sources, &mut book, (&query, &answer), &charts, &styles)?;
         if ["daily_spend", "spend_by_workload"].contains(&name) {
             drawn.extend(charts.into_iter().take(1));
         }
@@ -145,18 +146,17 @@ pub fn workbook(sources: &Sources<'_>) -> Result<Vec<u8>> {
     pages.extend(reconciliation::explorer(sources.explorer.as_ref(), &styles)?);
     pages.push(summary::methods(sources, &styles)?);
     pages.push(points.page);
-    bound(sources, pages)
+    bound(sources, book, pages)
 }
 
 /// The sheet of a query's answer.
 fn of_query<'a>(
     sources: &Sources<'_>,
-    query: &Query,
-    answer: &dyn Rows,
+    book: &mut Workbook,
+    (query, answer): (&Query, &dyn Rows),
     charts: &[Chart],
     styles: &'a Styles,
 ) -> Result<(Page<'a>, Figure)> {
-    let mut page = Page::new(heading(&query.name), styles)?;
     let folded = fold::fold(&query.name, &format!("query {}", query.name), answer, fold::MOST_ROWS);
     let (rows, note, is_whole): (&dyn Rows, &str, bool) = match &folded {
         Some(folded) => (&folded.rows, &folded.note, folded.is_whole),
@@ -178,6 +178,7 @@ fn of_query<'a>(
         has_totals: is_whole,
         ..Plan::default()
     };
+    let mut page = Page::of_rows(book, heading(&query.name), rows.height(), styles)?;
     let figure = figure::write(&mut page, rows, &plan)?;
     charts::place(&mut page, charts, HEADER + 1, rows.names().len() as u16 + 1)?;
     Ok((page, figure))
@@ -232,8 +233,7 @@ fn only(grid: &Grid, names: &[&str]) -> Grid {
 }
 
 /// The sheets in their order, with the report's own time.
-fn bound(sources: &Sources<'_>, pages: Vec<Page<'_>>) -> Result<Vec<u8>> {
-    let mut workbook = Workbook::new();
+fn bound(sources: &Sources<'_>, mut workbook: Workbook, pages: Vec<Page<'_>>) -> Result<Vec<u8>> {
     let time = ExcelDateTime::from_timestamp(sources.engine.as_of).map_err(failed)?;
     let properties = DocProperties::new()
         .set_title(&sources.document.title)

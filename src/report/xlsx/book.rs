@@ -1,7 +1,7 @@
 //! The book: sheets and their styles, and the few ways in which something is written to one. Texts are always texts:
 //! nothing of a bill becomes a formula or a link.
 
-use rust_xlsxwriter::{Format, FormatAlign, FormatBorder, Formula, Worksheet, XlsxError};
+use rust_xlsxwriter::{Format, FormatAlign, FormatBorder, Formula, Workbook, Worksheet, XlsxError};
 
 use super::cell::{self, Content, Kind};
 use crate::error::{Error, Result};
@@ -10,6 +10,9 @@ use crate::report::safe;
 
 /// The row of a sheet's only table that holds its headings; title and notes stand above.
 pub const HEADER: u32 = 3;
+
+/// Rows from which a sheet is a long one.
+const MANY: usize = 5_000;
 
 /// What a library of spreadsheets refuses should not be asked of it.
 pub fn failed(error: XlsxError) -> Error {
@@ -111,8 +114,22 @@ impl<'a> Page<'a> {
     /// # Errors
     /// Where the name is none for a sheet.
     pub fn new(name: impl Into<String>, styles: &'a Styles) -> Result<Self> {
-        let name = name.into();
-        let mut sheet = Worksheet::new();
+        Self::on(Worksheet::new(), name.into(), styles)
+    }
+
+    /// An empty sheet for so many rows: those of a long one wait in a nameless temporary file, and have to be written
+    /// one after the other.
+    ///
+    /// # Errors
+    /// Where the name is none for a sheet, or there is no room for temporary files.
+    pub fn of_rows(book: &mut Workbook, name: String, rows: usize, styles: &'a Styles) -> Result<Self> {
+        if rows < MANY {
+            return Self::new(name, styles);
+        }
+        Self::on(book.new_worksheet_with_low_memory().map_err(failed)?, name, styles)
+    }
+
+    fn on(mut sheet: Worksheet, name: String, styles: &'a Styles) -> Result<Self> {
         sheet.set_name(&name).map_err(failed)?;
         // What an accountant prints: across the paper, as wide as a sheet.
         sheet.set_landscape().set_paper_size(9).set_print_fit_to_pages(1, 0);
