@@ -328,7 +328,9 @@ impl<'a> Session<'a> {
         let text = match format {
             super::Format::Json => alert::show::json(alerts)?,
             super::Format::Csv => render::answer(&alert::show::grid(alerts), format, None)?,
-            _ => render::documents(&[alert::show::document(alerts)], format, self.width)?,
+            super::Format::Table | super::Format::Md | super::Format::Html | super::Format::Xlsx => {
+                render::documents(&[alert::show::document(alerts)], format, self.width)?
+            }
         };
         output::write(self.common, &text)?;
         let code = if dry_run || self.is_range() { 0 } else { self.follow(&looked)? };
@@ -351,7 +353,9 @@ impl<'a> Session<'a> {
         let text = match format {
             super::Format::Json => alert::fast::show::json_text(&fast)?,
             super::Format::Csv => render::answer(&alert::fast::show::grid(&fast), format, None)?,
-            _ => render::documents(&[alert::fast::show::document(&fast)], format, self.width)?,
+            super::Format::Table | super::Format::Md | super::Format::Html | super::Format::Xlsx => {
+                render::documents(&[alert::fast::show::document(&fast)], format, self.width)?
+            }
         };
         output::write(self.common, &text)?;
         self.tell_failures(&fast.failures);
@@ -398,7 +402,9 @@ impl<'a> Session<'a> {
         let text = match (part, format) {
             (Some(part), _) => render::answer(&audit::part(&audit, part), format, self.width)?,
             (None, super::Format::Json | super::Format::Csv) => render::answer(&audit::grid(&audit), format, None)?,
-            (None, _) => render::documents(&[audit::document(&audit, &self.config)], format, self.width)?,
+            (None, super::Format::Table | super::Format::Md | super::Format::Html | super::Format::Xlsx) => {
+                render::documents(&[audit::document(&audit, &self.config)], format, self.width)?
+            }
         };
         // A script on standard output is all of it, so that a pipe gets nothing else.
         let is_all = fix_script == Some(Path::new("-")) && self.common.output.is_none();

@@ -366,6 +366,14 @@ fn an_xlsx_that_cannot_be_written_is_refused_with_what_to_do() {
     assert!(place.starts_with("exit 1") && place.contains("billtag.toml"), "{place}");
     let full = failure(&["report", "--format", "xlsx", "-o", "/dev/full"]);
     assert!(full.starts_with("exit 1") && full.contains("/dev/full"), "{full}");
+    let no_room = Command::new(env!("CARGO_BIN_EXE_billtag"))
+        .args(["report", "--format", "xlsx"])
+        .current_dir(folder)
+        .env("TMPDIR", folder.join("no-such-folder"))
+        .output()
+        .expect("the binary runs");
+    let told = harness::text(&no_room.stderr);
+    assert!(no_room.status.code() == Some(1) && told.contains("another one in TMPDIR"), "{told}");
     let empty = harness::fixtures();
     let nothing = harness::failure(empty.path(), &["report", "-o", "report.xlsx"]);
     assert!(nothing.starts_with("exit 1") && nothing.contains("holds no facts yet"), "{nothing}");

@@ -14,9 +14,15 @@ pub const HEADER: u32 = 3;
 /// Rows from which a sheet is a long one.
 const MANY: usize = 5_000;
 
-/// What a library of spreadsheets refuses should not be asked of it.
+/// Why a workbook cannot be made: for want of room, or of something that should not have been asked.
 pub fn failed(error: XlsxError) -> Error {
-    Error::input("workbook", error.to_string(), "please report this; `--format csv` and `html` say the same")
+    let hint = match error {
+        XlsxError::IoError(_) | XlsxError::TempFileError(..) => {
+            "make room in the system's temporary folder, or name another one in TMPDIR"
+        }
+        _ => "please report this; `--format csv` and `html` say the same",
+    };
+    Error::input("workbook", error.to_string(), hint)
 }
 
 /// How cells look.
