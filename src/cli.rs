@@ -7,6 +7,7 @@ mod html;
 mod incidents;
 mod output;
 mod setup;
+mod xlsx;
 
 use std::path::PathBuf;
 
@@ -233,6 +234,8 @@ pub enum Format {
     Csv,
     /// One self-contained page with charts; of the report alone.
     Html,
+    /// A workbook with a sheet for each figure; of the report alone.
+    Xlsx,
 }
 
 /// What a report is split by.

@@ -46,6 +46,11 @@
 //! [`report::html`] writes the report as one file: sums by day, owner, model and currency that the page's own script
 //! filters and adds exactly, texts that cannot become markup, and a policy that lets nothing else run or load.
 //!
+//! # The workbook
+//!
+//! [`report::xlsx`] writes the report for spreadsheets: each figure's rows as they are, in doubles nearest to the exact
+//! amounts; totals as formulas in one currency; and bill, charges, facts and figures beside one another.
+//!
 //! # How one run goes
 //!
 //! [`ingest::ingest`] takes the store's lock ([`facts::lock`]) and finishes what a killed run left; reads

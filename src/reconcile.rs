@@ -110,8 +110,47 @@ pub fn reconcile(engine: Engine, asker: &Asker<'_>) -> Result<Reconciliation> {
     };
     let today = clock::day_of(engine.as_of);
     let days = asked_days(&engine, today);
-    let mut bill = bill::read(&engine, &days.keys().copied().collect::<Vec<_>>())?;
+    let (mut reconciliation, bill) = begun(&engine, basis, metric, &days)?;
     drop(engine);
+    if let Some(range) = reconciliation.range {
+        match reconciliation.ask(asker, today, range) {
+            Ok(answer) => reconciliation.compare(bill, &days, answer, asker, today)?,
+            Err(refusal) => {
+                reconciliation.paid.pages = refusal.pages;
+                reconciliation.refusal = Some(refusal.failure.into());
+            }
+        }
+    }
+    Ok(reconciliation)
+}
+
+/// The comparison with what Cost Explorer said when it was last asked, and the day on which it was; nothing where no
+/// answer is kept. It is not asked again.
+pub fn kept(engine: &Engine, asker: &Asker<'_>) -> Result<Option<(i32, Reconciliation)>> {
+    let basis = engine.cost.clone().unwrap_or_else(|| "unblended_cost".into());
+    let Some(metric) = cost_explorer::metric_of(&basis) else { return Ok(None) };
+    let today = clock::day_of(engine.as_of);
+    let mut days = asked_days(engine, today);
+    let Some(((first, _), (last, _))) = days.first_key_value().zip(days.last_key_value()) else { return Ok(None) };
+    let question = asker.question((*first, *last));
+    let Some((asked, answer)) = asker.cache.newest(today, &question) else { return Ok(None) };
+    // Of days after the question nothing was said.
+    let answered = answer.days();
+    days.retain(|day, _| answered.contains_key(day));
+    let (mut reconciliation, bill) = begun(engine, basis, metric, &days)?;
+    reconciliation.paid.is_cached = true;
+    reconciliation.compare(bill, &days, answer, asker, asked)?;
+    Ok(Some((asked, reconciliation)))
+}
+
+/// What can be said before Cost Explorer has answered, and the bill's side of what cannot.
+fn begun(
+    engine: &Engine,
+    basis: String,
+    metric: &'static str,
+    days: &BTreeMap<i32, bool>,
+) -> Result<(Reconciliation, Bill)> {
+    let mut bill = bill::read(engine, &days.keys().copied().collect::<Vec<_>>())?;
     let range = days.keys().next().copied().zip(days.keys().next_back().copied());
     let has_metrics = !bill.measured.is_empty();
     let tokens = tokens::compare(&tokens::Sides {
@@ -120,7 +159,7 @@ pub fn reconcile(engine: Engine, asker: &Asker<'_>) -> Result<Reconciliation> {
         days: days.clone(),
         capacity: std::mem::take(&mut bill.capacity),
     });
-    let mut reconciliation = Reconciliation {
+    let reconciliation = Reconciliation {
         range,
         basis,
         metric,
@@ -132,16 +171,18 @@ pub fn reconcile(engine: Engine, asker: &Asker<'_>) -> Result<Reconciliation> {
         rates: rates::find(std::mem::take(&mut bill.priced), &tokens.agreed),
         tokens,
     };
-    if let Some(range) = range {
-        match reconciliation.ask(asker, today, range) {
-            Ok(answer) => reconciliation.compare(bill, &days, answer, asker, today)?,
-            Err(refusal) => {
-                reconciliation.paid.pages = refusal.pages;
-                reconciliation.refusal = Some(refusal.failure.into());
-            }
+    Ok((reconciliation, bill))
+}
+
+impl Asker<'_> {
+    fn question(&self, (from, to): (i32, i32)) -> Question {
+        Question {
+            from: clock::day_text(from),
+            to: clock::day_text(to),
+            role_arn: self.access.role_arn.clone(),
+            profile: self.profile.clone(),
         }
     }
-    Ok(reconciliation)
 }
 
 /// The days to compare, and whether the bill's is complete: the stored complete days of the window,
@@ -164,14 +205,8 @@ impl Reconciliation {
     /// The kept answer of the day, or a new one. A question within the usual window asks for the
     /// whole of it, so that one call a day serves every range.
     fn ask(&mut self, asker: &Asker<'_>, today: i32, (from, to): (i32, i32)) -> Result<Answer, Refusal> {
-        let question = |from, to| Question {
-            from: clock::day_text(from),
-            to: clock::day_text(to),
-            role_arn: asker.access.role_arn.clone(),
-            profile: asker.profile.clone(),
-        };
         if !asker.refresh
-            && let Some(answer) = asker.cache.find(today, &question(from, to))
+            && let Some(answer) = asker.cache.find(today, &asker.question((from, to)))
         {
             self.paid.is_cached = true;
             return Ok(answer);
@@ -179,7 +214,7 @@ impl Reconciliation {
         let usual = (today - WINDOW)..today;
         let is_usual = usual.contains(&from) && usual.contains(&to);
         let (from, to) = if is_usual { (usual.start, usual.end - 1) } else { (from, to) };
-        let answer = cost_explorer::ask(asker.aws, &asker.access, question(from, to))?;
+        let answer = cost_explorer::ask(asker.aws, &asker.access, asker.question((from, to)))?;
         self.paid.pages = answer.pages;
         Ok(answer)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::console::Console;
 use super::html::{self, Wanted};
-use super::{Cli, Command, Common, channels, incidents, output, setup};
+use super::{Cli, Command, Common, channels, incidents, output, setup, xlsx};
 use crate::alert::Looked;
 use crate::alert::backtest::{self, labels::Label};
 use crate::alert::channel::{Post, words};
@@ -38,6 +38,7 @@ pub(super) const SOURCE_FAILED: u8 = 4;
 pub fn execute(cli: &Cli) -> u8 {
     let result = match &cli.command {
         command if let Err(error) = html::must_be_possible(&cli.common, command) => Err(error),
+        command if let Err(error) = xlsx::must_be_possible(&cli.common, command) => Err(error),
         Command::Init(wanted) => setup::init(&cli.common, wanted),
         Command::Doctor { paid } => setup::doctor(&cli.common, *paid),
         Command::IamPolicy(wanted) => setup::iam_policy(&cli.common, wanted),
@@ -94,6 +95,7 @@ impl<'a> Session<'a> {
             Command::Ingest => self.ingest().map(|summary| code(&summary)),
             Command::Report { team, split_by } => match output::format(self.common)? {
                 super::Format::Html => self.report_html(&Wanted { team: team.as_deref(), split: *split_by }),
+                super::Format::Xlsx => self.report_xlsx(),
                 _ => self.report(),
             },
             Command::Digest { send } => self.digest(send.as_deref()),
@@ -364,6 +366,24 @@ impl<'a> Session<'a> {
         Ok(self.with_findings(0, looked.alerts.has_findings()))
     }
 
+    fn report_xlsx(&self) -> Result<u8> {
+        let engine = self.engine_for_report()?;
+        let alerts = alert::find(&engine, &self.config, self.common.from, self.common.to)?;
+        let audit = audit::audit(&engine, &self.config, &self.ask_audit(false)?)?;
+        let outlook = Outlook::read(&engine, &self.config, &self.incidents()?)?;
+        let document = report::daily::report(&engine, &self.config, &alerts, &audit, &outlook, self.common.by)?;
+        let sources = report::xlsx::Sources {
+            engine: &engine,
+            config: &self.config,
+            document: &document,
+            outlook: &outlook,
+            audit: &audit,
+            explorer: reconcile::kept(&engine, &self.asker(false))?,
+        };
+        output::write_bytes(self.common, &report::xlsx::workbook(&sources)?)?;
+        Ok(self.with_findings(0, alerts.has_findings() || outlook.has_findings()))
+    }
+
     fn alert(&self, dry_run: bool) -> Result<u8> {
         let engine = self.engine()?;
         let looked = alert::look(&engine, &self.config, self.common.from, self.common.to)?;
@@ -373,7 +393,7 @@ impl<'a> Session<'a> {
         let text = match format {
             super::Format::Json => alert::show::json(alerts)?,
             super::Format::Csv => render::answer(&alert::show::grid(alerts), format, None)?,
-            super::Format::Table | super::Format::Md | super::Format::Html => {
+            super::Format::Table | super::Format::Md | super::Format::Html | super::Format::Xlsx => {
                 render::documents(&[alert::show::document(alerts)], format, self.width)?
             }
         };
@@ -388,9 +408,6 @@ impl<'a> Session<'a> {
             return Err(Error::config("--fast", "it looks at what was measured since the last run", hint));
         }
         let format = output::format(self.common)?;
-        if format == super::Format::Html {
-            return Err(render::only_the_report());
-        }
         let engine = self.engine()?;
         let desk = Desk::open(&self.store)?;
         let mut ledger = desk.ledger()?;
@@ -401,7 +418,7 @@ impl<'a> Session<'a> {
         let text = match format {
             super::Format::Json => alert::fast::show::json_text(&fast)?,
             super::Format::Csv => render::answer(&alert::fast::show::grid(&fast), format, None)?,
-            super::Format::Table | super::Format::Md | super::Format::Html => {
+            super::Format::Table | super::Format::Md | super::Format::Html | super::Format::Xlsx => {
                 render::documents(&[alert::fast::show::document(&fast)], format, self.width)?
             }
         };
@@ -468,7 +485,7 @@ impl<'a> Session<'a> {
         let text = match (part, format) {
             (Some(part), _) => render::answer(&audit::part(&audit, part), format, self.width)?,
             (None, super::Format::Json | super::Format::Csv) => render::answer(&audit::grid(&audit), format, None)?,
-            (None, super::Format::Table | super::Format::Md | super::Format::Html) => {
+            (None, super::Format::Table | super::Format::Md | super::Format::Html | super::Format::Xlsx) => {
                 render::documents(&[audit::document(&audit, &self.config)], format, self.width)?
             }
         };
@@ -523,16 +540,19 @@ impl<'a> Session<'a> {
         Ok(0)
     }
 
-    fn reconcile(&self, refresh: bool) -> Result<u8> {
-        let profile = self.common.profile.clone().or_else(|| self.config.aws.profile.clone());
-        let asker = reconcile::Asker {
+    /// How Cost Explorer is asked.
+    fn asker(&self, refresh: bool) -> reconcile::Asker<'_> {
+        reconcile::Asker {
             aws: &self.aws,
             access: self.config.cost_explorer_access(),
-            profile,
+            profile: self.common.profile.clone().or_else(|| self.config.aws.profile.clone()),
             cache: reconcile::cache::Cache::of(&self.store),
             refresh,
-        };
-        let result = reconcile::reconcile(self.engine()?, &asker)?;
+        }
+    }
+
+    fn reconcile(&self, refresh: bool) -> Result<u8> {
+        let result = reconcile::reconcile(self.engine()?, &self.asker(refresh))?;
         let is_data = matches!(output::format(self.common)?, super::Format::Json | super::Format::Csv);
         self.print(&[reconcile::document(&result, is_data)])?;
         if let Some(refusal) = &result.refusal {

@@ -41,7 +41,7 @@ pub fn must_be_possible(common: &Common, command: &Command) -> Result<()> {
             "add -o FOLDER",
         )),
         (Command::Report { .. }, _) => Ok(()),
-        _ if is_page => Err(render::only_the_report()),
+        _ if is_page => Err(render::only_the_report(Format::Html)),
         _ => Ok(()),
     }
 }

@@ -101,7 +101,7 @@ impl Asked<'_> {
         let format = output::format(self.common)?;
         let text = match format {
             Format::Json | Format::Csv => render::answer(&grid(&ledger, all), format, None)?,
-            Format::Table | Format::Md | Format::Html => {
+            Format::Table | Format::Md | Format::Html | Format::Xlsx => {
                 render::documents(&[document(&ledger, all)], format, output::width(self.common))?
             }
         };
@@ -121,7 +121,7 @@ impl Asked<'_> {
                 text.map_err(|error| Error::input("output", error.to_string(), "please report this"))? + "\n"
             }
             Format::Csv => render::answer(&story(incident, self.config, run), format, None)?,
-            Format::Table | Format::Md | Format::Html => {
+            Format::Table | Format::Md | Format::Html | Format::Xlsx => {
                 let mut document = Document { name: "incident", title: title(incident), blocks: Vec::new() };
                 let columns = vec![column("what", "", Look::Plain), column("text", "", Look::Plain)];
                 let mut table = Table::new("incident", incident.screen.summary.clone(), "", columns);

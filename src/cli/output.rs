@@ -19,7 +19,7 @@ pub fn format(common: &Common) -> Result<Format> {
         let hint = if named(&name).is_some() {
             format!("`-o` names a file; did you mean `--format {name}`?")
         } else {
-            "end the file's name in .md, .json, .csv, .txt or .html, or add --format".into()
+            "end the file's name in .md, .json, .csv, .txt, .html or .xlsx, or add --format".into()
         };
         return Err(Error::config(format!("-o {name}"), "the file's name does not say which format to write", hint));
     }
@@ -33,6 +33,7 @@ fn named(text: &str) -> Option<Format> {
         "csv" => Some(Format::Csv),
         "txt" | "table" => Some(Format::Table),
         "html" | "htm" => Some(Format::Html),
+        "xlsx" => Some(Format::Xlsx),
         _ => None,
     }
 }
@@ -40,15 +41,25 @@ fn named(text: &str) -> Option<Format> {
 /// Writes a command's data.
 pub fn write(common: &Common, text: &str) -> Result<()> {
     match &common.output {
-        Some(path) => to_file(path, text),
-        None if colour(common) && format(common)? == Format::Table => to_stdout(&painted(text)),
-        None => to_stdout(text),
+        Some(path) => to_file(path, text.as_bytes()),
+        None if colour(common) && format(common)? == Format::Table => to_stdout(painted(text).as_bytes()),
+        None => to_stdout(text.as_bytes()),
     }
+}
+
+/// Writes data that is no text.
+pub fn write_bytes(common: &Common, bytes: &[u8]) -> Result<()> {
+    common.output.as_ref().map_or_else(|| to_stdout(bytes), |path| to_file(path, bytes))
+}
+
+/// Whether data would go to a terminal, where it has to be text.
+pub fn is_to_terminal(common: &Common) -> bool {
+    common.output.as_deref().is_none_or(is_stdout) && std::io::stdout().is_terminal()
 }
 
 /// Writes a script: to a file, or to standard output where the file is `-`.
 pub fn write_script(path: &Path, text: &str) -> Result<()> {
-    if path == Path::new("-") { to_stdout(text) } else { to_file(path, text) }
+    if path == Path::new("-") { to_stdout(text.as_bytes()) } else { to_file(path, text.as_bytes()) }
 }
 
 /// What channels that are standard output were told, after the data; beside data for programs it is a message.
@@ -56,7 +67,7 @@ pub fn say(common: &Common, console: &Console, text: &str) -> Result<()> {
     let is_for_people = matches!(format(common)?, Format::Table | Format::Md) || common.output.is_some();
     match text.is_empty() {
         true => Ok(()),
-        false if is_for_people => to_stdout(text),
+        false if is_for_people => to_stdout(text.as_bytes()),
         false => {
             console.tells(&Message::new(Level::Info, text.trim_end()));
             Ok(())
@@ -66,16 +77,21 @@ pub fn say(common: &Common, console: &Console, text: &str) -> Result<()> {
 
 /// Writes to a file of any kind. A regular file is replaced whole, where a symlink leads to it; a
 /// device or a pipe takes the bytes as they come.
-fn to_file(path: &Path, text: &str) -> Result<()> {
-    if ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name)) {
-        return to_stdout(text);
+fn to_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    if is_stdout(path) {
+        return to_stdout(bytes);
     }
     if is_stream(path) {
         let mut stream = File::options().append(true).open(path).map_err(Error::io(path, "open"))?;
-        return ended_well(stream.write_all(text.as_bytes()), path);
+        return ended_well(stream.write_all(bytes), path);
     }
     let target = std::path::absolute(resolved(path)).map_err(Error::io(path, "find"))?;
-    write_atomically(&target, text.as_bytes())
+    write_atomically(&target, bytes)
+}
+
+/// Whether a path is a name of standard output.
+fn is_stdout(path: &Path) -> bool {
+    ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name))
 }
 
 /// Whether something is there already that is neither a file nor a folder.
@@ -120,9 +136,9 @@ fn painted(text: &str) -> String {
     out
 }
 
-fn to_stdout(text: &str) -> Result<()> {
+fn to_stdout(bytes: &[u8]) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    ended_well(out.write_all(text.as_bytes()).and_then(|()| out.flush()), Path::new("standard output"))
+    ended_well(out.write_all(bytes).and_then(|()| out.flush()), Path::new("standard output"))
 }
 
 /// A reader that has seen enough, such as `head`, is no failure.

@@ -36,7 +36,7 @@ pub fn doctor(common: &Common, is_paid: bool) -> Result<u8> {
     let width = output::width(common);
     let text = match format {
         Format::Json | Format::Csv => render::answer(&doctor::grid(&checks), format, None)?,
-        Format::Table | Format::Md | Format::Html => {
+        Format::Table | Format::Md | Format::Html | Format::Xlsx => {
             render::documents(&[doctor::document(&checks, as_of)], format, width)?
         }
     };

@@ -43,6 +43,12 @@ impl Cache {
         self.read(day).answers.into_iter().rev().find(|answer| covers(&answer.question, question))
     }
 
+    /// The newest answer to the same asker up to that day, with its day; one that covers the question where there is.
+    pub fn newest(&self, day: i32, question: &Question) -> Option<(i32, Answer)> {
+        let today = self.find(day, question).map(|answer| (day, answer));
+        today.or_else(|| self.earlier(day + 1, question).into_iter().next())
+    }
+
     /// Keeps an answer in the place of those that it covers.
     pub fn keep(&self, day: i32, answer: &Answer) -> Result<()> {
         let mut kept = self.read(day);

@@ -14,5 +14,6 @@ pub mod safe;
 pub mod showback;
 pub mod trust;
 pub mod words;
+pub mod xlsx;
 
 pub use document::{Block, Column, Document, Look, Table};

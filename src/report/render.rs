@@ -21,7 +21,7 @@ pub fn documents(documents: &[Document], format: Format, width: Option<u16>) -> 
             json(&Value::Object(named.collect()))
         }
         (Format::Csv, _) => long_csv(documents),
-        (Format::Html, _) => Err(only_the_report()),
+        (Format::Html | Format::Xlsx, _) => Err(only_the_report(format)),
     }
 }
 
@@ -32,14 +32,15 @@ pub fn answer(answer: &dyn Rows, format: Format, width: Option<u16>) -> Result<S
         Format::Md => answer_table(answer, true).markdown(),
         Format::Json => rows::json(answer),
         Format::Csv => rows::csv(answer),
-        Format::Html => return Err(only_the_report()),
+        Format::Html | Format::Xlsx => return Err(only_the_report(format)),
     })
 }
 
-/// What a page is made of is more than a document.
-pub fn only_the_report() -> Error {
-    let hint = "use `billtag report --format html`; for this command, --format table, md, json or csv";
-    Error::config("--format html", "only the report is written as a page", hint)
+/// What a page or a workbook is made of is more than a document.
+pub fn only_the_report(format: Format) -> Error {
+    let (name, what) = if format == Format::Xlsx { ("xlsx", "workbook") } else { ("html", "page") };
+    let hint = format!("use `billtag report --format {name}`; for this command, --format table, md, json or csv");
+    Error::config(format!("--format {name}"), format!("only the report is written as a {what}"), hint)
 }
 
 /// A value as text.

@@ -57,18 +57,21 @@ pub fn csv(text: &str) -> String {
 
 /// Adds text for a CSV cell.
 pub fn push_csv(text: &str, out: &mut String) {
-    // Most texts begin as names do.
-    if text.as_bytes().first().is_none_or(u8::is_ascii_alphanumeric) {
-        out.push_str(text);
-        return;
-    }
-    let risky = text.trim_start_matches([' ', '\u{a0}', '\u{feff}', '\u{200b}']);
-    if risky.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
-        || text.starts_with(['\t', '\r', '\n'])
-    {
+    if could_run(text) {
         out.push('\'');
     }
     out.push_str(text);
+}
+
+/// Whether a spreadsheet could take a text for a formula.
+pub fn could_run(text: &str) -> bool {
+    // Most texts begin as names do.
+    if text.as_bytes().first().is_none_or(u8::is_ascii_alphanumeric) {
+        return false;
+    }
+    let risky = text.trim_start_matches([' ', '\u{a0}', '\u{feff}', '\u{200b}']);
+    risky.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
+        || text.starts_with(['\t', '\r', '\n'])
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes a Python environment with the emulators that the tests talk to, and sees that there is a browser.
+# Makes a Python environment with the emulators that the tests talk to, and sees that there are a browser and
+# LibreOffice.
 #
 #     parts.sh [FOLDER]        (default: target/parts)
 #
@@ -26,10 +27,12 @@ wanted() { { cat "$requirements"; echo "$folder" "$axe"; } | sha256sum | cut -d'
 
 made() {
     [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(wanted)" ] && [ -x "$folder/bin/python" ] &&
-        "$folder/bin/python" -c '' 2>/dev/null && has_browser
+        "$folder/bin/python" -c '' 2>/dev/null && has_browser && has_office
 }
 
 has_browser() { command -v chromium >/dev/null && command -v chromedriver >/dev/null; }
+
+has_office() { command -v soffice >/dev/null; }
 
 has_venv() { python3 -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }
 
@@ -57,6 +60,11 @@ need_browser() {
     has_browser || { say 'chromium and chromedriver are needed'; exit 1; }
 }
 
+need_office() {
+    has_office || need_package libreoffice-calc
+    has_office || { say 'soffice is needed (libreoffice-calc)'; exit 1; }
+}
+
 need_axe() {
     command -v npm >/dev/null || need_package npm
     local packed
@@ -71,6 +79,7 @@ need_axe() {
 make_it() {
     need_python
     need_browser
+    need_office
     if [ -e "$folder" ] && [ ! -f "$folder/pyvenv.cfg" ] && [ -n "$(ls -A "$folder")" ]; then
         say "$folder is there and is no Python environment: not touching it"
         exit 1
@@ -82,7 +91,7 @@ make_it() {
     "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --retries 5 --no-deps \
         --only-binary :all: -r "$requirements" >&2
     "$folder/bin/python" -m pip check --disable-pip-version-check >&2
-    "$folder/bin/python" -c 'import ministack.app, cbor2, boto3, moto.server, aiosmtpd.smtp, selenium, pypdf'
+    "$folder/bin/python" -c 'import ministack.app, cbor2, boto3, moto.server, aiosmtpd.smtp, selenium, pypdf, openpyxl'
     need_axe
     wanted >"$stamp.new"
     mv "$stamp.new" "$stamp"

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::harness;
 use crate::parts::{self, Emulator};
+use crate::workbook;
 
 /// moto, until dropped.
 struct Moto {
@@ -228,6 +229,39 @@ fn the_bill_is_compared_with_cost_explorer_once_a_day_and_the_run_says_what_it_c
     let (tokens, error) = told(&run(folder.path(), NOBODY, &["--refresh"]), 4);
     assert!(tokens.contains("Tokens by model") && !tokens.contains("Cost by service"), "{tokens}");
     assert!(error.contains("ce:GetCostAndUsage") && error.contains("hint: "), "{error}");
+}
+
+#[test]
+fn an_xlsx_holds_what_cost_explorer_said_last_and_asks_nothing() {
+    let folder = world();
+    let written = |name: &str| {
+        let path = folder.path().join(name);
+        harness::stdout(folder.path(), &["report", "-o", name]);
+        workbook::read(&path)
+    };
+    assert!(!written("before.xlsx").sheets.contains_key("Cost Explorer"), "nothing was asked yet");
+    let moto = Moto::start();
+    let days = explorer(folder.path(), WINDOW.0, WINDOW.1);
+    moto.queue(&pages(&days));
+    told(&run(folder.path(), &moto.url, &[]), 0);
+    drop(moto);
+    let book = written("after.xlsx");
+    let sheet = &book.sheets["Cost Explorer"];
+    assert!(sheet.value(1, 0).contains("The answer of 2026-11-22"), "{}", sheet.value(1, 0));
+    // Tax is filed under a service of its own, which is not Bedrock's.
+    let bedrocks = days.values().flatten().filter(|((service, _), _)| service != "Tax");
+    let said: i128 = bedrocks.map(|(_, amount)| amount).sum();
+    let reckoned = workbook::reckoned(&folder.path().join("after.xlsx"));
+    let sheet = &reckoned.sheets["Cost Explorer"];
+    let amount =
+        |row: usize, heading: &str| money::from_decimal_text(sheet.value(row, sheet.column(heading))).expect("money");
+    let total = (0..sheet.cells.len()).find(|row| sheet.value(*row, 0) == "Total").expect("a total");
+    assert!((amount(total, "Cost explorer cost") - said).abs() < 100, "{said}");
+    for row in workbook::HEADER + 1..total - 1 {
+        let difference = amount(row, "Bill cost") - amount(row, "Cost explorer cost");
+        assert_eq!(amount(row, "Difference"), difference, "row {row}");
+        assert_eq!(difference == 0, sheet.value(row, sheet.column("Cause")).is_empty(), "row {row}");
+    }
 }
 
 #[test]

@@ -12,6 +12,9 @@ mod model_ids;
 #[path = "support/says.rs"]
 mod says;
 
+#[path = "support/workbook.rs"]
+mod workbook;
+
 mod audit;
 #[cfg(unix)]
 mod audit_fixes;
@@ -56,3 +59,4 @@ mod truth;
 mod units;
 mod unseen_usage_types;
 mod usage_type_properties;
+mod xlsx;

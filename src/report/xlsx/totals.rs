@@ -1,0 +1,302 @@
+//! Totals: which columns of a figure add up, what they come to, and the formulas that say so.
+//!
+//! A total is of one currency, and of one month where a figure is by month. The formula adds the sheet's own cells and
+//! rounds away what doubles add of their own; what stands in the cell until somebody reckons is the exact sum.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use super::cell::{nearest, safe, serial};
+use crate::clock;
+use crate::metrics::{Rows, Value};
+use crate::money;
+
+/// Columns of which a sum says something.
+const ADDITIVE: [&str; 34] = [
+    "cost",
+    "cost_same_days",
+    "previous_month_cost_same_days",
+    "usage_cost",
+    "purchase_cost",
+    "tax_cost",
+    "credit_cost",
+    "adjustment_cost",
+    "other_cost",
+    "workload_cost",
+    "team_cost",
+    "environment_cost",
+    "cost_center_cost",
+    "one_model_cost",
+    "model_tag_cost",
+    "haiku_cost",
+    "sonnet_cost",
+    "haiku_tokens",
+    "sonnet_tokens",
+    "tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "input_tokens",
+    "net_saving",
+    "cost_counted",
+    "cost_total",
+    "own_cost",
+    "spread_cost",
+    "compliant_cost",
+    "exempt_cost",
+    "debt",
+    "bill_cost",
+    "cost_explorer_cost",
+    "difference",
+];
+
+/// Columns that are a quotient of sums: name, dividend, divisors.
+const RATIOS: [(&str, &str, &[&str]); 10] = [
+    ("workload_share", "workload_cost", &["cost"]),
+    ("team_share", "team_cost", &["cost"]),
+    ("environment_share", "environment_cost", &["cost"]),
+    ("cost_center_share", "cost_center_cost", &["cost"]),
+    ("model_tag_share", "model_tag_cost", &["one_model_cost"]),
+    ("cost_per_invocation", "cost_counted", &["invocations"]),
+    ("covered_share", "cost_counted", &["cost_total"]),
+    ("ratio_by_cost", "haiku_cost", &["sonnet_cost"]),
+    ("ratio_by_tokens", "haiku_tokens", &["sonnet_tokens"]),
+    ("hit_rate", "cache_read_tokens", &["cache_read_tokens", "cache_write_tokens", "input_tokens"]),
+];
+
+/// Whether the sum of a column says something. Costs of what jumped are no part of a whole.
+pub fn adds_up(figure: &str, column: &str) -> bool {
+    figure != "anomalies" && (ADDITIVE.contains(&column) || column == "invocations")
+}
+
+/// Dividend and divisors of a column that is a quotient of sums.
+pub fn ratio(column: &str) -> Option<(&'static str, &'static [&'static str])> {
+    let found = RATIOS.iter().find(|(name, ..)| *name == column)?;
+    Some((found.1, found.2))
+}
+
+/// Whether only rows count that have the quotient: models that cannot cache have no rate.
+pub fn is_of_known(column: &str) -> bool {
+    column == "hit_rate"
+}
+
+/// What a total is of: newest month first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// First day of the month, where the figure is by month.
+    pub month: Option<Reverse<i32>>,
+    /// Currency, where the figure has one; empty where the bill names none.
+    pub currency: Option<String>,
+}
+
+/// A sum.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// Units of 1e-10.
+    pub units: i128,
+    /// Without signs, which says how much doubles may be off.
+    pub size: i128,
+    /// Rows that are known.
+    pub known: u32,
+}
+
+impl Sum {
+    /// Adds an amount.
+    pub fn add(&mut self, units: i128) {
+        self.units = self.units.saturating_add(units);
+        self.size = self.size.saturating_add(units.saturating_abs());
+        self.known += 1;
+    }
+
+    /// Places to which a sum of doubles is sure: their errors walk like drunkards.
+    pub fn places(&self) -> i8 {
+        let size = self.size as f64 / money::ONE as f64;
+        let error = 5e-16 * size * f64::from(self.known).sqrt();
+        if error == 0.0 { money::SCALE } else { (-error.log10()).floor().clamp(2.0, 10.0) as i8 }
+    }
+
+    /// Adds another sum.
+    pub fn merge(&mut self, other: &Self) {
+        self.units = self.units.saturating_add(other.units);
+        self.size = self.size.saturating_add(other.size);
+        self.known += other.known;
+    }
+
+    /// The sum to those places, halves away from zero as spreadsheets round; units of 1e-10.
+    pub fn rounded(&self) -> i128 {
+        let step = 10_i128.pow((money::SCALE - self.places()).unsigned_abs().into());
+        let half = step / 2 * self.units.signum();
+        self.units.saturating_add(half) / step * step
+    }
+
+    /// What a formula comes to that rounds to those places.
+    pub fn result(&self) -> f64 {
+        nearest(self.rounded())
+    }
+}
+
+/// The sums of a figure.
+#[derive(Debug, Clone, Default)]
+pub struct Sums {
+    /// By key: rows, sums by column, and sums over the rows whose quotient is known.
+    pub by_key: BTreeMap<Key, Group>,
+}
+
+/// The sums of one key.
+#[derive(Debug, Clone, Default)]
+pub struct Group {
+    /// Rows.
+    pub rows: u32,
+    /// Sums by column.
+    pub sums: BTreeMap<usize, Sum>,
+    /// Of rows that have a quotient of known rows alone, sums by that column and the other.
+    pub known: BTreeMap<(usize, usize), Sum>,
+}
+
+/// The key columns of a figure.
+pub fn key_columns(rows: &dyn Rows) -> [Option<usize>; 2] {
+    ["month", "billing_currency"].map(|name| rows.names().iter().position(|column| column == name))
+}
+
+impl Sums {
+    /// Adds up the columns that can be.
+    pub fn of(figure: &str, rows: &dyn Rows) -> Self {
+        let names = rows.names();
+        let additive: Vec<usize> = (0..names.len()).filter(|at| adds_up(figure, &names[*at])).collect();
+        let quotients: Vec<usize> =
+            (0..names.len()).filter(|at| ratio(&names[*at]).is_some() && is_of_known(&names[*at])).collect();
+        let [month, currency] = key_columns(rows);
+        let mut by_key: BTreeMap<Key, Group> = BTreeMap::new();
+        for row in 0..rows.height() {
+            let key = Key {
+                month: month
+                    .and_then(|at| clock::month_range(rows.value(row, at).as_text()))
+                    .map(|(day, _)| Reverse(day)),
+                currency: currency.map(|at| rows.value(row, at).as_text().to_string()),
+            };
+            let group = by_key.entry(key).or_default();
+            group.rows += 1;
+            for at in &additive {
+                let Some(units) = rows.value(row, *at).amount() else { continue };
+                group.sums.entry(*at).or_default().add(units);
+                for quotient in quotients.iter().filter(|of| rows.value(row, **of) != Value::Null) {
+                    group.known.entry((*quotient, *at)).or_default().add(units);
+                }
+            }
+        }
+        Self { by_key }
+    }
+}
+
+/// Cells of a sheet that formulas look at.
+#[derive(Debug, Clone, Default)]
+pub struct Ranges {
+    /// By column name: the range, with its sheet.
+    pub columns: BTreeMap<String, String>,
+    /// Every currency, so that no criterion takes one for another.
+    pub currencies: Vec<String>,
+}
+
+impl Ranges {
+    /// The sum of a column for a key and other conditions, without `=`. Criteria of SUMIFS read `<`, `=`, `*` and the
+    /// like and ignore case, so that only plain codes of currencies and texts of ours are such.
+    pub fn sum(&self, column: &str, key: &Key, others: &[(&str, &str)]) -> Option<String> {
+        let values = self.columns.get(column)?;
+        let mut criteria = String::new();
+        let mut exact = String::new();
+        for (name, wanted) in others {
+            let range = self.columns.get(*name)?;
+            criteria.push_str(&format!(",{range},\"{wanted}\""));
+            exact.push_str(&match *wanted {
+                ">=0" => format!("--ISNUMBER({range}),"),
+                _ => format!("--EXACT({range},\"{wanted}\"),"),
+            });
+        }
+        if let Some(Reverse(day)) = key.month {
+            let (range, day) = (self.columns.get("month")?, serial(day)?);
+            criteria.push_str(&format!(",{range},{day}"));
+            exact.push_str(&format!("--({range}={day}),"));
+        }
+        let mut is_plain = true;
+        if let Some(currency) = &key.currency {
+            let range = self.columns.get("billing_currency")?;
+            // A formula holds no longer text, and none that XML cannot.
+            if currency.len() > 200 || safe(currency) != *currency {
+                return None;
+            }
+            is_plain = self.is_plain(currency);
+            criteria.push_str(&format!(",{range},\"{currency}\""));
+            exact.push_str(&format!("--EXACT({range},\"{}\"),", currency.replace('"', "\"\"")));
+        }
+        Some(match () {
+            () if criteria.is_empty() => format!("SUM({values})"),
+            () if is_plain => format!("SUMIFS({values}{criteria})"),
+            () => format!("SUMPRODUCT({exact}{values})"),
+        })
+    }
+
+    fn is_plain(&self, currency: &str) -> bool {
+        let is_code = currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase());
+        is_code && self.currencies.iter().filter(|other| other.eq_ignore_ascii_case(currency)).count() == 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::metrics::{Cell, Grid};
+
+    fn ranges(currencies: &[&str]) -> Ranges {
+        let columns = [("cost", "S!$C$5:$C$9"), ("month", "S!$A$5:$A$9"), ("billing_currency", "S!$B$5:$B$9")];
+        Ranges {
+            columns: columns.map(|(name, range)| (name.into(), range.into())).into(),
+            currencies: currencies.iter().map(|one| (*one).to_string()).collect(),
+        }
+    }
+
+    fn key(currency: &str) -> Key {
+        Key { month: None, currency: Some(currency.into()) }
+    }
+
+    #[test]
+    fn only_plain_codes_are_criteria() {
+        let both = ranges(&["USD", "usd", "EUR", "<>", ""]);
+        let sum = |currency: &str| both.sum("cost", &key(currency), &[]).expect("a formula");
+        assert_eq!(sum("EUR"), "SUMIFS(S!$C$5:$C$9,S!$B$5:$B$9,\"EUR\")");
+        assert_eq!(sum("USD"), "SUMPRODUCT(--EXACT(S!$B$5:$B$9,\"USD\"),S!$C$5:$C$9)");
+        assert!(sum("<>").starts_with("SUMPRODUCT") && sum("").starts_with("SUMPRODUCT"));
+        assert_eq!(both.sum("cost", &Key::default(), &[]), Some("SUM(S!$C$5:$C$9)".into()));
+        assert_eq!(both.sum("no_such", &Key::default(), &[]), None);
+        assert_eq!(both.sum("cost", &key(&"X".repeat(300)), &[]), None, "no formula holds it");
+    }
+
+    #[test]
+    fn sums_are_by_month_and_currency_and_of_what_is_known() {
+        let row = |month: &str, currency: &str, units: Option<i128>| {
+            let cost = units.map_or(Cell::Null, |units| Cell::Decimal(units, money::SCALE));
+            vec![Cell::Text(month.into()), Cell::Text(currency.into()), cost]
+        };
+        let rows = vec![row("2026-11", "USD", Some(5)), row("2026-11", "EUR", None), row("2026-11", "USD", Some(-7))];
+        let columns = ["month", "billing_currency", "cost"].map(String::from).to_vec();
+        let sums = Sums::of("spend_by_team", &Grid { columns, rows });
+        let found: Vec<_> =
+            sums.by_key.values().map(|group| group.sums.get(&2).map(|sum| (sum.units, sum.size))).collect();
+        assert_eq!(found, [None, Some((-2, 12))]);
+    }
+
+    proptest! {
+        #[test]
+        fn doubles_that_are_added_and_rounded_are_the_exact_sum(
+            amounts in prop::collection::vec(prop_oneof![-10_i128.pow(10)..10_i128.pow(10), 0..10_i128.pow(16)], 1..2000)
+        ) {
+            let mut sum = Sum::default();
+            amounts.iter().for_each(|units| sum.add(*units));
+            let added: f64 = amounts.iter().map(|units| nearest(*units)).sum();
+            let factor = 10_f64.powi(sum.places().into());
+            let off = ((added - sum.result()) * factor).abs();
+            // Half a step is what rounding takes away.
+            prop_assert!(off < 0.7, "{added} {} {}", sum.result(), sum.places());
+        }
+    }
+}
