@@ -20,7 +20,7 @@
 //!
 //! [`ingest`] calls the stages up to the facts, [`cli`] the rest. Around the first run stand [`init`],
 //! which writes a config, [`policy`], which derives its rights, and [`doctor`], which tries everything.
-//! [`config`], [`schema`], [`money`], [`text`], [`distinct`], [`spelling`] and [`clock`] are the words that all share.
+//! [`config`], [`schema`], [`money`], [`text`], [`distinct`], [`cores`], [`spelling`] and [`clock`] are the words that all share.
 //!
 //! # The law
 //!
@@ -102,6 +102,8 @@ pub mod money;
 pub mod text;
 
 pub mod distinct;
+
+pub mod cores;
 
 pub mod spelling;
 

@@ -8,6 +8,8 @@
 //! of their third quartile, over 1.1503, which both are the standard deviation where they are normal. Medians forget single days, so that an incident does not
 //! become its own excuse.
 
+use std::collections::VecDeque;
+
 /// Same weekdays that are looked at, and the fewest that say something.
 const WEEKS: (usize, usize) = (6, 2);
 /// Days of a week, which say at which level a series is.
@@ -27,6 +29,8 @@ pub struct Nature {
 pub const COSTS: Nature = Nature { steadiest: 0.07, week: mean_of_days };
 /// Ratios of a day's own numbers, which vary less than what is bought: a day of which nothing was measured has none.
 pub const RATIOS: Nature = Nature { steadiest: 0.04, week: mean_of_values };
+/// Days before one that is judged whose expectations are asked as well: those that were far in a row with it.
+const BEFORE: usize = 2;
 /// Spread of a series whose weeks are not known yet.
 const UNKNOWN: f64 = 0.35;
 
@@ -61,20 +65,30 @@ pub struct Baseline {
 impl Baseline {
     /// Of a value each day, without a gap; zero and below is no value.
     pub fn of(values: Vec<f64>, nature: Nature) -> Self {
+        Self::since(0, values, nature)
+    }
+
+    /// The same for who asks of days from `first` on, and of the [`BEFORE`] days before it. Of earlier days nothing is
+    /// expected.
+    pub fn since(first: usize, values: Vec<f64>, nature: Nature) -> Self {
+        let first = first.saturating_sub(BEFORE);
         // Days before the first value are none of the series: a week that reaches into them is no week of it.
         let begun = values.iter().position(|value| *value > 0.0).unwrap_or(0);
         let week_of = |day: usize| (day >= begun + WEEK - 1).then(|| of_week(&values, day, nature.week)).flatten();
         let of_week: Vec<Option<f64>> = (0..values.len()).map(week_of).collect();
-        let share: Vec<Option<f64>> = (0..values.len()).map(|day| share(&of_week, day)).collect();
-        let (mut expected, mut deviation) = (Vec::with_capacity(values.len()), Vec::with_capacity(values.len()));
-        for day in 0..values.len() {
+        let from = first.saturating_sub(SPREAD);
+        let share_of = |day: usize| if day + WEEK < from { None } else { share(&of_week, day) };
+        let share: Vec<Option<f64>> = (0..values.len()).map(share_of).collect();
+        let mut expected = vec![None; values.len()];
+        let mut deviations = Deviations::default();
+        for day in from..values.len() {
             let found = match middle(&values, &share, day) {
-                Some(middle) => Some(Expected { middle, spread: spread(&deviation, nature.steadiest) }),
+                Some(middle) => Some(Expected { middle, spread: deviations.spread(nature.steadiest) }),
                 None => by_last_days(&values, day),
             };
-            deviation
-                .push(found.filter(|_| values[day] > 0.0).map(|found: Expected| (values[day] / found.middle).ln()));
-            expected.push(found);
+            let is_known = found.filter(|_| values[day] > 0.0);
+            deviations.add(is_known.map(|found| (values[day] / found.middle).ln().abs()));
+            expected[day] = found.filter(|_| day >= first);
         }
         Self { values, expected }
     }
@@ -137,14 +151,35 @@ fn middle(values: &[f64], share: &[Option<f64>], day: usize) -> Option<f64> {
     median(&mut last).filter(|_| enough).map(|level| level * own)
 }
 
-fn spread(deviation: &[Option<f64>], steadiest: f64) -> f64 {
-    let last = deviation[deviation.len().saturating_sub(SPREAD)..].iter().flatten();
-    let mut last: Vec<f64> = last.map(|deviation| deviation.abs()).collect();
-    let known = last.len();
-    let Some(middle) = median(&mut last) else { return UNKNOWN };
-    let spread = (middle * 1.4826).max(last[known * 3 / 4] / 1.1503);
-    // A few days seem steadier than they are.
-    spread.max(if known < SPREAD / 3 { 4.0 * steadiest } else { steadiest })
+/// How far the last days lay from what was expected of them: as they came, and in order.
+#[derive(Default)]
+struct Deviations {
+    last: VecDeque<Option<f64>>,
+    sorted: Vec<f64>,
+}
+
+impl Deviations {
+    /// Adds a day's, and forgets the one that is too old.
+    fn add(&mut self, deviation: Option<f64>) {
+        let place = |sorted: &[f64], value: f64| sorted.partition_point(|known| known.total_cmp(&value).is_lt());
+        if self.last.len() == SPREAD
+            && let Some(Some(oldest)) = self.last.pop_front()
+        {
+            self.sorted.remove(place(&self.sorted, oldest));
+        }
+        self.last.push_back(deviation);
+        if let Some(deviation) = deviation {
+            self.sorted.insert(place(&self.sorted, deviation), deviation);
+        }
+    }
+
+    fn spread(&self, steadiest: f64) -> f64 {
+        let known = self.sorted.len();
+        let Some(middle) = middle_of(&self.sorted) else { return UNKNOWN };
+        let spread = (middle * 1.4826).max(self.sorted[known * 3 / 4] / 1.1503);
+        // A few days seem steadier than they are.
+        spread.max(if known < SPREAD / 3 { 4.0 * steadiest } else { steadiest })
+    }
 }
 
 /// Where no weeks are known: the median of the last days, of which each weekday must be one.
@@ -158,11 +193,15 @@ fn by_last_days(values: &[f64], day: usize) -> Option<Expected> {
 /// The middle value, or the mean of both.
 pub fn median(values: &mut [f64]) -> Option<f64> {
     values.sort_unstable_by(f64::total_cmp);
-    let half = values.len() / 2;
-    match values.len() {
+    middle_of(values)
+}
+
+fn middle_of(sorted: &[f64]) -> Option<f64> {
+    let half = sorted.len() / 2;
+    match sorted.len() {
         0 => None,
-        count if count % 2 == 1 => Some(values[half]),
-        _ => Some(f64::midpoint(values[half - 1], values[half])),
+        count if count % 2 == 1 => Some(sorted[half]),
+        _ => Some(f64::midpoint(sorted[half - 1], sorted[half])),
     }
 }
 
@@ -203,6 +242,20 @@ mod tests {
         for day in 39..56 {
             let expected = baseline.expected(day).unwrap();
             assert!(expected.score(baseline.value(day)) < 2.0, "day {day}");
+        }
+    }
+
+    #[test]
+    fn who_asks_of_the_last_days_alone_hears_the_same_of_them() {
+        let mut days = weekly();
+        days.extend(weekly());
+        (days[70], days[81], days[95]) = (0.0, 700.0, 0.0);
+        for nature in [COSTS, RATIOS] {
+            let all = Baseline::of(days.clone(), nature);
+            for first in [0, 1, 40, 44, 60, 90, 111] {
+                let since = Baseline::since(first, days.clone(), nature);
+                assert!((first.saturating_sub(BEFORE)..days.len()).all(|day| since.expected(day) == all.expected(day)));
+            }
         }
     }
 

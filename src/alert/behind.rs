@@ -11,15 +11,27 @@ use super::scope::Scope;
 use crate::attribute::principal;
 use crate::clock::{DAY, HOUR};
 use crate::error::Result;
-use crate::metrics::queries::Query;
-use crate::metrics::{Answer, Engine, Rows, Value};
+use crate::metrics::{Engine, Keep, Lines as Rows, Value, Wanted};
+use crate::schema::Table;
 
-const LINES: &str = "\
-    select charge_period_start, cast(charge_period_start as date) as day, workload, attribution_method, team, \
-    environment, cost_center, sub_account_id, region_id, model_name, usage_kind, resource_id, principal_arn, \
-    billing_currency, grain, unblended_cost as cost from cost_facts \
-    where charge_category = 'Usage' and grain <> 'month' and attribution_method <> 'not_allocable' \
-    and cast(charge_period_start as date) in (select day from asked_days)";
+const COLUMNS: [&str; 16] = [
+    "charge_period_start",
+    "day",
+    "workload",
+    "attribution_method",
+    "team",
+    "environment",
+    "cost_center",
+    "sub_account_id",
+    "region_id",
+    "model_name",
+    "usage_kind",
+    "resource_id",
+    "principal_arn",
+    "billing_currency",
+    "grain",
+    "unblended_cost",
+];
 
 /// Hours of a day.
 const HOURS: usize = 24;
@@ -36,8 +48,14 @@ pub fn explain(engine: &Engine, findings: &mut [Finding]) -> Result<()> {
     if days.is_empty() {
         return Ok(());
     }
-    let answer = engine.answer_over(&Query { name: "alert lines".into(), sql: LINES.into() }, &days)?;
-    let lines = Lines::of(&answer);
+    let keep = [
+        Keep::Days(&days),
+        Keep::OneOf("charge_category", &["Usage"]),
+        Keep::NoneOf("grain", &["month"]),
+        Keep::NoneOf("attribution_method", &["not_allocable"]),
+    ];
+    let rows = engine.lines(Wanted { table: Table::CostFacts, columns: &COLUMNS, keep: &keep })?;
+    let lines = Lines::of(&rows);
     let behind = lines.behind(findings);
     let others = lines.others(findings, &behind);
     for ((finding, behind), others) in findings.iter_mut().zip(behind).zip(others) {
@@ -119,7 +137,7 @@ fn stretch(hours: &[i128; HOURS]) -> Option<(usize, usize)> {
 
 /// The lines of the days that findings are about.
 struct Lines<'a> {
-    answer: &'a Answer,
+    answer: &'a Rows,
     time: Option<usize>,
     day: Option<usize>,
     workload: Option<usize>,
@@ -140,9 +158,9 @@ const PRINCIPAL: usize = 5;
 type Carrier<'a> = (i32, &'a str, &'a str);
 
 impl<'a> Lines<'a> {
-    fn of(answer: &'a Answer) -> Self {
+    fn of(answer: &'a Rows) -> Self {
         let [time, day, workload, currency, grain, cost] =
-            answer.columns(["charge_period_start", "day", "workload", "billing_currency", "grain", "cost"]);
+            answer.columns(["charge_period_start", "day", "workload", "billing_currency", "grain", "unblended_cost"]);
         let owner = answer.columns(["team", "environment", "cost_center"]);
         Self { answer, time, day, workload, currency, grain, cost, owner, what: answer.columns(LINE_COLUMNS) }
     }
@@ -168,7 +186,7 @@ impl<'a> Lines<'a> {
     /// What is behind each finding. There are as many findings as lines where many workloads are new, so
     /// the lines are gone through once.
     fn behind(&self, findings: &[Finding]) -> Vec<Behind<'a>> {
-        let mut wanted: HashMap<Wanted<'_>, Vec<(usize, bool)>> = HashMap::new();
+        let mut wanted: HashMap<About<'_>, Vec<(usize, bool)>> = HashMap::new();
         for (at, finding) in findings.iter().enumerate() {
             for day in [Some(finding.day), finding.compared_day].into_iter().flatten() {
                 let key = (day, Seen::of(&finding.scope), finding.currency.as_str());
@@ -264,7 +282,7 @@ fn carrier<'a>(what: &[&'a str; 7]) -> Option<&'a str> {
 }
 
 /// A day, a scope and a currency that a finding is about.
-type Wanted<'a> = (i32, Seen<'a>, &'a str);
+type About<'a> = (i32, Seen<'a>, &'a str);
 
 /// A scope as lines name it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

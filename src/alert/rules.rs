@@ -20,12 +20,15 @@
 
 use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::baseline::{Baseline, COSTS, RATIOS};
+use super::causes::Side;
 use super::contract::Jump;
 use super::history::{ACCOUNT, History, KIND, Line, MODEL, Newcomer, REGION};
 use crate::config::Config;
+use crate::cores;
 use crate::text::Text;
 
 /// A rule, by the name that people see.
@@ -199,7 +202,7 @@ pub fn signals(history: &History, baselines: &[Baseline], jumps: &[Jump], floors
     let listed = jumps.iter().filter(|jump| jump.is_complete);
     let mut found: Vec<Signal> = listed.filter_map(|jump| contract(history, jump, baselines, floors)).collect();
     for (series, baseline) in baselines.iter().enumerate() {
-        for day in 0..history.days {
+        for day in history.judged..history.days {
             found.extend(weekday(series, day, baseline, floors));
             found.extend(ramp(series, day, baseline, floors));
         }
@@ -207,8 +210,20 @@ pub fn signals(history: &History, baselines: &[Baseline], jumps: &[Jump], floors
     // Roles come and go; those that spend little are nobody's news.
     let newcomers = history.newcomers.iter().filter(|newcomer| newcomer.cost as f64 >= floors.warn);
     found.extend(newcomers.map(|newcomer| new_principal(newcomer, baselines, floors)));
-    parts(history, floors, &mut found);
-    units(history, floors, &mut found);
+    let (of_parts, of_units) = cores::both(
+        || {
+            let mut found = Vec::new();
+            parts(history, floors, &mut found);
+            found
+        },
+        || {
+            let mut found = Vec::new();
+            units(history, floors, &mut found);
+            found
+        },
+    );
+    found.extend(of_parts);
+    found.extend(of_units);
     found.sort_by_key(|signal| (signal.day, signal.series, signal.rule));
     found.dedup_by(|next, kept| {
         let same = (next.day, next.series, next.rule) == (kept.day, kept.series, kept.rule);
@@ -222,11 +237,11 @@ pub fn signals(history: &History, baselines: &[Baseline], jumps: &[Jump], floors
 
 /// What each series is expected to cost on each complete day, by what it cost.
 pub fn baselines(history: &History, costs: &[Vec<i128>]) -> Vec<Baseline> {
-    costs.iter().map(|costs| baseline_of(&costs[..history.days])).collect()
+    cores::each(costs.len(), |series| baseline_of(history, &costs[series][..history.days]))
 }
 
-pub(super) fn baseline_of(costs: &[i128]) -> Baseline {
-    Baseline::of(costs.iter().map(|cost| *cost as f64).collect(), COSTS)
+pub(super) fn baseline_of(history: &History, costs: &[i128]) -> Baseline {
+    Baseline::since(history.judged, costs.iter().map(|cost| *cost as f64).collect(), COSTS)
 }
 
 /// A role that takes over from another costs nothing more, and is only noted.
@@ -317,16 +332,18 @@ fn ramp(series: usize, day: usize, baseline: &Baseline, floors: &Floors) -> Opti
 
 /// One model, or one account and region, of a workload: what the rest of it hides.
 fn parts(history: &History, floors: &Floors, found: &mut Vec<Signal>) {
-    let mut models: BTreeMap<(usize, Text), Vec<i128>> = BTreeMap::new();
-    let mut places: BTreeMap<(usize, [Text; 2]), Vec<i128>> = BTreeMap::new();
+    let mut models: HashMap<(usize, Text), Vec<i128>> = HashMap::new();
+    let mut places: HashMap<(usize, [Text; 2]), Vec<i128>> = HashMap::new();
     let none = || vec![0; history.days];
     for Line { day, series, what, cost, .. } in history.complete() {
         models.entry((*series, what[MODEL])).or_insert_with(none)[*day] += cost;
         places.entry((*series, [what[ACCOUNT], what[REGION]])).or_insert_with(none)[*day] += cost;
     }
+    let (models, places): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        (models.into_iter().collect(), places.into_iter().collect());
     let begun: BTreeMap<usize, usize> = first_days(&models);
     for ((series, model), costs) in &models {
-        layer(*series, costs, floors, found);
+        layer(history, *series, costs, floors, found);
         let first = costs.iter().position(|cost| *cost > 0);
         if let (Some(day), false) = (first, model.is_null())
             && day >= HISTORY
@@ -337,7 +354,7 @@ fn parts(history: &History, floors: &Floors, found: &mut Vec<Signal>) {
             found.push(Signal { rule: Rule::NewModel, series: *series, day, severity, excess });
         }
     }
-    places.iter().for_each(|((series, _), costs)| layer(*series, costs, floors, found));
+    places.iter().for_each(|((series, _), costs)| layer(history, *series, costs, floors, found));
     new_regions(&places, floors, found);
 }
 
@@ -376,9 +393,9 @@ fn first_days(models: &BTreeMap<(usize, Text), Vec<i128>>) -> BTreeMap<usize, us
     first
 }
 
-fn layer(series: usize, costs: &[i128], floors: &Floors, found: &mut Vec<Signal>) {
-    let baseline = baseline_of(costs);
-    for day in 0..costs.len() {
+fn layer(history: &History, series: usize, costs: &[i128], floors: &Floors, found: &mut Vec<Signal>) {
+    let baseline = baseline_of(history, costs);
+    for day in history.judged..costs.len() {
         if let Some((excess, _)) = far(&baseline, day, CLEARLY, 1.5)
             && excess >= floors.warn
         {
@@ -406,18 +423,19 @@ struct Calls {
 fn units(history: &History, floors: &Floors, found: &mut Vec<Signal>) {
     let mut calls = vec![vec![Calls::default(); history.days]; history.owners.len()];
     let means = mean_prices(history);
+    let (sides, cache_read) = (sides(history), history.texts.find("cache_read"));
     for line in history.complete() {
         let day = &mut calls[line.series][line.day];
         let (cost, tokens) = (line.cost as f64, line.tokens as f64);
-        if history.texts.str(line.what[KIND]) == "cache_read" {
+        if line.what[KIND] == cache_read {
             day.cached += tokens;
         }
-        match super::causes::Side::of(history.texts.str(line.what[KIND])) {
-            Some(super::causes::Side::Sent) => {
+        match sides[line.what[KIND].number()] {
+            Some(Side::Sent) => {
                 day.sent += tokens;
                 day.cost_sent += cost;
             }
-            Some(super::causes::Side::Returned) => {
+            Some(Side::Returned) => {
                 day.returned += tokens;
                 day.cost_returned += cost;
             }
@@ -436,7 +454,8 @@ fn units(history: &History, floors: &Floors, found: &mut Vec<Signal>) {
         };
         let per = |day: usize, calls: &Calls| if is_counted { counted(day) } else { calls.sent };
         let mut judge = |rule, values: Vec<f64>, share: Share<'_>| {
-            unit(rule, series, &Baseline::of(values, RATIOS), (calls, share), floors, found);
+            let baseline = Baseline::since(history.judged, values, RATIOS);
+            unit(rule, (series, history.judged), &baseline, (calls, share), floors, found);
         };
         judge(Rule::CostPerToken, of(&|_, calls| calls.cost / (calls.sent + calls.returned)), &|calls| calls.cost);
         judge(Rule::ModelMix, of(&|_, calls| calls.at_mean / (calls.sent + calls.returned)), &|calls| calls.cost);
@@ -454,17 +473,23 @@ fn units(history: &History, floors: &Floors, found: &mut Vec<Signal>) {
 
 /// What a token of each model costs a series in the mean of its days, whatever its kind: by these weights a day
 /// differs from another only in how its tokens are spread over models.
-fn mean_prices(history: &History) -> BTreeMap<(usize, Text), f64> {
-    let mut sums: BTreeMap<(usize, Text), (f64, f64)> = BTreeMap::new();
-    let is_call = |line: &&Line| super::causes::Side::of(history.texts.str(line.what[KIND])).is_some();
+fn mean_prices(history: &History) -> HashMap<(usize, Text), f64> {
+    let mut sums: HashMap<(usize, Text), (i128, i128)> = HashMap::new();
+    let sides = sides(history);
+    let is_call = |line: &&Line| sides[line.what[KIND].number()].is_some();
     for line in history.complete().iter().filter(is_call) {
         let sum = sums.entry((line.series, line.what[MODEL])).or_default();
-        *sum = (sum.0 + line.cost as f64, sum.1 + line.tokens as f64);
+        *sum = (sum.0 + line.cost, sum.1 + line.tokens);
     }
     sums.into_iter()
-        .filter(|(_, (_, tokens))| *tokens > 0.0)
-        .map(|(key, (cost, tokens))| (key, cost / tokens))
+        .filter(|(_, (_, tokens))| *tokens > 0)
+        .map(|(key, (cost, tokens))| (key, cost as f64 / tokens as f64))
         .collect()
+}
+
+/// By number of a text: the side of a call that it is the usage kind of.
+fn sides(history: &History) -> Vec<Option<Side>> {
+    history.texts.all().map(Side::of).collect()
 }
 
 /// The part of a day's cost that a ratio is about.
@@ -472,13 +497,13 @@ type Share<'a> = &'a dyn Fn(&Calls) -> f64;
 
 fn unit(
     rule: Rule,
-    series: usize,
+    (series, judged): (usize, usize),
     baseline: &Baseline,
     (calls, share): (&[Calls], Share<'_>),
     floors: &Floors,
     found: &mut Vec<Signal>,
 ) {
-    for (day, calls) in calls.iter().enumerate() {
+    for (day, calls) in calls.iter().enumerate().skip(judged) {
         let Some((beyond, score)) = far(baseline, day, CLEARLY, 1.2) else { continue };
         // Of what it cost, the part that it would not have cost at the usual ratio.
         let excess = share(calls) * beyond / baseline.value(day);

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use hashbrown::HashMap;
 
 use super::Facts;
+use crate::cores;
 use crate::error::Result;
 use crate::metrics::{Answer, Cell, Rows, Value};
 use crate::report::document::{column, first_of_each, money, text};
@@ -16,7 +17,8 @@ const SHOWN: usize = 10;
 
 /// All figures.
 pub fn tables(facts: &Facts<'_>) -> Result<Vec<Table>> {
-    Ok(vec![tiers(facts)?, haiku_to_sonnet(facts)?, cache(facts)?, unit_cost(facts)?, tokens(facts)?])
+    let figures = [tiers, haiku_to_sonnet, cache, unit_cost, tokens];
+    cores::each(figures.len(), |at| figures[at](facts)).into_iter().collect()
 }
 
 /// Sums of columns by text columns, over the month's days up to the last complete one. A sum is

@@ -11,6 +11,7 @@ use super::encode::Dictionary;
 use super::pack::{Series, pack};
 use super::scope::Scope;
 use crate::config::Config;
+use crate::cores;
 use crate::error::Result;
 use crate::metrics::{Answer, Engine, Range, Rows, Value as Cell};
 use crate::money;
@@ -42,9 +43,13 @@ pub fn read(engine: &Engine, config: &Config, span: &Span) -> Result<Figures> {
     let mut figures = Figures::default();
     let (Some(first), Some(last)) = (span.first(), span.last) else { return Ok(figures) };
     let days = |from: i32| Range { from: Some(from), to: Some(last) };
-    figures.take_calls(&engine.figure("cost_per_query", config, days(first))?, first);
     let month = last - span.compared + 1;
-    figures.take_savings(&engine.figure("cache_hit_rate", config, days(month))?, month..=last);
+    let (calls, savings) = cores::both(
+        || engine.figure("cost_per_query", config, days(first)),
+        || engine.figure("cache_hit_rate", config, days(month)),
+    );
+    figures.take_calls(&calls?, first);
+    figures.take_savings(&savings?, month..=last);
     Ok(figures)
 }
 
