@@ -137,18 +137,25 @@ fn mean_of_values(week: &[f64]) -> f64 {
 
 /// The weekday's share of its week, as the weeks before a day have it.
 fn share(of_week: &[Option<f64>], day: usize) -> Option<f64> {
-    let before = (1..=WEEKS.0).filter_map(|week| of_week[day.checked_sub(WEEK * week)?]);
-    let mut same: Vec<f64> = before.collect();
-    let enough = same.len() >= WEEKS.1;
-    median(&mut same).filter(|_| enough)
+    let before = (1..=WEEKS.0).map_while(|week| day.checked_sub(WEEK * week)).filter_map(|day| of_week[day]);
+    median_of_few(before, WEEKS.1)
 }
 
 fn middle(values: &[f64], share: &[Option<f64>], day: usize) -> Option<f64> {
     let own = share[day]?;
     let last = (day.saturating_sub(WEEK)..day).filter_map(|day| Some(values[day] / share[day]?));
-    let mut last: Vec<f64> = last.filter(|level| *level > 0.0).collect();
-    let enough = last.len() >= 3;
-    median(&mut last).filter(|_| enough).map(|level| level * own)
+    median_of_few(last.filter(|level| *level > 0.0), 3).map(|level| level * own)
+}
+
+/// The median of no more than a week of values, where they are enough.
+fn median_of_few(values: impl Iterator<Item = f64>, least: usize) -> Option<f64> {
+    let mut few = [0.0; WEEK];
+    let mut count = 0;
+    for (place, value) in few.iter_mut().zip(values) {
+        *place = value;
+        count += 1;
+    }
+    median(&mut few[..count]).filter(|_| count >= least)
 }
 
 /// How far the last days lay from what was expected of them: as they came, and in order.

@@ -394,6 +394,10 @@ fn first_days(models: &BTreeMap<(usize, Text), Vec<i128>>) -> BTreeMap<usize, us
 }
 
 fn layer(history: &History, series: usize, costs: &[i128], floors: &Floors, found: &mut Vec<Signal>) {
+    // What costs less on each day cannot cost so much more on one.
+    if costs[history.judged.min(costs.len())..].iter().all(|cost| (*cost as f64) < floors.warn) {
+        return;
+    }
     let baseline = baseline_of(history, costs);
     for day in history.judged..costs.len() {
         if let Some((excess, _)) = far(&baseline, day, CLEARLY, 1.5)
@@ -454,6 +458,9 @@ fn units(history: &History, floors: &Floors, found: &mut Vec<Signal>) {
         };
         let per = |day: usize, calls: &Calls| if is_counted { counted(day) } else { calls.sent };
         let mut judge = |rule, values: Vec<f64>, share: Share<'_>| {
+            if calls.iter().skip(history.judged).all(|calls| share(calls) < floors.warn) {
+                return;
+            }
             let baseline = Baseline::since(history.judged, values, RATIOS);
             unit(rule, (series, history.judged), &baseline, (calls, share), floors, found);
         };

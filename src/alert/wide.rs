@@ -61,10 +61,13 @@ pub fn wide(history: &History, signals: &[Signal], floors: &Floors) -> Vec<Wide>
     best.into_values().collect()
 }
 
+/// An account or a model: its position in [`Line::what`](super::history::Line::what), and its text.
+type Named = (usize, Text);
+
 /// What each scope costs on each day, in each currency.
 fn costs(history: &History) -> BTreeMap<(&str, Scope), Vec<i128>> {
     // The account's or the model's text, or none for the whole bill.
-    let mut sums: HashMap<(&str, Option<(usize, Text)>), Vec<i128>> = HashMap::new();
+    let mut sums: HashMap<(&str, Option<Named>), Vec<i128>> = HashMap::new();
     for line in history.complete() {
         let currency = history.owners[line.series].currency.as_str();
         let parts = [ACCOUNT, MODEL].map(|at| Some((at, line.what[at])));
@@ -72,7 +75,7 @@ fn costs(history: &History) -> BTreeMap<(&str, Scope), Vec<i128>> {
             sums.entry((currency, part)).or_insert_with(|| vec![0; history.days])[line.day] += line.cost;
         }
     }
-    let scope = |part: Option<(usize, Text)>| match part {
+    let scope = |part: Option<Named>| match part {
         Some((ACCOUNT, account)) => Scope::Account(history.texts.str(account).to_string()),
         Some((_, model)) => Scope::Model(history.texts.str(model).to_string()),
         None => Scope::Organisation,

@@ -11,7 +11,7 @@ use super::answer::Answer;
 use super::days::{self, Day};
 use super::frames::{self, Thresholds, dates};
 use super::grid::Grid;
-use super::lines::{Lines, UNKNOWN, Wanted};
+use super::lines::{Keep, Lines, UNKNOWN, Wanted};
 use super::order;
 use super::queries::Query;
 use super::reads::{PERIOD, Reads};
@@ -73,7 +73,7 @@ pub struct Engine {
 }
 
 /// Columns of `cost_daily` that reports and alerts read.
-const DAILY: [&str; 21] = [
+const DAILY: [&str; 18] = [
     PERIOD,
     "day",
     "grain",
@@ -92,10 +92,9 @@ const DAILY: [&str; 21] = [
     "is_router",
     "consumed_unit",
     "billing_currency",
-    "billed_cost",
-    "unblended_cost",
-    "consumed_quantity",
 ];
+/// Amounts that they read, whatever is asked for.
+const SHOWN: [&str; 3] = ["billed_cost", "unblended_cost", "consumed_quantity"];
 
 /// Tables that are made beside the stored ones.
 const MADE: [&str; 3] = ["days", "models", "params"];
@@ -160,12 +159,16 @@ impl Engine {
         if let Some(daily) = self.daily.get() {
             return Ok(daily);
         }
-        let own = self.cost.as_deref();
-        let asked =
-            DAILY.into_iter().chain(AMOUNTS.into_iter().filter(|name| own == Some(*name) && !DAILY.contains(name)));
-        let columns: Vec<&'static str> = asked.collect();
-        let daily = self.lines(Wanted { table: Table::CostDaily, columns: &columns, keep: &[] })?;
-        Ok(self.daily.get_or_init(|| daily))
+        // With every amount, so that the law is asserted on what was read for its own sake.
+        let columns: Vec<&'static str> = DAILY.into_iter().chain(AMOUNTS).collect();
+        let daily = self.stored.lines(Wanted { table: Table::CostDaily, columns: &columns, keep: &[] })?;
+        self.stored.law(Table::CostDaily).must_hold_of(&daily.totals())?;
+        if let Some(at) = LAWFUL.iter().position(|lawful| *lawful == Table::CostDaily) {
+            *self.lawful[at].lock().unwrap_or_else(PoisonError::into_inner) = true;
+        }
+        let is_asked = |name: &str| SHOWN.contains(&name) || self.cost.as_deref() == Some(name);
+        let others: Vec<&str> = AMOUNTS.into_iter().filter(|name| !is_asked(name)).collect();
+        Ok(self.daily.get_or_init(|| daily.without(&others)))
     }
 
     /// The money column that is read in place of a figure's own.
@@ -296,7 +299,11 @@ impl Engine {
             context.register("asked_days", days.map_err(|error| engine_error(&error))?.lazy());
         }
         for table in Table::ALL.into_iter().filter(|table| reads.table(table.name())) {
-            let given = asked.given.filter(|_| table == Table::CostDaily);
+            let given = asked.given.and_then(|[daily, facts]| match table {
+                Table::CostDaily => Some(daily),
+                Table::CostFacts => Some(facts),
+                _ => None,
+            });
             let frame = match given {
                 Some(given) => given.clone().lazy(),
                 None => self.stored.table(table, reads, asked.part)?,
@@ -324,6 +331,15 @@ impl Engine {
         }
     }
 
+    /// Whether a figure may count calls: where nothing was measured, only the user's own can.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub fn may_count(&self, name: &str, config: &Config) -> Result<bool> {
+        let query = Query::find(name, own_queries(config).as_deref())?;
+        Ok(!query.is_built_in() || self.stored.has_rows(Table::Usage)?)
+    }
+
     /// Runs a built-in query, or the user's own of that name.
     pub fn run_named(&self, name: &str, config: &Config) -> Result<Grid> {
         self.run_named_part(name, config, Part::All)
@@ -338,7 +354,7 @@ impl Engine {
         self.run_part(&query, if query.is_built_in() { part } else { Part::All })
     }
 
-    /// What the contract lists from a day on, by sums that stand for the rows of `cost_daily`; by the user's own query
+    /// What the contract lists from a day on, by sums that stand for the stored rows; by the user's own query
     /// of that name, everything.
     ///
     /// # Errors
@@ -348,11 +364,19 @@ impl Engine {
         if !query.is_built_in() {
             return self.run(&query);
         }
-        let sums = series::sums(self.daily()?, from).map_err(|error| engine_error(&error))?;
+        let sums = series::Sums::of(self.daily()?);
+        let stored: Vec<i32> = self.days.iter().map(|day| day.day).collect();
+        let wanted = stored.iter().copied().filter(|day| {
+            let is_late = self.range.to.is_some_and(|to| *day > to);
+            !is_late && from.or(self.range.from).is_none_or(|from| *day >= from)
+        });
+        let days = sums.appeared(wanted);
+        let carriers =
+            self.lines(Wanted { keep: &[Keep::Days(&days), series::USAGE[0], series::USAGE[1]], ..series::CARRIERS })?;
+        let given = sums.frame(from).and_then(|daily| Ok([daily, series::carriers(&carriers)?]));
+        let given = given.map_err(|error| engine_error(&error))?;
         let range = Range { from: from.or(self.range.from), ..self.range };
-        // Whose resources and roles somebody else paid the day before, the facts of these days say.
-        let part = Part::Dated(Range { from: range.from.map(|from| from - 1), ..range });
-        Ok(self.ask(&Asked { part, given: Some(&sums), ..Asked::all(&query, range) })?.into_grid())
+        Ok(self.ask(&Asked { given: Some(&given), ..Asked::all(&query, range) })?.into_grid())
     }
 
     /// The basis that a figure shows, in words: the one that was asked for, else the figure's own.
@@ -386,8 +410,8 @@ struct Asked<'a> {
     is_ordered: bool,
     /// The stored rows that say anything to it.
     part: Part<'a>,
-    /// What stands for the rows of `cost_daily`.
-    given: Option<&'a DataFrame>,
+    /// What stands for the rows of `cost_daily` and of `cost_facts`.
+    given: Option<&'a [DataFrame; 2]>,
 }
 
 impl<'a> Asked<'a> {

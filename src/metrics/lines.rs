@@ -1,7 +1,7 @@
 //! Lines: rows of a stored table as they are, column by column, with texts by number. What takes rows as they are and
 //! adds whole units reads them so: no plan, no SQL, and no text that is hashed a million times.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Date32Type, Decimal128Type, Int32Type, TimestampMicrosecondType};
@@ -11,8 +11,9 @@ use super::grid::Value;
 use super::groups::{DAY_MICROS, Damage, StoredFile};
 use super::reads::PERIOD;
 use crate::cores;
+use crate::facts::law::{self, Totals};
 use crate::money::SCALE;
-use crate::schema::{Kind, Table};
+use crate::schema::{AMOUNTS, Kind, Table};
 
 /// The number of a text that is unknown.
 pub const UNKNOWN: u32 = u32::MAX;
@@ -160,6 +161,46 @@ impl Lines {
         }
     }
 
+    /// Without some columns.
+    #[must_use]
+    pub fn without(mut self, names: &[&str]) -> Self {
+        let is_kept: Vec<bool> = self.names.iter().map(|name| !names.contains(name)).collect();
+        let (mut of_names, mut of_columns) = (is_kept.iter(), is_kept.iter());
+        self.names.retain(|_| of_names.next() == Some(&true));
+        self.columns.retain(|_| of_columns.next() == Some(&true));
+        self
+    }
+
+    /// Sums of every amount column by period, account and currency: what the law is about.
+    pub(super) fn totals(&self) -> BTreeMap<String, Totals> {
+        let named = [PERIOD, "sub_account_id", "billing_currency"];
+        let columns = named.map(|name| self.numbers(name));
+        let amounts = AMOUNTS.map(|name| self.amounts(name));
+        // Neighbours most often agree, and are not looked up again.
+        let mut last = None;
+        let mut all: Vec<[Option<i128>; AMOUNTS.len()]> = Vec::new();
+        let mut places: HashMap<[u32; 3], usize> = HashMap::new();
+        for row in 0..self.height {
+            let key = columns.map(|numbers| numbers[row]);
+            let place = match last {
+                Some((known, place)) if known == key => place,
+                _ => *places.entry(key).or_insert_with(|| {
+                    all.push(Default::default());
+                    all.len() - 1
+                }),
+            };
+            last = Some((key, place));
+            law::add(&mut all[place], &amounts.map(|amounts| amounts.of(row)));
+        }
+        let text = |at: usize, number: u32| self.texts(named[at]).get(number as usize).map_or("", String::as_str);
+        let mut totals: BTreeMap<String, Totals> = BTreeMap::new();
+        for ([period, account, currency], place) in places {
+            let of_period = totals.entry(text(0, period).to_string()).or_default();
+            law::add(of_period.0.entry((text(1, account).into(), text(2, currency).into())).or_default(), &all[place]);
+        }
+        totals
+    }
+
     /// Rows that differ in nothing but an amount, as one each, in the order in which they came.
     #[must_use]
     pub fn summed(&self, amount: &str) -> Self {
@@ -266,7 +307,10 @@ fn part(batch: &RecordBatch, period: &str, wanted: Wanted<'_>) -> Part {
     let kinds = wanted.table.columns();
     let one = |name: &&'static str| match kinds.iter().find(|(known, _)| known == name) {
         None if *name == PERIOD => Column::Texts { texts: vec![period.to_string()], of_row: vec![0; rows.len()] },
-        None => Column::Days(rows.iter().map(|row| days(batch)(*row)).collect()),
+        None => {
+            let day = days(batch);
+            Column::Days(rows.iter().map(|row| day(*row)).collect())
+        }
         Some((_, kind)) => column(&batch[name], *kind, &rows),
     };
     Part { columns: wanted.columns.iter().map(|name| Some(one(name))).collect(), height: rows.len() }

@@ -80,6 +80,12 @@ impl Stored {
         opened.collect::<std::result::Result<_, _>>().map_err(|damage| engine_error(&damage))
     }
 
+    /// Whether a table has any rows.
+    pub fn has_rows(&self, table: Table) -> Result<bool> {
+        let opened = self.opened(table, &self.files(table).collect::<Vec<_>>())?;
+        Ok(opened.iter().any(|file| (0..file.groups()).any(|group| file.rows(group) > 0)))
+    }
+
     /// Rows of a table as they are.
     pub fn lines(&self, wanted: Wanted<'_>) -> Result<Lines> {
         let files: Vec<_> = self.files(wanted.table).collect();
@@ -139,11 +145,21 @@ impl Law<'_> {
         for ((at, _), found) in groups.iter().zip(found) {
             sums[*at].merge(found.map_err(damaged)?);
         }
-        for ((period, _, record), found) in self.files.iter().zip(&sums) {
+        self.must_hold_of(&self.files.iter().map(|(period, ..)| (*period).to_string()).zip(sums).collect())
+    }
+
+    /// Asserts that sums by period are those of the records.
+    pub fn must_hold_of(&self, sums: &BTreeMap<String, Totals>) -> Result<()> {
+        let nothing = Totals::default();
+        for (period, _, record) in &self.files {
             // Rows of a period that no record names are nobody's.
-            let nothing = Totals::default();
             let expected = record.map_or(&nothing, |record| &record.totals);
-            expected.must_equal(found, period, "the stored record", self.table.name())?;
+            expected.must_equal(
+                sums.get(*period).unwrap_or(&nothing),
+                period,
+                "the stored record",
+                self.table.name(),
+            )?;
         }
         Ok(())
     }

@@ -36,6 +36,7 @@ mod incidents;
 mod init;
 mod judgement;
 mod layouts;
+mod lines;
 mod live;
 mod models;
 mod parts;

@@ -201,9 +201,12 @@ fn cache(facts: &Facts<'_>) -> Result<Table> {
 }
 
 fn unit_cost(facts: &Facts<'_>) -> Result<Table> {
-    let answer = facts.figure("cost_per_query")?;
     let names = ["cost_counted", "invocations", "cost_total", "business_units"];
-    let sums = sums(facts, &answer, ["billing_currency", "workload"], names);
+    // Where nothing was measured, no call has a cost.
+    let sums = match facts.engine.may_count("cost_per_query", facts.config)? {
+        true => sums(facts, &facts.figure("cost_per_query")?, ["billing_currency", "workload"], names),
+        false => BTreeMap::new(),
+    };
     let columns = vec![
         column("billing_currency", "", Look::Plain),
         column("workload", "Workload", Look::Plain),
