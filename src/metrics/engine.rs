@@ -159,16 +159,15 @@ impl Engine {
         if let Some(daily) = self.daily.get() {
             return Ok(daily);
         }
-        // With every amount, so that the law is asserted on what was read for its own sake.
-        let columns: Vec<&'static str> = DAILY.into_iter().chain(AMOUNTS).collect();
-        let daily = self.stored.lines(Wanted { table: Table::CostDaily, columns: &columns, keep: &[] })?;
-        self.stored.law(Table::CostDaily).must_hold_of(&daily.totals())?;
+        let shown = AMOUNTS.into_iter().filter(|name| SHOWN.contains(name) || self.cost.as_deref() == Some(*name));
+        let columns: Vec<&'static str> = DAILY.into_iter().chain(shown).collect();
+        let (daily, sums) = self.stored.all_lines(Wanted { table: Table::CostDaily, columns: &columns, keep: &[] })?;
+        // What was read for its own sake need not be read again for the law's.
+        self.stored.law(Table::CostDaily).must_hold_of(&sums)?;
         if let Some(at) = LAWFUL.iter().position(|lawful| *lawful == Table::CostDaily) {
             *self.lawful[at].lock().unwrap_or_else(PoisonError::into_inner) = true;
         }
-        let is_asked = |name: &str| SHOWN.contains(&name) || self.cost.as_deref() == Some(name);
-        let others: Vec<&str> = AMOUNTS.into_iter().filter(|name| !is_asked(name)).collect();
-        Ok(self.daily.get_or_init(|| daily.without(&others)))
+        Ok(self.daily.get_or_init(|| daily))
     }
 
     /// The money column that is read in place of a figure's own.

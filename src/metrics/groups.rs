@@ -88,33 +88,42 @@ impl StoredFile {
 
     /// Sums of a row group by account and currency, as a record holds them.
     pub fn totals(&self, group: usize) -> Result<Totals, Damage> {
-        let named = ["sub_account_id", "billing_currency"];
-        let batch = self.read(group, &named.into_iter().chain(AMOUNTS).collect::<Vec<_>>())?;
-        let [accounts, currencies] = named.map(|name| &batch[name]).map(|column| column.as_dictionary::<Int32Type>());
-        let (names, codes) = (accounts.values().as_string::<i32>(), currencies.values().as_string::<i32>());
-        // The place behind the last is that of the unknown.
-        let width = codes.len() + 1;
-        let mut sums = vec![None::<Amounts>; (names.len() + 1) * width];
-        let places: Vec<usize> = (accounts.keys().iter().zip(currencies.keys()))
-            .map(|(account, currency)| {
-                let place = |key: Option<i32>, unknown: usize| key.map_or(unknown, |key| key as usize);
-                place(account, names.len()) * width + place(currency, codes.len())
-            })
-            .collect();
-        for (at, name) in AMOUNTS.iter().enumerate() {
-            for (amount, place) in batch[*name].as_primitive::<Decimal128Type>().iter().zip(&places) {
-                let sum = &mut sums[*place].get_or_insert_default()[at];
-                if let Some(amount) = amount {
-                    *sum = Some(sum.unwrap_or(0).saturating_add(amount));
-                }
+        self.read(group, &LAWFUL_COLUMNS).map(|batch| totals(&batch))
+    }
+}
+
+/// Columns that say the sums that a record holds.
+pub(super) const LAWFUL_COLUMNS: [&str; NAMED.len() + AMOUNTS.len()] = {
+    let [quantity, billed, unblended, effective, list] = AMOUNTS;
+    [NAMED[0], NAMED[1], quantity, billed, unblended, effective, list]
+};
+const NAMED: [&str; 2] = ["sub_account_id", "billing_currency"];
+
+/// Sums of rows by account and currency.
+pub(super) fn totals(batch: &RecordBatch) -> Totals {
+    let [accounts, currencies] = NAMED.map(|name| batch[name].as_dictionary::<Int32Type>());
+    let (names, codes) = (accounts.values().as_string::<i32>(), currencies.values().as_string::<i32>());
+    // The place behind the last is that of the unknown.
+    let width = codes.len() + 1;
+    let mut sums = vec![None::<Amounts>; (names.len() + 1) * width];
+    let places: Vec<usize> = (accounts.keys().iter().zip(currencies.keys()))
+        .map(|(account, currency)| {
+            let place = |key: Option<i32>, unknown: usize| key.map_or(unknown, |key| key as usize);
+            place(account, names.len()) * width + place(currency, codes.len())
+        })
+        .collect();
+    for (at, name) in AMOUNTS.iter().enumerate() {
+        for (amount, place) in batch[*name].as_primitive::<Decimal128Type>().iter().zip(&places) {
+            let sum = &mut sums[*place].get_or_insert_default()[at];
+            if let Some(amount) = amount {
+                *sum = Some(sum.unwrap_or(0).saturating_add(amount));
             }
         }
-        let name = |at: usize| if at < names.len() { names.value(at) } else { "" };
-        let code = |at: usize| if at < codes.len() { codes.value(at) } else { "" };
-        let found =
-            sums.iter().enumerate().filter_map(|(at, sum)| Some((name(at / width), code(at % width), sum.as_ref()?)));
-        Ok(Totals::of(found))
     }
+    let name = |at: usize| if at < names.len() { names.value(at) } else { "" };
+    let code = |at: usize| if at < codes.len() { codes.value(at) } else { "" };
+    let found = sums.iter().enumerate();
+    Totals::of(found.filter_map(|(at, sum)| Some((name(at / width), code(at % width), sum.as_ref()?))))
 }
 
 /// Does something with a file; what libraries say or panic with is its damage.

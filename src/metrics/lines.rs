@@ -8,12 +8,12 @@ use arrow::datatypes::{Date32Type, Decimal128Type, Int32Type, TimestampMicroseco
 use hashbrown::HashMap;
 
 use super::grid::Value;
-use super::groups::{DAY_MICROS, Damage, StoredFile};
+use super::groups::{self, DAY_MICROS, Damage, StoredFile};
 use super::reads::PERIOD;
 use crate::cores;
-use crate::facts::law::{self, Totals};
+use crate::facts::law::Totals;
 use crate::money::SCALE;
-use crate::schema::{AMOUNTS, Kind, Table};
+use crate::schema::{Kind, Table};
 
 /// The number of a text that is unknown.
 pub const UNKNOWN: u32 = u32::MAX;
@@ -66,30 +66,39 @@ enum Column {
 impl Lines {
     /// Reads what is wanted of files, each with its period.
     pub(super) fn read(files: &[(&str, &StoredFile)], wanted: Wanted<'_>) -> Result<Self, Damage> {
-        let may_hold = |file: &StoredFile, group: usize| {
-            let bounds = file.days(group);
-            let is_of = |keep: &Keep<'_>| match (keep, &bounds) {
-                (Keep::Days(days), Some(bounds)) => {
-                    days.get(days.partition_point(|day| day < bounds.start())).is_some_and(|day| day <= bounds.end())
-                }
-                _ => true,
-            };
-            wanted.keep.iter().all(is_of)
-        };
-        let groups: Vec<(&str, &StoredFile, usize)> = files
-            .iter()
-            .flat_map(|(period, file)| (0..file.groups()).map(move |group| (*period, *file, group)))
-            .filter(|(_, file, group)| may_hold(file, *group))
-            .collect();
-        let parts = cores::each(groups.len(), |at| {
-            let (period, file, group) = groups[at];
-            file.read(group, &stored_columns(wanted)).map(|batch| part(&batch, period, wanted))
+        let columns = stored_columns(wanted);
+        let parts = each_group(files, wanted, |period, file, group| {
+            file.read(group, &columns).map(|batch| part(&batch, period, wanted))
         });
-        let mut parts = parts.into_iter().collect::<Result<Vec<_>, _>>()?;
+        Ok(Self::of(parts.into_iter().collect::<Result<_, _>>()?, wanted))
+    }
+
+    /// Reads what is wanted of whole files, and by period what all of their rows come to.
+    pub(super) fn read_all(
+        files: &[(&str, &StoredFile)],
+        wanted: Wanted<'_>,
+    ) -> Result<(Self, BTreeMap<String, Totals>), Damage> {
+        let columns: BTreeSet<&str> = stored_columns(wanted).into_iter().chain(groups::LAWFUL_COLUMNS).collect();
+        let columns: Vec<&str> = columns.into_iter().collect();
+        let parts = each_group(files, wanted, |period, file, group| {
+            let batch = file.read(group, &columns)?;
+            Ok::<_, Damage>((part(&batch, period, wanted), period.to_string(), groups::totals(&batch)))
+        });
+        let (mut all, mut sums) = (Vec::with_capacity(parts.len()), BTreeMap::<String, Totals>::new());
+        for part in parts {
+            let (part, period, totals) = part?;
+            all.push(part);
+            sums.entry(period).or_default().merge(totals);
+        }
+        Ok((Self::of(all, wanted), sums))
+    }
+
+    fn of(mut parts: Vec<Part>, wanted: Wanted<'_>) -> Self {
         let height = parts.iter().map(|part| part.height).sum();
-        let columns =
-            (0..wanted.columns.len()).map(|at| joined(parts.iter_mut().map(|part| part.columns[at].take()), height));
-        Ok(Self { names: wanted.columns.to_vec(), columns: columns.collect(), height })
+        let columns = (0..wanted.columns.len())
+            .map(|at| joined(parts.iter_mut().map(|part| part.columns[at].take()), height))
+            .collect();
+        Self { names: wanted.columns.to_vec(), columns, height }
     }
 
     /// How many rows there are.
@@ -159,46 +168,6 @@ impl Lines {
             Some(Column::Amounts(units)) => Amounts(units),
             _ => Amounts(&[]),
         }
-    }
-
-    /// Without some columns.
-    #[must_use]
-    pub fn without(mut self, names: &[&str]) -> Self {
-        let is_kept: Vec<bool> = self.names.iter().map(|name| !names.contains(name)).collect();
-        let (mut of_names, mut of_columns) = (is_kept.iter(), is_kept.iter());
-        self.names.retain(|_| of_names.next() == Some(&true));
-        self.columns.retain(|_| of_columns.next() == Some(&true));
-        self
-    }
-
-    /// Sums of every amount column by period, account and currency: what the law is about.
-    pub(super) fn totals(&self) -> BTreeMap<String, Totals> {
-        let named = [PERIOD, "sub_account_id", "billing_currency"];
-        let columns = named.map(|name| self.numbers(name));
-        let amounts = AMOUNTS.map(|name| self.amounts(name));
-        // Neighbours most often agree, and are not looked up again.
-        let mut last = None;
-        let mut all: Vec<[Option<i128>; AMOUNTS.len()]> = Vec::new();
-        let mut places: HashMap<[u32; 3], usize> = HashMap::new();
-        for row in 0..self.height {
-            let key = columns.map(|numbers| numbers[row]);
-            let place = match last {
-                Some((known, place)) if known == key => place,
-                _ => *places.entry(key).or_insert_with(|| {
-                    all.push(Default::default());
-                    all.len() - 1
-                }),
-            };
-            last = Some((key, place));
-            law::add(&mut all[place], &amounts.map(|amounts| amounts.of(row)));
-        }
-        let text = |at: usize, number: u32| self.texts(named[at]).get(number as usize).map_or("", String::as_str);
-        let mut totals: BTreeMap<String, Totals> = BTreeMap::new();
-        for ([period, account, currency], place) in places {
-            let of_period = totals.entry(text(0, period).to_string()).or_default();
-            law::add(of_period.0.entry((text(1, account).into(), text(2, currency).into())).or_default(), &all[place]);
-        }
-        totals
     }
 
     /// Rows that differ in nothing but an amount, as one each, in the order in which they came.
@@ -272,6 +241,33 @@ impl Column {
             Self::Flags(flags) => Self::Flags(rows.iter().map(|row| flags[*row]).collect()),
         }
     }
+}
+
+/// What is found in each row group that may hold what is wanted, in order.
+fn each_group<Found: Send>(
+    files: &[(&str, &StoredFile)],
+    wanted: Wanted<'_>,
+    read: impl Fn(&str, &StoredFile, usize) -> Found + Sync,
+) -> Vec<Found> {
+    let may_hold = |file: &StoredFile, group: usize| {
+        let bounds = file.days(group);
+        wanted.keep.iter().all(|keep| match (keep, &bounds) {
+            (Keep::Days(days), Some(bounds)) => {
+                let next = days.get(days.partition_point(|day| day < bounds.start()));
+                next.is_some_and(|day| day <= bounds.end())
+            }
+            _ => true,
+        })
+    };
+    let groups: Vec<(&str, &StoredFile, usize)> = files
+        .iter()
+        .flat_map(|(period, file)| (0..file.groups()).map(move |group| (*period, *file, group)))
+        .filter(|(_, file, group)| may_hold(file, *group))
+        .collect();
+    cores::each(groups.len(), |at| {
+        let (period, file, group) = groups[at];
+        read(period, file, group)
+    })
 }
 
 /// What a row group has of what is wanted.

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use polars::prelude::*;
 
 use super::engine::{Part, engine_error};
-use super::groups::StoredFile;
+use super::groups::{Damage, StoredFile};
 use super::lines::{Lines, Wanted};
 use super::reads::{PERIOD, Reads};
 use crate::cores;
@@ -88,10 +88,23 @@ impl Stored {
 
     /// Rows of a table as they are.
     pub fn lines(&self, wanted: Wanted<'_>) -> Result<Lines> {
-        let files: Vec<_> = self.files(wanted.table).collect();
-        let opened = self.opened(wanted.table, &files)?;
+        self.read(wanted.table, |files| Lines::read(files, wanted))
+    }
+
+    /// Rows of a whole table as they are, and by period what they come to.
+    pub fn all_lines(&self, wanted: Wanted<'_>) -> Result<(Lines, BTreeMap<String, Totals>)> {
+        self.read(wanted.table, |files| Lines::read_all(files, wanted))
+    }
+
+    fn read<T>(
+        &self,
+        table: Table,
+        read: impl FnOnce(&[(&str, &StoredFile)]) -> std::result::Result<T, Damage>,
+    ) -> Result<T> {
+        let files: Vec<_> = self.files(table).collect();
+        let opened = self.opened(table, &files)?;
         let files: Vec<(&str, &StoredFile)> = files.iter().map(|(period, _)| *period).zip(&opened).collect();
-        Lines::read(&files, wanted).map_err(|damage| engine_error(&damage))
+        read(&files).map_err(|damage| engine_error(&damage))
     }
 
     /// Columns of `cost_daily` from memory, read from the files where they are not there yet.
