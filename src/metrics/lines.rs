@@ -35,7 +35,8 @@ pub enum Keep<'a> {
     Days(&'a [i32]),
 }
 
-/// What is wanted of a table. `day` is a column of every table, as `billing_period` is.
+/// What is wanted of a table. `day` is a column of every table, as `billing_period` is; who asks for it gets no row
+/// without one.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
     /// The table.
@@ -154,7 +155,7 @@ impl Lines {
         found.and_then(|at| u32::try_from(at).ok()).unwrap_or(UNKNOWN - 1)
     }
 
-    /// The days of the rows; [`i32::MIN`] where unknown.
+    /// The days of the rows.
     pub fn days(&self) -> &[i32] {
         match self.column("day").map(|at| &self.columns[at]) {
             Some(Column::Days(days)) => days,
@@ -299,7 +300,11 @@ fn part(batch: &RecordBatch, period: &str, wanted: Wanted<'_>) -> Part {
             }
         });
     }
-    let rows = rows.unwrap_or_else(|| (0..batch.num_rows()).collect());
+    let mut rows = rows.unwrap_or_else(|| (0..batch.num_rows()).collect());
+    let dated = batch.column_by_name("day").or_else(|| batch.column_by_name("charge_period_start"));
+    if let Some(dated) = dated.filter(|dated| wanted.columns.contains(&"day") && dated.null_count() > 0) {
+        rows.retain(|row| dated.is_valid(*row));
+    }
     let kinds = wanted.table.columns();
     let one = |name: &&'static str| match kinds.iter().find(|(known, _)| known == name) {
         None if *name == PERIOD => Column::Texts { texts: vec![period.to_string()], of_row: vec![0; rows.len()] },

@@ -72,7 +72,7 @@ impl Lines {
         let mut by_currency: HashMap<u32, Vec<Line>> = HashMap::new();
         for (row, day) in daily.days().iter().enumerate() {
             let is_late = engine.range.to.is_some_and(|to| *day > to);
-            if *day == i32::MIN || is_late || !is_of_scope.get(scopes[row] as usize).copied().unwrap_or(is_without) {
+            if is_late || !is_of_scope.get(scopes[row] as usize).copied().unwrap_or(is_without) {
                 continue;
             }
             let next = owners.len();
