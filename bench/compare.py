@@ -10,7 +10,7 @@ from pathlib import Path
 
 import data
 import report
-from jobs import Figures, Job, jobs, large_jobs
+from jobs import Figures, Job, Morning, jobs, large_jobs
 from measure import Failed, Sample, run, warm
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,7 +40,7 @@ def options() -> argparse.Namespace:
     return chosen
 
 
-def chosen_jobs(options: argparse.Namespace) -> list[Job | Figures]:
+def chosen_jobs(options: argparse.Namespace) -> list[Job | Figures | Morning]:
     every = jobs(options.lines) + (large_jobs() if options.large else [])
     if not options.shapes:
         return every
@@ -132,6 +132,21 @@ class Bench:
                 samples[name].append(run([*asked, name], log))
         return report.FigureResult(job.bill, dict(samples))
 
+    def morning(self, job: Morning) -> report.MorningResult:
+        """Times the report over a store that is made once and that nobody was alerted on."""
+        bill = job.bill.make(self.generator, self.data)
+        command = self.programs(Job(job.name, "a year", job.bill), bill, None)["billtag"]
+        log = self.scratch / job.name / "log"
+        run(command, log)
+        samples: dict[str, list[Sample]] = defaultdict(list)
+        sizes: dict[str, int] = {}
+        for _ in range(1 if self.options.check else self.options.rounds):
+            for form in ("md", "html"):
+                page = self.scratch / job.name / f"report.{form}"
+                samples[form].append(run([*command[:-1], "report", "-o", page], log))
+                sizes[form] = page.stat().st_size
+        return report.MorningResult(job.bill, dict(samples), sizes)
+
 
 def build() -> Path:
     """Builds what is needed; the folder is cargo's own choice."""
@@ -143,12 +158,18 @@ def build() -> Path:
 
 
 def compare(options: argparse.Namespace, python: Path, target: Path) -> int:
-    results: list[report.Result | report.FigureResult] = []
+    results: list[report.Result | report.FigureResult | report.MorningResult] = []
     try:
         bench = Bench(options, python, target)
         for job in chosen_jobs(options):
             print(f"{job.name} …", flush=True)
-            result = bench.figures(job) if isinstance(job, Figures) else bench.measure(job)
+            match job:
+                case Figures():
+                    result = bench.figures(job)
+                case Morning():
+                    result = bench.morning(job)
+                case _:
+                    result = bench.measure(job)
             results.append(result)
             if not options.check:
                 print("\n".join(result.lines()), flush=True)

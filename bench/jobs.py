@@ -56,6 +56,14 @@ class Figures:
     bill: Data = field(default_factory=lambda: year(1000))
 
 
+@dataclass(frozen=True)
+class Morning:
+    """The report over a year of daily costs, as text and as a page, by who has never run it before."""
+
+    name: str = "morning"
+    bill: Data = field(default_factory=lambda: year(1000))
+
+
 def bill(lines: int, groups: int, *options: str, share: float = 0.02) -> Data:
     """A bill whose row groups are as many as said, or of half a million lines where that makes more."""
     rows = min(500_000, max(1, lines // groups))
@@ -68,7 +76,7 @@ def year(workloads: int) -> Data:
     return Data(lines, 1.0, ("--months", "12", "--workloads", str(workloads), "--daily"))
 
 
-def jobs(lines: int) -> list[Job | Figures]:
+def jobs(lines: int) -> list[Job | Figures | Morning]:
     """All jobs but the large ones."""
     by_code = ("--spread", "sorted")
     # In a small bill fewer workloads, so that each has some lines a day.
@@ -113,6 +121,7 @@ def jobs(lines: int) -> list[Job | Figures]:
             faster=3,
         ),
         Figures(bill=year(workloads)),
+        Morning(bill=year(workloads)),
     ]
 
 

@@ -125,7 +125,34 @@ class FigureResult:
         return [head, "", "| query | seconds | peak MB |", "|---|--:|--:|", *rows, ""]
 
 
-def write(path: Path, results: list[Result | FigureResult], billtag: Path, python: Path) -> None:
+@dataclass
+class MorningResult:
+    """What the report took, by its form, and how large it is in bytes."""
+
+    bill: Data
+    samples: dict[str, list[Sample]]
+    sizes: dict[str, int]
+
+    def summary(self) -> str:
+        slowest = max(self.samples, key=lambda form: median(self.samples[form], "seconds"))
+        seconds = median(self.samples[slowest], "seconds")
+        peak = mega(max(median(samples, "peak") for samples in self.samples.values()))
+        goals = f"2 s: {verdict(seconds < 2)}; a page of 3 MB: {verdict(self.sizes['html'] < 3_000_000)}"
+        return f"| morning, the slowest form: {slowest} | {seconds:.2f} | | | {peak} | {goals} |"
+
+    def lines(self) -> list[str]:
+        rows = [
+            f"| {form} | {median(samples, 'seconds'):.2f} | {median(samples, 'cpu'):.2f} | {mega(median(samples, 'peak'))}"
+            f" | {self.sizes[form] / 1e6:.2f} |"
+            for form, samples in self.samples.items()
+        ]
+        head = f"## morning: `billtag report` over a year of days of {self.bill.lines * self.bill.months:,} lines"
+        return [head, "", "| form | seconds | CPU seconds | peak MB | MB |", "|---|--:|--:|--:|--:|", *rows, ""]
+
+
+def write(
+    path: Path, results: list[Result | FigureResult | MorningResult], billtag: Path, python: Path
+) -> None:
     """Writes the page."""
     words = " ".join(["bench/run", *asked(sys.argv[1:])])
     text = [
@@ -161,7 +188,7 @@ def asked(arguments: list[str]) -> list[str]:
     return [word for before, word in pairs if before not in folders and not word.startswith(folders)]
 
 
-def growth(results: list[Result | FigureResult]) -> list[str]:
+def growth(results: list[Result | FigureResult | MorningResult]) -> list[str]:
     known = {result.job.name: result for result in results if isinstance(result, Result)}
     if "dense-10M" not in known or "dense-100M" not in known:
         return []

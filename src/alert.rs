@@ -61,6 +61,8 @@ pub struct Alerts {
     pub from: Option<i32>,
     /// Last complete day looked at.
     pub to: Option<i32>,
+    /// Whether days before the first were left out that nobody has looked at.
+    pub is_part: bool,
     /// Most severe first, then newest, then by increase within a currency.
     pub findings: Vec<Finding>,
 }
@@ -86,30 +88,44 @@ pub struct Looked {
     /// What is found now of the last days that were looked at before: a bill goes on delivering for a while after a
     /// day seems complete.
     pub again: Vec<Finding>,
-    /// What the contract lists, of all stored days.
+    /// What the contract lists, of the days of charts and of those that were looked at.
     pub jumps: Vec<Jump>,
 }
 
 /// Days that are looked at once more for what came late.
 const LATE: i32 = 3;
+/// Days that a report looks at where nobody has looked yet: those of its charts.
+pub const RECENT: i32 = 90;
 
-/// Finds what jumped. Without a range: every complete day since the last run, and provisional ones.
-///
-/// # Errors
-/// Where the store cannot be read.
-pub fn find(engine: &Engine, config: &Config, from: Option<i32>, to: Option<i32>) -> Result<Alerts> {
-    look(engine, config, from, to).map(|looked| looked.alerts)
-}
-
-/// Finds what jumped, and keeps the days at hand.
+/// Finds what jumped, and keeps the days at hand. Without a range: every complete day since the last run, and
+/// provisional ones.
 ///
 /// # Errors
 /// Where the store cannot be read.
 pub fn look(engine: &Engine, config: &Config, from: Option<i32>, to: Option<i32>) -> Result<Looked> {
+    look_from(engine, config, first_day(engine, from, to), to, from.is_none() && to.is_none())
+}
+
+/// Finds what jumped for a report: of the days that [`look`] would look at no more than the last [`RECENT`], unless a
+/// first day is asked for; and keeps the days at hand.
+///
+/// # Errors
+/// Where the store cannot be read.
+pub fn look_recent(engine: &Engine, config: &Config, from: Option<i32>, to: Option<i32>) -> Result<Looked> {
+    let recent = engine.last_complete_day().filter(|_| from.is_none()).map(|last| last - RECENT + 1);
     let start = first_day(engine, from, to);
-    let jumps = contract::jumps(engine, config)?;
+    let looked = look_from(engine, config, start.max(recent), to, from.is_none() && to.is_none())?;
+    let is_part = start < recent;
+    Ok(Looked { alerts: Alerts { is_part, ..looked.alerts }, ..looked })
+}
+
+fn look_from(engine: &Engine, config: &Config, start: Option<i32>, to: Option<i32>, is_next: bool) -> Result<Looked> {
     // Late lines matter only to runs that go on where the last one ended.
-    let again = engine.alert_note.filter(|_| from.is_none() && to.is_none()).zip(start).map(|(_, start)| start - LATE);
+    let again = engine.alert_note.filter(|_| is_next).zip(start).map(|(_, start)| start - LATE);
+    // A page marks the days of its charts, whichever were looked at before.
+    let marked = engine.last_complete_day().map(|last| last - RECENT + 1);
+    let listed = again.or(start).map(|first| marked.map_or(first, |marked| marked.min(first)));
+    let jumps = contract::jumps(engine, config, listed)?;
     let history = History::read(engine, again.or(start))?;
     let costs = history.costs();
     let baselines = rules::baselines(&history, &costs);
@@ -130,7 +146,7 @@ pub fn look(engine: &Engine, config: &Config, from: Option<i32>, to: Option<i32>
         let order = (b.severity, b.day, &a.currency, b.increase, a.key());
         order.cmp(&(a.severity, a.day, &b.currency, a.increase, b.key()))
     });
-    let alerts = Alerts { from: start, to: to.or(engine.last_complete_day()), findings };
+    let alerts = Alerts { from: start, to: to.or(engine.last_complete_day()), is_part: false, findings };
     Ok(Looked { alerts, history, costs, again, jumps })
 }
 

@@ -41,9 +41,9 @@ use crate::attribute::carriers;
 use crate::clock;
 use crate::config::{Config, OWNER_NAMES};
 use crate::error::Result;
-use crate::metrics::queries::Query;
-use crate::metrics::{Engine, Rows};
+use crate::metrics::{Engine, Keep, Lines, Wanted};
 use crate::money;
+use crate::schema::Table;
 
 /// Days that are judged, unless others are asked for.
 const WINDOW: i32 = 7;
@@ -186,7 +186,7 @@ pub fn audit(engine: &Engine, config: &Config, ask: &Ask) -> Result<Audit> {
     let month = clock::month_range(&clock::month_of(last)).map_or(first, |(first, _)| first);
     let weeks = if ask.with_weeks { last - cover::WEEKS * cover::WEEK + 1 } else { first };
     let days: Vec<i32> = (first.min(month).min(weeks)..=last).collect();
-    let lines = engine.answer_over(&Query { name: "audit".into(), sql: sql(config) }, &days)?;
+    let lines = lines(engine, config, &days)?;
     let tags = lines.column("tags");
     let sets: HashSet<&str> = (0..lines.height()).map(|row| lines.cell(row, tags).as_text()).collect();
     let mut judge = Judge::new(config, sets.iter().copied());
@@ -218,14 +218,31 @@ fn unseen(judge: &Judge, sets: &HashSet<&str>) -> Vec<&'static str> {
     (0..OWNER_NAMES.len()).filter(is_unseen).map(|key| OWNER_NAMES[key]).collect()
 }
 
-fn sql(config: &Config) -> String {
+/// Columns that the audit reads of the facts.
+const COLUMNS: [&str; 16] = [
+    "day",
+    "sub_account_id",
+    "resource_id",
+    "principal_arn",
+    "tags",
+    "attribution_evidence",
+    "workload",
+    "team",
+    "environment",
+    "cost_center",
+    "model_name",
+    "region_id",
+    "routing",
+    "billing_currency",
+    "billed_cost",
+    "cost_categories",
+];
+
+/// Usage and Purchase of some days, hours as one: what is judged does not change within a day.
+fn lines(engine: &Engine, config: &Config, days: &[i32]) -> Result<Lines> {
     // Cost categories are long texts that few exemptions look at.
-    let categories = if Exemptions::read_categories(config) { "cost_categories" } else { "''" };
-    format!(
-        "select cast(charge_period_start as date) as day, sub_account_id, resource_id, principal_arn, tags, \
-         attribution_evidence, workload, team, environment, cost_center, model_name, region_id, routing, \
-         billing_currency, {categories} as categories, billed_cost as cost from cost_facts \
-         where charge_category in ('Usage', 'Purchase') \
-         and cast(charge_period_start as date) in (select day from asked_days)"
-    )
+    let read = if Exemptions::read_categories(config) { COLUMNS.len() } else { COLUMNS.len() - 1 };
+    let keep = [Keep::Days(days), Keep::OneOf("charge_category", &["Usage", "Purchase"])];
+    let lines = engine.lines(Wanted { table: Table::CostFacts, columns: &COLUMNS[..read], keep: &keep })?;
+    Ok(lines.summed("billed_cost"))
 }

@@ -20,7 +20,7 @@
 //!
 //! [`ingest`] calls the stages up to the facts, [`cli`] the rest. Around the first run stand [`init`],
 //! which writes a config, [`policy`], which derives its rights, and [`doctor`], which tries everything.
-//! [`config`], [`schema`], [`money`], [`text`], [`distinct`], [`spelling`] and [`clock`] are the words that all share.
+//! [`config`], [`schema`], [`money`], [`text`], [`distinct`], [`cores`], [`spelling`] and [`clock`] are the words that all share.
 //!
 //! # The law
 //!
@@ -62,7 +62,8 @@
 //! ([`attribute::Ladder`]), the law is checked, and what was written stretch by stretch replaces the old
 //! five Parquet files ([`facts::store`]), which are kept for as long as a run that saw them
 //! ([`facts::history`]).
-//! [`metrics::Engine`] then registers a snapshot of the tables for SQL.
+//! [`metrics::Engine`] then registers a snapshot of the tables for SQL. What takes rows as they are and adds them reads
+//! [`metrics::Lines`] instead: alerts, audit, forecast and the page's sums.
 //!
 //! # What makes it fast, and keeps it small
 //!
@@ -74,6 +75,9 @@
 //! * What follows from a value is found once a batch ([`normalise::known`]), from a line's texts once a kind
 //!   ([`normalise::kinds`]), from a charge's dimensions once a set ([`attribute::Ladder`]), since a bill repeats itself:
 //!   rows hold numbers ([`distinct`], [`text`]).
+//! * A report reads `cost_daily` once, by numbers and on every core ([`metrics::lines`]), asserts the law on what it
+//!   reads, and gives a query the files of the months that say anything to it ([`metrics::Part`]). What it is made of is
+//!   found side by side ([`cores`]).
 //! * Stored columns are written from those numbers ([`facts::parquet`]): a text is looked up once, not once a row.
 //! * `[limits] memory_mib` is kept at any number of lines: what was gathered beyond its share goes to a
 //!   nameless temporary file, by numbers while its names are few, and comes back in stretches of hours or days. A
@@ -107,6 +111,8 @@ pub mod money;
 pub mod text;
 
 pub mod distinct;
+
+pub mod cores;
 
 pub mod spelling;
 

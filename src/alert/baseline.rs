@@ -12,6 +12,8 @@
 //! what it was expected to be a week, two and three weeks earlier. So the Monday after the holidays, or a model that is
 //! back after a week in which another did its work, is as expected.
 
+use std::collections::VecDeque;
+
 /// Same weekdays that are looked at, and the fewest that say something.
 const WEEKS: (usize, usize) = (6, 2);
 /// Days of a week, which say at which level a series is.
@@ -31,6 +33,8 @@ pub struct Nature {
 pub const COSTS: Nature = Nature { steadiest: 0.07, week: mean_of_days };
 /// Ratios of a day's own numbers, which vary less than what is bought: a day of which nothing was measured has none.
 pub const RATIOS: Nature = Nature { steadiest: 0.04, week: mean_of_values };
+/// Days before one that is judged whose expectations are asked as well: those that were far in a row with it.
+const BEFORE: usize = 2;
 /// Spread of a series whose weeks are not known yet.
 const UNKNOWN: f64 = 0.35;
 
@@ -65,26 +69,32 @@ pub struct Baseline {
 impl Baseline {
     /// Of a value each day, without a gap; zero and below is no value.
     pub fn of(values: Vec<f64>, nature: Nature) -> Self {
+        Self::since(0, values, nature)
+    }
+
+    /// The same for who asks of days from `first` on, and of the [`BEFORE`] days before it. Of earlier days nothing is
+    /// expected.
+    pub fn since(first: usize, values: Vec<f64>, nature: Nature) -> Self {
+        let first = first.saturating_sub(BEFORE);
         // Days before the first value are none of the series: a week that reaches into them is no week of it.
         let begun = values.iter().position(|value| *value > 0.0).unwrap_or(0);
         let week_of = |day: usize| (day >= begun + WEEK - 1).then(|| of_week(&values, day, nature.week)).flatten();
         let of_week: Vec<Option<f64>> = (0..values.len()).map(week_of).collect();
-        let share: Vec<Option<f64>> = (0..values.len()).map(|day| share(&of_week, day)).collect();
-        let (mut expected, mut deviation) = (Vec::with_capacity(values.len()), Vec::with_capacity(values.len()));
-        let middles: Vec<Option<f64>> = (0..values.len()).map(|day| middle(&values, &share, day)).collect();
-        for (day, middle) in middles.iter().enumerate() {
-            let found = match *middle {
-                Some(middle) => Some(Expected { middle, spread: spread(&deviation, nature.steadiest) }),
+        let from = first.saturating_sub(SPREAD);
+        let share_of = |day: usize| if day + WEEK < from { None } else { share(&of_week, day) };
+        let share: Vec<Option<f64>> = (0..values.len()).map(share_of).collect();
+        let middles: Vec<Option<f64>> =
+            (0..values.len()).map(|day| if day < from { None } else { middle(&values, &share, day) }).collect();
+        let mut expected = vec![None; values.len()];
+        let mut deviations = Deviations::default();
+        for day in from..values.len() {
+            let found = match middles[day] {
+                Some(middle) => Some(Expected { middle, spread: deviations.spread(nature.steadiest) }),
                 None => by_last_days(&values, day),
             };
-            deviation
-                .push(found.filter(|_| values[day] > 0.0).map(|found: Expected| (values[day] / found.middle).ln()));
-            expected.push(found);
-        }
-        for (day, expected) in expected.iter_mut().enumerate() {
-            if let (Some(expected), Some(before)) = (expected, weeks_before(&middles, day)) {
-                expected.middle = expected.middle.max(before);
-            }
+            let is_known = found.filter(|_| values[day] > 0.0);
+            deviations.add(is_known.map(|found| (values[day] / found.middle).ln().abs()));
+            expected[day] = found.filter(|_| day >= first).map(|found| no_less(found, weeks_before(&middles, day)));
         }
         Self { values, expected }
     }
@@ -133,36 +143,66 @@ fn mean_of_values(week: &[f64]) -> f64 {
 
 /// The weekday's share of its week, as the weeks before a day have it.
 fn share(of_week: &[Option<f64>], day: usize) -> Option<f64> {
-    let before = (1..=WEEKS.0).filter_map(|week| of_week[day.checked_sub(WEEK * week)?]);
-    let mut same: Vec<f64> = before.collect();
-    let enough = same.len() >= WEEKS.1;
-    median(&mut same).filter(|_| enough)
+    let before = (1..=WEEKS.0).map_while(|week| day.checked_sub(WEEK * week)).filter_map(|day| of_week[day]);
+    median_of_few(before, WEEKS.1)
 }
 
 fn middle(values: &[f64], share: &[Option<f64>], day: usize) -> Option<f64> {
     let own = share[day]?;
     let last = (day.saturating_sub(WEEK)..day).filter_map(|day| Some(values[day] / share[day]?));
-    let mut last: Vec<f64> = last.filter(|level| *level > 0.0).collect();
-    let enough = last.len() >= 3;
-    median(&mut last).filter(|_| enough).map(|level| level * own)
+    median_of_few(last.filter(|level| *level > 0.0), 3).map(|level| level * own)
 }
 
 /// The middle one of what the same weekday was expected to be in the three weeks before a day.
 fn weeks_before(middles: &[Option<f64>], day: usize) -> Option<f64> {
-    let before = (1..=3).filter_map(|week| middles[day.checked_sub(WEEK * week)?]);
-    let mut before: Vec<f64> = before.collect();
-    let enough = before.len() == 3;
-    median(&mut before).filter(|_| enough)
+    median_of_few((1..=3).filter_map(|week| middles[day.checked_sub(WEEK * week)?]), 3)
 }
 
-fn spread(deviation: &[Option<f64>], steadiest: f64) -> f64 {
-    let last = deviation[deviation.len().saturating_sub(SPREAD)..].iter().flatten();
-    let mut last: Vec<f64> = last.map(|deviation| deviation.abs()).collect();
-    let known = last.len();
-    let Some(middle) = median(&mut last) else { return UNKNOWN };
-    let spread = (middle * 1.4826).max(last[known * 3 / 4] / 1.1503);
-    // A few days seem steadier than they are.
-    spread.max(if known < SPREAD / 3 { 4.0 * steadiest } else { steadiest })
+/// What is expected, or what was before, whichever is more.
+fn no_less(found: Expected, before: Option<f64>) -> Expected {
+    Expected { middle: found.middle.max(before.unwrap_or(0.0)), ..found }
+}
+
+/// The median of no more than a week of values, where they are enough.
+fn median_of_few(values: impl Iterator<Item = f64>, least: usize) -> Option<f64> {
+    let mut few = [0.0; WEEK];
+    let mut count = 0;
+    for (place, value) in few.iter_mut().zip(values) {
+        *place = value;
+        count += 1;
+    }
+    median(&mut few[..count]).filter(|_| count >= least)
+}
+
+/// How far the last days lay from what was expected of them: as they came, and in order.
+#[derive(Default)]
+struct Deviations {
+    last: VecDeque<Option<f64>>,
+    sorted: Vec<f64>,
+}
+
+impl Deviations {
+    /// Adds a day's, and forgets the one that is too old.
+    fn add(&mut self, deviation: Option<f64>) {
+        let place = |sorted: &[f64], value: f64| sorted.partition_point(|known| known.total_cmp(&value).is_lt());
+        if self.last.len() == SPREAD
+            && let Some(Some(oldest)) = self.last.pop_front()
+        {
+            self.sorted.remove(place(&self.sorted, oldest));
+        }
+        self.last.push_back(deviation);
+        if let Some(deviation) = deviation {
+            self.sorted.insert(place(&self.sorted, deviation), deviation);
+        }
+    }
+
+    fn spread(&self, steadiest: f64) -> f64 {
+        let known = self.sorted.len();
+        let Some(middle) = middle_of(&self.sorted) else { return UNKNOWN };
+        let spread = (middle * 1.4826).max(self.sorted[known * 3 / 4] / 1.1503);
+        // A few days seem steadier than they are.
+        spread.max(if known < SPREAD / 3 { 4.0 * steadiest } else { steadiest })
+    }
 }
 
 /// Where no weeks are known: the median of the last days, of which each weekday must be one.
@@ -176,11 +216,15 @@ fn by_last_days(values: &[f64], day: usize) -> Option<Expected> {
 /// The middle value, or the mean of both.
 pub fn median(values: &mut [f64]) -> Option<f64> {
     values.sort_unstable_by(f64::total_cmp);
-    let half = values.len() / 2;
-    match values.len() {
+    middle_of(values)
+}
+
+fn middle_of(sorted: &[f64]) -> Option<f64> {
+    let half = sorted.len() / 2;
+    match sorted.len() {
         0 => None,
-        count if count % 2 == 1 => Some(values[half]),
-        _ => Some(f64::midpoint(values[half - 1], values[half])),
+        count if count % 2 == 1 => Some(sorted[half]),
+        _ => Some(f64::midpoint(sorted[half - 1], sorted[half])),
     }
 }
 
@@ -221,6 +265,20 @@ mod tests {
         for day in 39..56 {
             let expected = baseline.expected(day).unwrap();
             assert!(expected.score(baseline.value(day)) < 2.0, "day {day}");
+        }
+    }
+
+    #[test]
+    fn who_asks_of_the_last_days_alone_hears_the_same_of_them() {
+        let mut days = weekly();
+        days.extend(weekly());
+        (days[70], days[81], days[95]) = (0.0, 700.0, 0.0);
+        for nature in [COSTS, RATIOS] {
+            let all = Baseline::of(days.clone(), nature);
+            for first in [0, 1, 40, 44, 60, 90, 111] {
+                let since = Baseline::since(first, days.clone(), nature);
+                assert!((first.saturating_sub(BEFORE)..days.len()).all(|day| since.expected(day) == all.expected(day)));
+            }
         }
     }
 

@@ -11,15 +11,28 @@ use super::scope::Scope;
 use crate::attribute::principal;
 use crate::clock::{DAY, HOUR};
 use crate::error::Result;
-use crate::metrics::queries::Query;
-use crate::metrics::{Answer, Engine, Rows, Value};
+use crate::metrics::lines::UNKNOWN;
+use crate::metrics::{Engine, Keep, Lines as Rows, Value, Wanted};
+use crate::schema::Table;
 
-const LINES: &str = "\
-    select charge_period_start, cast(charge_period_start as date) as day, workload, attribution_method, team, \
-    environment, cost_center, sub_account_id, region_id, model_name, usage_kind, resource_id, principal_arn, \
-    billing_currency, grain, unblended_cost as cost from cost_facts \
-    where charge_category = 'Usage' and grain <> 'month' and attribution_method <> 'not_allocable' \
-    and cast(charge_period_start as date) in (select day from asked_days)";
+const COLUMNS: [&str; 16] = [
+    "charge_period_start",
+    "day",
+    "workload",
+    "attribution_method",
+    "team",
+    "environment",
+    "cost_center",
+    "sub_account_id",
+    "region_id",
+    "model_name",
+    "usage_kind",
+    "resource_id",
+    "principal_arn",
+    "billing_currency",
+    "grain",
+    "unblended_cost",
+];
 
 /// Hours of a day.
 const HOURS: usize = 24;
@@ -36,8 +49,14 @@ pub fn explain(engine: &Engine, findings: &mut [Finding]) -> Result<()> {
     if days.is_empty() {
         return Ok(());
     }
-    let answer = engine.answer_over(&Query { name: "alert lines".into(), sql: LINES.into() }, &days)?;
-    let lines = Lines::of(&answer);
+    let keep = [
+        Keep::Days(&days),
+        Keep::OneOf("charge_category", &["Usage"]),
+        Keep::NoneOf("grain", &["month"]),
+        Keep::NoneOf("attribution_method", &["not_allocable"]),
+    ];
+    let rows = engine.lines(Wanted { table: Table::CostFacts, columns: &COLUMNS, keep: &keep })?;
+    let lines = Lines::of(&rows);
     let behind = lines.behind(findings);
     let others = lines.others(findings, &behind);
     for ((finding, behind), others) in findings.iter_mut().zip(behind).zip(others) {
@@ -119,9 +138,10 @@ fn stretch(hours: &[i128; HOURS]) -> Option<(usize, usize)> {
 
 /// The lines of the days that findings are about.
 struct Lines<'a> {
-    answer: &'a Answer,
+    answer: &'a Rows,
+    /// What [`NUMBERED`] names of each line, by number.
+    numbers: [&'a [u32]; NUMBERED.len()],
     time: Option<usize>,
-    day: Option<usize>,
     workload: Option<usize>,
     currency: Option<usize>,
     grain: Option<usize>,
@@ -130,9 +150,12 @@ struct Lines<'a> {
     what: [Option<usize>; 7],
 }
 
-/// Where the account stands in [`LINE_COLUMNS`], and where the model, the resource and the principal do.
-const ACCOUNT: usize = 0;
-const MODEL: usize = 2;
+/// Columns that say what lines are about.
+const NUMBERED: [&str; 4] = ["workload", "sub_account_id", "model_name", "billing_currency"];
+/// Where the currency stands among them.
+const CURRENCY: usize = 3;
+
+/// Where the resource stands in [`LINE_COLUMNS`], and where the principal does.
 const RESOURCE: usize = 4;
 const PRINCIPAL: usize = 5;
 
@@ -140,11 +163,12 @@ const PRINCIPAL: usize = 5;
 type Carrier<'a> = (i32, &'a str, &'a str);
 
 impl<'a> Lines<'a> {
-    fn of(answer: &'a Answer) -> Self {
-        let [time, day, workload, currency, grain, cost] =
-            answer.columns(["charge_period_start", "day", "workload", "billing_currency", "grain", "cost"]);
+    fn of(answer: &'a Rows) -> Self {
+        let [time, workload, currency, grain, cost] =
+            answer.columns(["charge_period_start", "workload", "billing_currency", "grain", "unblended_cost"]);
+        let numbers = NUMBERED.map(|name| answer.numbers(name));
         let owner = answer.columns(["team", "environment", "cost_center"]);
-        Self { answer, time, day, workload, currency, grain, cost, owner, what: answer.columns(LINE_COLUMNS) }
+        Self { answer, numbers, time, workload, currency, grain, cost, owner, what: answer.columns(LINE_COLUMNS) }
     }
 
     fn text(&self, row: usize, column: Option<usize>) -> &'a str {
@@ -156,31 +180,33 @@ impl<'a> Lines<'a> {
     }
 
     /// The scopes that a line's spend is in.
-    fn scopes(&self, row: usize) -> [Seen<'a>; 4] {
-        let (account, model) = (self.text(row, self.what[ACCOUNT]), self.text(row, self.what[MODEL]));
-        let own = match self.answer.cell(row, self.workload) {
-            Value::Text(workload) => Seen::Workload(workload),
-            _ => Seen::Unattributed(account),
-        };
+    fn scopes(&self, row: usize) -> [Seen; 4] {
+        let [workload, account, model, _] = self.numbers.map(|numbers| numbers[row]);
+        let own = if workload == UNKNOWN { Seen::Unattributed(account) } else { Seen::Workload(workload) };
         [own, Seen::Account(account), Seen::Model(model), Seen::Organisation]
     }
 
     /// What is behind each finding. There are as many findings as lines where many workloads are new, so
     /// the lines are gone through once.
     fn behind(&self, findings: &[Finding]) -> Vec<Behind<'a>> {
-        let mut wanted: HashMap<Wanted<'_>, Vec<(usize, bool)>> = HashMap::new();
+        let known = NUMBERED.map(|name| {
+            let texts = self.answer.texts(name).iter().map(String::as_str);
+            texts.zip(0..).chain([("", UNKNOWN)]).collect::<HashMap<&str, u32>>()
+        });
+        let mut wanted: HashMap<About, Vec<(usize, bool)>> = HashMap::new();
         for (at, finding) in findings.iter().enumerate() {
+            // Whose name no line has has no lines.
+            let Some(scope) = Seen::of(&finding.scope, &known) else { continue };
+            let Some(currency) = known[CURRENCY].get(finding.currency.as_str()) else { continue };
             for day in [Some(finding.day), finding.compared_day].into_iter().flatten() {
-                let key = (day, Seen::of(&finding.scope), finding.currency.as_str());
-                wanted.entry(key).or_default().push((at, day == finding.day));
+                wanted.entry((day, scope, *currency)).or_default().push((at, day == finding.day));
             }
         }
         let mut found: Vec<Behind<'a>> = findings.iter().map(|_| Behind::default()).collect();
-        for row in 0..self.answer.height() {
-            let Some(day) = self.answer.cell(row, self.day).day() else { continue };
-            let currency = self.text(row, self.currency);
+        for (row, day) in self.answer.days().iter().enumerate() {
             for scope in self.scopes(row) {
-                for (at, is_the_day) in wanted.get(&(day, scope, currency)).into_iter().flatten() {
+                let about = (*day, scope, self.numbers[CURRENCY][row]);
+                for (at, is_the_day) in wanted.get(&about).into_iter().flatten() {
                     self.add(row, *is_the_day, &mut found[*at]);
                 }
             }
@@ -212,10 +238,18 @@ impl<'a> Lines<'a> {
                 wanted.extend(behind.moved.keys().filter_map(carrier).map(|carrier| (day, carrier)));
             }
         }
+        // A carrier is found once of each resource and principal.
+        let [resources, principals] = ["resource_id", "principal_arn"].map(|name| self.answer.numbers(name));
+        let of_resource: Vec<_> = self.answer.texts("resource_id").iter().map(|resource| own(resource)).collect();
+        let of_principal: Vec<_> = self.answer.texts("principal_arn").iter().map(|arn| role(arn)).collect();
+        let carrier_of = |row: usize| {
+            let of = |carriers: &[Option<&'a str>], number: u32| carriers.get(number as usize).copied().flatten();
+            of(&of_resource, resources[row]).or_else(|| of(&of_principal, principals[row]))
+        };
         let mut costs: HashMap<Carrier<'a>, BTreeMap<&'a str, i128>> = HashMap::new();
         for row in (0..self.answer.height()).filter(|_| !wanted.is_empty()) {
-            let Some(day) = self.answer.cell(row, self.day).day() else { continue };
-            let Some(carrier) = carrier(&self.what.map(|at| self.text(row, at))) else { continue };
+            let day = self.answer.days()[row];
+            let Some(carrier) = carrier_of(row) else { continue };
             if wanted.contains(&(day, carrier)) {
                 let key = (day, carrier, self.text(row, self.currency));
                 *costs.entry(key).or_default().entry(self.text(row, self.workload)).or_default() += self.cost(row);
@@ -256,35 +290,44 @@ fn lost<'a>(
     (moved > 0).then(|| (moved, loser.to_string()))
 }
 
-/// The resource of a line, else its role. What serves everybody carries nobody's spend.
+/// The resource of a line, else its role.
 fn carrier<'a>(what: &[&'a str; 7]) -> Option<&'a str> {
-    let serves_all = |arn: &str| arn.contains(":foundation-model/") || arn.contains(":inference-profile/");
-    let resource = Some(what[RESOURCE]).filter(|resource| !resource.is_empty() && !serves_all(resource));
-    resource.or_else(|| Some(principal::without_session(what[PRINCIPAL])).filter(|role| !role.is_empty()))
+    own(what[RESOURCE]).or_else(|| role(what[PRINCIPAL]))
 }
 
-/// A day, a scope and a currency that a finding is about.
-type Wanted<'a> = (i32, Seen<'a>, &'a str);
+/// A resource that is somebody's own: what serves everybody carries nobody's spend.
+fn own(resource: &str) -> Option<&str> {
+    let serves_all = |arn: &str| arn.contains(":foundation-model/") || arn.contains(":inference-profile/");
+    Some(resource).filter(|resource| !resource.is_empty() && !serves_all(resource))
+}
 
-/// A scope as lines name it.
+fn role(principal: &str) -> Option<&str> {
+    Some(principal::without_session(principal)).filter(|role| !role.is_empty())
+}
+
+/// A day, a scope and a currency, by number, that a finding is about.
+type About = (i32, Seen, u32);
+
+/// A scope as lines name it: by number.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Seen<'a> {
-    Workload(&'a str),
-    Unattributed(&'a str),
-    Account(&'a str),
-    Model(&'a str),
+enum Seen {
+    Workload(u32),
+    Unattributed(u32),
+    Account(u32),
+    Model(u32),
     Organisation,
 }
 
-impl<'a> Seen<'a> {
-    fn of(scope: &'a Scope) -> Self {
-        match scope {
-            Scope::Workload(name) => Self::Workload(name),
-            Scope::Unattributed(account) => Self::Unattributed(account),
-            Scope::Cell(account, ..) | Scope::Account(account) => Self::Account(account),
-            Scope::Model(model) => Self::Model(model),
+impl Seen {
+    /// A scope by the numbers of names, where a line has its name.
+    fn of(scope: &Scope, [workloads, accounts, models, _]: &[HashMap<&str, u32>; NUMBERED.len()]) -> Option<Self> {
+        Some(match scope {
+            Scope::Workload(name) => Self::Workload(*workloads.get(name.as_str())?),
+            Scope::Unattributed(account) => Self::Unattributed(*accounts.get(account.as_str())?),
+            Scope::Cell(account, ..) | Scope::Account(account) => Self::Account(*accounts.get(account.as_str())?),
+            Scope::Model(model) => Self::Model(*models.get(model.as_str())?),
             Scope::Organisation => Self::Organisation,
-        }
+        })
     }
 }
 

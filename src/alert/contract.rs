@@ -30,12 +30,12 @@ pub struct Jump {
     pub is_complete: bool,
 }
 
-/// Everything that the query lists.
+/// Everything that the query lists, of the days from `from` on where that is one of ours.
 ///
 /// # Errors
 /// Where the store cannot be read, or the user's own query of that name cannot be run.
-pub fn jumps(engine: &Engine, config: &Config) -> Result<Vec<Jump>> {
-    let answer = engine.run_named("anomalies", config)?;
+pub fn jumps(engine: &Engine, config: &Config, from: Option<i32>) -> Result<Vec<Jump>> {
+    let answer = engine.anomalies(config, from)?;
     Ok(answer.rows.iter().filter_map(|row| jump(&answer, row)).collect())
 }
 

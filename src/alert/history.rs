@@ -2,26 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
+
 use super::scope::Scope;
 use crate::attribute::principal;
 use crate::error::Result;
+use crate::metrics::lines::UNKNOWN;
 use crate::metrics::queries::Query;
-use crate::metrics::{Answer, Engine, Rows, Value};
+use crate::metrics::{Answer, Engine, Keep, Lines, Rows, Value, Wanted};
+use crate::schema::Table;
 use crate::text::{Text, Texts};
 
 /// Days before a judged one that say what is usual: six weeks of weekdays, for each day of the six weeks that say
 /// how far the series spreads, and the week that says its level.
 pub const BEFORE: i32 = 2 * 42 + 14;
-
-const LINES: &str = "\
-    with lines as (select day, workload, sub_account_id, region_id, model_name, usage_kind, billing_currency, \
-    unblended_cost, case when consumed_unit = 'tokens' then consumed_quantity end as tokens from cost_daily \
-    where charge_category = 'Usage' and grain <> 'month' \
-    and (workload is not null or coalesce(attribution_method, '') <> 'not_allocable') \
-    and day in (select day from asked_days)) \
-    select day, workload, sub_account_id, region_id, model_name, usage_kind, billing_currency, \
-    sum(unblended_cost) as cost, sum(tokens) as tokens from lines \
-    group by day, workload, sub_account_id, region_id, model_name, usage_kind, billing_currency";
 
 /// A sum of unknown counts is unknown, which SQL engines do not agree on.
 const QUERIES: &str = "\
@@ -34,13 +28,6 @@ const QUERIES: &str = "\
 
 /// Days in which a principal that spends was there before; another is new.
 const KNOWN_FOR: i32 = 35;
-
-const PRINCIPALS: &str = "\
-    with lines as (select cast(charge_period_start as date) as day, principal_arn, workload, sub_account_id, \
-    billing_currency, unblended_cost from cost_facts where charge_category = 'Usage' and principal_arn is not null \
-    and cast(charge_period_start as date) in (select day from asked_days)) \
-    select day, principal_arn, workload, sub_account_id, billing_currency, sum(unblended_cost) as cost from lines \
-    group by day, principal_arn, workload, sub_account_id, billing_currency";
 
 /// The first day of a role or user that spends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +84,8 @@ pub struct History {
     pub days: usize,
     /// Days from the first to the last stored one.
     pub stored: usize,
+    /// Number of the first day that is judged; those before it say what is usual.
+    pub judged: usize,
     /// Texts of the lines.
     pub texts: Texts,
     /// Whose spend each series is, sorted.
@@ -123,7 +112,8 @@ impl History {
         let first = from.map_or(first.day, |from| first.day.max(from - BEFORE));
         let until = |day: i32| (day - first + 1).max(0) as usize;
         let days = engine.last_complete_day().map_or(0, until);
-        let mut history = Self { first, days, stored: until(last.day), ..Self::default() };
+        let judged = from.map_or(0, |from| (from - first).max(0) as usize);
+        let mut history = Self { first, days, stored: until(last.day), judged, ..Self::default() };
         let names = history.read_lines(engine)?;
         history.read_queries(engine, &names)?;
         history.read_newcomers(engine, from.unwrap_or(first))?;
@@ -171,35 +161,42 @@ impl History {
     }
 
     fn read_lines(&mut self, engine: &Engine) -> Result<BTreeMap<String, Vec<usize>>> {
-        let answer = self.ask(engine, "alert history", LINES)?;
-        let [day, workload, currency, cost, tokens] =
-            answer.columns(["day", "workload", "billing_currency", "cost", "tokens"]);
-        let what = answer.columns(["sub_account_id", "region_id", "model_name", "usage_kind"]);
-        let mut numbers: BTreeMap<Owner, usize> = BTreeMap::new();
-        let mut lines = Vec::with_capacity(answer.height());
-        for row in 0..answer.height() {
-            let Some(day) = answer.cell(row, day).day().and_then(|day| self.number(day)) else { continue };
-            let text = |at| answer.cell(row, at).as_text();
-            let (workload, account) = match answer.cell(row, workload) {
-                Value::Text(name) => (name, ""),
-                _ => ("unattributed", text(what[ACCOUNT])),
-            };
-            let owner =
-                Owner { workload: workload.into(), account: account.into(), currency: text(currency).to_string() };
+        let daily = engine.daily()?;
+        let owners = Owners::of(daily);
+        let what = ["sub_account_id", "region_id", "model_name", "usage_kind"];
+        // Each text is looked up once, not once a line.
+        let known = what.map(|name| {
+            let known = daily.texts(name).iter().map(|text| self.texts.intern(text));
+            known.collect::<Vec<Text>>()
+        });
+        let what = what.map(|name| daily.numbers(name));
+        let (units, tokens) = (daily.numbers("consumed_unit"), daily.number("consumed_unit", "tokens"));
+        let (costs, quantities) = (daily.amounts("unblended_cost"), daily.amounts("consumed_quantity"));
+        let mut numbers: HashMap<[u32; 3], usize> = HashMap::new();
+        let mut lines = Vec::new();
+        for (row, day) in daily.days().iter().enumerate() {
+            let Some(day) = self.number(*day) else { continue };
+            let Some(owner) = owners.of_usage(row) else { continue };
             let next = numbers.len();
             let series = *numbers.entry(owner).or_insert(next);
-            let what = what.map(|at| self.texts.intern(text(at)));
-            let amount = |at| answer.cell(row, at).amount().unwrap_or(0);
-            let (cost, tokens) = (amount(cost), amount(tokens));
-            lines.push(Line { day, series, what, cost, tokens });
+            let text = |at: usize| known[at].get(what[at][row] as usize).copied().unwrap_or_default();
+            let tokens = if units[row] == tokens { quantities.of(row).unwrap_or(0) } else { 0 };
+            lines.push(Line { day, series, what: [0, 1, 2, 3].map(text), cost: costs.of(row).unwrap_or(0), tokens });
         }
-        // Series in the order of their owners, whatever the order of the answer.
-        let order: BTreeMap<usize, usize> =
-            numbers.values().enumerate().map(|(place, number)| (*number, place)).collect();
-        lines.iter_mut().for_each(|line| line.series = order[&line.series]);
-        lines.sort_by_key(|line| (line.day, line.series));
-        self.lines = lines;
-        self.owners = numbers.into_keys().collect();
+        // Series in the order of their owners, whatever the order of the lines.
+        let mut sorted: Vec<(Owner, usize)> =
+            numbers.iter().map(|(key, number)| (owners.named(*key), *number)).collect();
+        sorted.sort_unstable();
+        let mut order = vec![0; sorted.len()];
+        for (owner, number) in sorted {
+            // A workload may be called what nobody's spend is called.
+            if self.owners.last() != Some(&owner) {
+                self.owners.push(owner);
+            }
+            order[number] = self.owners.len() - 1;
+        }
+        lines.iter_mut().for_each(|line| line.series = order[line.series]);
+        self.lines = summed(lines);
         let mut names: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (number, owner) in self.owners.iter().enumerate().filter(|(_, owner)| owner.account.is_empty()) {
             names.entry(owner.workload.clone()).or_default().push(number);
@@ -240,30 +237,38 @@ impl History {
         if days.is_empty() {
             return Ok(());
         }
-        let answer = engine.answer_over(&Query { name: "alert principals".into(), sql: PRINCIPALS.into() }, &days)?;
-        let [day, principal, workload, account, currency, cost] =
-            answer.columns(["day", "principal_arn", "workload", "sub_account_id", "billing_currency", "cost"]);
-        let mut seen: BTreeMap<&str, (i32, BTreeMap<Owner, i128>)> = BTreeMap::new();
-        for row in 0..answer.height() {
-            let Some(day) = answer.cell(row, day).day() else { continue };
-            let text = |at| answer.cell(row, at).as_text();
-            let role = principal::without_session(text(principal));
-            let held = seen.entry(role).or_insert_with(|| (day, BTreeMap::new()));
-            if day < held.0 {
-                *held = (day, BTreeMap::new());
-            }
-            if day == held.0 {
-                let (name, account) = match answer.cell(row, workload) {
-                    Value::Text(name) => (name, ""),
-                    _ => ("unattributed", text(account)),
-                };
-                let owner = Owner { workload: name.into(), account: account.into(), currency: text(currency).into() };
-                *held.1.entry(owner).or_default() += answer.cell(row, cost).amount().unwrap_or(0);
+        let lines = engine.lines(Wanted {
+            table: Table::CostFacts,
+            columns: &["day", "principal_arn", "workload", "sub_account_id", "billing_currency", "unblended_cost"],
+            keep: &[Keep::Days(&days), Keep::OneOf("charge_category", &["Usage"]), Keep::NoneOf("principal_arn", &[])],
+        })?;
+        let owners = Owners::of(&lines);
+        let (arns, costs) = (lines.texts("principal_arn"), lines.amounts("unblended_cost"));
+        let mut roles: BTreeMap<&str, usize> = BTreeMap::new();
+        let role_of = arns.iter().map(|arn| {
+            let next = roles.len();
+            *roles.entry(principal::without_session(arn)).or_insert(next)
+        });
+        let role_of: Vec<usize> = role_of.collect();
+        let mut begun = vec![i32::MAX; roles.len()];
+        for (arn, day) in lines.numbers("principal_arn").iter().zip(lines.days()) {
+            let begun = &mut begun[role_of[*arn as usize]];
+            *begun = *day.min(begun);
+        }
+        let mut bought: Vec<HashMap<[u32; 3], i128>> = vec![HashMap::new(); roles.len()];
+        for (row, (arn, day)) in lines.numbers("principal_arn").iter().zip(lines.days()).enumerate() {
+            let role = role_of[*arn as usize];
+            if *day == begun[role] {
+                *bought[role].entry(owners.of_row(row)).or_default() += costs.of(row).unwrap_or(0);
             }
         }
+        let seen = roles.into_values().map(|role| {
+            let owners = bought[role].iter().map(|(owner, cost)| (owners.named(*owner), *cost));
+            (begun[role], owners.collect::<BTreeMap<Owner, i128>>())
+        });
         // What is there on the first day of all is not known to be new.
         let is_new = |day: i32| day >= from && day > first;
-        for (day, owners) in seen.into_values().filter(|(day, _)| is_new(*day)) {
+        for (day, owners) in seen.filter(|(day, _)| is_new(*day)) {
             let most = owners.into_iter().max_by(|a, b| a.1.cmp(&b.1).then_with(|| b.0.cmp(&a.0)));
             let Some((owner, cost)) = most.filter(|(_, cost)| *cost > 0) else { continue };
             if let Some((series, day)) = self.series(&owner).zip(self.number(day)) {
@@ -281,6 +286,69 @@ impl History {
         }
         costs
     }
+}
+
+/// Whose each line is, by number: workload; account, where nobody owns it; currency.
+struct Owners<'a> {
+    lines: &'a Lines,
+    columns: [&'a [u32]; 3],
+    categories: &'a [u32],
+    grains: &'a [u32],
+    methods: &'a [u32],
+    usage: u32,
+    monthly: u32,
+    nobodys: u32,
+}
+
+impl<'a> Owners<'a> {
+    fn of(lines: &'a Lines) -> Self {
+        Self {
+            lines,
+            columns: ["workload", "sub_account_id", "billing_currency"].map(|name| lines.numbers(name)),
+            categories: lines.numbers("charge_category"),
+            grains: lines.numbers("grain"),
+            methods: lines.numbers("attribution_method"),
+            usage: lines.number("charge_category", "Usage"),
+            monthly: lines.number("grain", "month"),
+            nobodys: lines.number("attribution_method", "not_allocable"),
+        }
+    }
+
+    fn of_row(&self, row: usize) -> [u32; 3] {
+        let [workload, account, currency] = self.columns.map(|numbers| numbers[row]);
+        [workload, if workload == UNKNOWN { account } else { UNKNOWN }, currency]
+    }
+
+    /// Whose Usage of a day a line is; none where it is something else.
+    fn of_usage(&self, row: usize) -> Option<[u32; 3]> {
+        let is_usage = self.categories[row] == self.usage && ![self.monthly, UNKNOWN].contains(&self.grains[row]);
+        let owner = self.of_row(row);
+        (is_usage && (owner[0] != UNKNOWN || self.methods[row] != self.nobodys)).then_some(owner)
+    }
+
+    fn named(&self, [workload, account, currency]: [u32; 3]) -> Owner {
+        let text = |name: &str, number: u32| self.lines.texts(name).get(number as usize).cloned();
+        Owner {
+            workload: text("workload", workload).unwrap_or_else(|| "unattributed".into()),
+            account: text("sub_account_id", account).unwrap_or_default(),
+            currency: text("billing_currency", currency).unwrap_or_default(),
+        }
+    }
+}
+
+/// Lines by day, series and what they are of, each once.
+fn summed(mut lines: Vec<Line>) -> Vec<Line> {
+    let key = |line: &Line| (line.day, line.series, line.what);
+    lines.sort_unstable_by_key(key);
+    lines.dedup_by(|next, kept| {
+        let is_same = key(next) == key(kept);
+        if is_same {
+            kept.cost += next.cost;
+            kept.tokens += next.tokens;
+        }
+        is_same
+    });
+    lines
 }
 
 /// A whole number, whichever type the engine gives a count.

@@ -125,7 +125,7 @@ impl Seen<'_> {
     /// What is seen of wider scopes, as findings.
     pub fn wide(&self, all: Vec<Wide>, floors: &Floors) -> Vec<Finding> {
         let one = |wide: Wide| {
-            let baseline = baseline_of(&wide.costs);
+            let baseline = baseline_of(self.history, &wide.costs);
             let usual = usual(&baseline, wide.day);
             let compared = like(&wide.costs, &baseline, wide.day);
             let expected = compared.map(|day| wide.costs[day]);

@@ -23,12 +23,14 @@ mod units;
 
 use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::baseline::{Baseline, COSTS};
 use super::contract::Jump;
 use super::history::{ACCOUNT, History, Line, MODEL, Newcomer, REGION};
 use crate::config::Config;
+use crate::cores;
 use crate::text::Text;
 
 /// A rule, by the name that people see.
@@ -208,7 +210,7 @@ pub fn signals(history: &History, baselines: &[Baseline], jumps: &[Jump], floors
     let listed = jumps.iter().filter(|jump| jump.is_complete);
     let mut found: Vec<Signal> = listed.filter_map(|jump| contract(history, jump, baselines, floors)).collect();
     for (series, baseline) in baselines.iter().enumerate() {
-        for day in 0..history.days {
+        for day in history.judged..history.days {
             found.extend(weekday(series, day, baseline, floors));
             found.extend(ramp(series, day, baseline, floors));
         }
@@ -216,9 +218,21 @@ pub fn signals(history: &History, baselines: &[Baseline], jumps: &[Jump], floors
     // Roles come and go; those that spend little are nobody's news.
     let newcomers = history.newcomers.iter().filter(|newcomer| newcomer.cost as f64 >= floors.warn);
     found.extend(newcomers.map(|newcomer| new_principal(newcomer, baselines, floors)));
-    parts(history, floors, &mut found);
-    units::units(history, floors, &mut found);
-    units::flat_lines(history, baselines, floors, &mut found);
+    let (of_parts, of_units) = cores::both(
+        || {
+            let mut found = Vec::new();
+            parts(history, floors, &mut found);
+            found
+        },
+        || {
+            let mut found = Vec::new();
+            units::units(history, floors, &mut found);
+            units::flat_lines(history, baselines, floors, &mut found);
+            found
+        },
+    );
+    found.extend(of_parts);
+    found.extend(of_units);
     found.sort_by_key(|signal| (signal.day, signal.series, signal.rule));
     found.dedup_by(|next, kept| {
         let same = (next.day, next.series, next.rule) == (kept.day, kept.series, kept.rule);
@@ -232,11 +246,11 @@ pub fn signals(history: &History, baselines: &[Baseline], jumps: &[Jump], floors
 
 /// What each series is expected to cost on each complete day, by what it cost.
 pub fn baselines(history: &History, costs: &[Vec<i128>]) -> Vec<Baseline> {
-    costs.iter().map(|costs| baseline_of(&costs[..history.days])).collect()
+    cores::each(costs.len(), |series| baseline_of(history, &costs[series][..history.days]))
 }
 
-pub(super) fn baseline_of(costs: &[i128]) -> Baseline {
-    Baseline::of(costs.iter().map(|cost| *cost as f64).collect(), COSTS)
+pub(super) fn baseline_of(history: &History, costs: &[i128]) -> Baseline {
+    Baseline::since(history.judged, costs.iter().map(|cost| *cost as f64).collect(), COSTS)
 }
 
 /// A role that takes over from another costs nothing more, and is only noted.
@@ -328,16 +342,18 @@ fn ramp(series: usize, day: usize, baseline: &Baseline, floors: &Floors) -> Opti
 
 /// One model, or one account and region, of a workload: what the rest of it hides.
 fn parts(history: &History, floors: &Floors, found: &mut Vec<Signal>) {
-    let mut models: BTreeMap<(usize, Text), Vec<i128>> = BTreeMap::new();
-    let mut places: BTreeMap<(usize, [Text; 2]), Vec<i128>> = BTreeMap::new();
+    let mut models: HashMap<(usize, Text), Vec<i128>> = HashMap::new();
+    let mut places: HashMap<(usize, [Text; 2]), Vec<i128>> = HashMap::new();
     let none = || vec![0; history.days];
     for Line { day, series, what, cost, .. } in history.complete() {
         models.entry((*series, what[MODEL])).or_insert_with(none)[*day] += cost;
         places.entry((*series, [what[ACCOUNT], what[REGION]])).or_insert_with(none)[*day] += cost;
     }
+    let (models, places): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        (models.into_iter().collect(), places.into_iter().collect());
     let begun: BTreeMap<usize, usize> = first_days(&models);
     for ((series, model), costs) in &models {
-        layer(*series, costs, floors, found);
+        layer(history, *series, costs, floors, found);
         let first = costs.iter().position(|cost| *cost > 0);
         if let (Some(day), false) = (first, model.is_null())
             && day >= HISTORY
@@ -348,7 +364,7 @@ fn parts(history: &History, floors: &Floors, found: &mut Vec<Signal>) {
             found.push(Signal { rule: Rule::NewModel, series: *series, day, severity, excess });
         }
     }
-    places.iter().for_each(|((series, _), costs)| layer(*series, costs, floors, found));
+    places.iter().for_each(|((series, _), costs)| layer(history, *series, costs, floors, found));
     new_regions(&places, floors, found);
 }
 
@@ -387,9 +403,13 @@ fn first_days(models: &BTreeMap<(usize, Text), Vec<i128>>) -> BTreeMap<usize, us
     first
 }
 
-fn layer(series: usize, costs: &[i128], floors: &Floors, found: &mut Vec<Signal>) {
-    let baseline = baseline_of(costs);
-    for day in 0..costs.len() {
+fn layer(history: &History, series: usize, costs: &[i128], floors: &Floors, found: &mut Vec<Signal>) {
+    // What costs less on each day cannot cost so much more on one.
+    if costs[history.judged.min(costs.len())..].iter().all(|cost| (*cost as f64) < floors.warn) {
+        return;
+    }
+    let baseline = baseline_of(history, costs);
+    for day in history.judged..costs.len() {
         if let Some((excess, _)) = far(&baseline, day, CLEARLY, 1.5)
             && excess >= floors.warn
         {

@@ -3,9 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
+
 use super::history::{ACCOUNT, History, MODEL};
 use super::rules::{CLEARLY, Floors, Rule, Severity, Signal, baseline_of, far};
 use super::scope::Scope;
+use crate::text::Text;
 
 /// What is seen of a scope that is wider than a workload.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,18 +36,11 @@ impl Wide {
 
 /// At most one of each day and currency: the account or model that has most, else the whole bill.
 pub fn wide(history: &History, signals: &[Signal], floors: &Floors) -> Vec<Wide> {
-    let mut costs: BTreeMap<(&str, Scope), Vec<i128>> = BTreeMap::new();
-    for line in history.complete() {
-        let [account, model] = [ACCOUNT, MODEL].map(|at| history.texts.str(line.what[at]).to_string());
-        let currency = history.owners[line.series].currency.as_str();
-        for scope in [Scope::Account(account), Scope::Model(model), Scope::Organisation] {
-            costs.entry((currency, scope)).or_insert_with(|| vec![0; history.days])[line.day] += line.cost;
-        }
-    }
+    let costs = costs(history);
     let mut best: BTreeMap<(&str, usize), Wide> = BTreeMap::new();
     for ((currency, scope), costs) in &costs {
-        let baseline = baseline_of(costs);
-        for day in 0..history.days {
+        let baseline = baseline_of(history, costs);
+        for day in history.judged..history.days {
             let Some((excess, _)) = far(&baseline, day, CLEARLY, 1.3).filter(|(excess, _)| *excess >= floors.page)
             else {
                 continue;
@@ -63,6 +59,28 @@ pub fn wide(history: &History, signals: &[Signal], floors: &Floors) -> Vec<Wide>
         }
     }
     best.into_values().collect()
+}
+
+/// An account or a model: its position in [`Line::what`](super::history::Line::what), and its text.
+type Named = (usize, Text);
+
+/// What each scope costs on each day, in each currency.
+fn costs(history: &History) -> BTreeMap<(&str, Scope), Vec<i128>> {
+    // The account's or the model's text, or none for the whole bill.
+    let mut sums: HashMap<(&str, Option<Named>), Vec<i128>> = HashMap::new();
+    for line in history.complete() {
+        let currency = history.owners[line.series].currency.as_str();
+        let parts = [ACCOUNT, MODEL].map(|at| Some((at, line.what[at])));
+        for part in parts.into_iter().chain([None]) {
+            sums.entry((currency, part)).or_insert_with(|| vec![0; history.days])[line.day] += line.cost;
+        }
+    }
+    let scope = |part: Option<Named>| match part {
+        Some((ACCOUNT, account)) => Scope::Account(history.texts.str(account).to_string()),
+        Some((_, model)) => Scope::Model(history.texts.str(model).to_string()),
+        None => Scope::Organisation,
+    };
+    sums.into_iter().map(|((currency, part), costs)| ((currency, scope(part)), costs)).collect()
 }
 
 /// The series that moved most, where what is seen of series within the scope is less than half of what it has

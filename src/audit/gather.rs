@@ -15,7 +15,7 @@ use super::owners::{self, Clues};
 use super::{Carrier, Item, fix};
 use crate::clock;
 use crate::config::{Config, OWNER_NAMES};
-use crate::metrics::{Answer, Rows};
+use crate::metrics::Lines;
 
 /// What is judged: the days from the first on, and beside them the month.
 pub struct Span {
@@ -138,7 +138,7 @@ struct Gathering<'a> {
 }
 
 /// What lines make.
-pub fn gather<'a>(lines: &'a Answer, config: &'a Config, judge: &'a Judge, span: &'a Span) -> Gathered {
+pub fn gather<'a>(lines: &'a Lines, config: &'a Config, judge: &'a Judge, span: &'a Span) -> Gathered {
     let mut gathering = Gathering {
         span,
         verdicts: Verdicts { judge, known: HashMap::new(), bearings: HashMap::new(), all: Vec::new() },
@@ -151,8 +151,8 @@ pub fn gather<'a>(lines: &'a Answer, config: &'a Config, judge: &'a Judge, span:
         unknown: BTreeMap::new(),
         run_out: BTreeSet::new(),
     };
-    let [day, cost, account, currency] = lines.columns(["day", "cost", "sub_account_id", "billing_currency"]);
-    let [region, routing, categories] = lines.columns(["region_id", "routing", "categories"]);
+    let [day, cost, account, currency] = lines.columns(["day", "billed_cost", "sub_account_id", "billing_currency"]);
+    let [region, routing, categories] = lines.columns(["region_id", "routing", "cost_categories"]);
     let told_apart = lines.columns(TOLD_APART);
     let mut taggable: HashMap<&str, Option<Carrier>> = HashMap::new();
     for row in 0..lines.height() {

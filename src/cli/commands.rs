@@ -27,7 +27,7 @@ use crate::report::daily::digest::{self, Digest};
 use crate::report::forecast::{self, Outlook};
 use crate::report::{Document, render, showback};
 use crate::watch::{Level, Message, Watch};
-use crate::{alert, audit, explain, reconcile, report};
+use crate::{alert, audit, cores, explain, reconcile, report};
 
 /// Exit code of a command that is done and has findings.
 pub(super) const FINDINGS: u8 = 3;
@@ -53,6 +53,19 @@ pub fn execute(cli: &Cli) -> u8 {
             error.exit_code()
         }
     }
+}
+
+/// What a report is made of.
+struct Seen {
+    looked: Looked,
+    audit: audit::Audit,
+    outlook: Outlook,
+}
+
+/// Incidents before and after a run.
+struct Foreseen {
+    before: Ledger,
+    after: Ledger,
 }
 
 /// A command's surroundings: config, store and clock.
@@ -200,13 +213,17 @@ impl<'a> Session<'a> {
     fn run_all(&self) -> Result<u8> {
         let summary = self.ingest()?;
         let engine = self.engine_for_report()?;
-        let looked = alert::look(&engine, &self.config, self.common.from, self.common.to)?;
-        let audit = audit::audit(&engine, &self.config, &self.ask_audit(true)?)?;
+        let ask = self.ask_audit(true)?;
+        let (looked, audit) = cores::both(
+            || alert::look(&engine, &self.config, self.common.from, self.common.to),
+            || audit::audit(&engine, &self.config, &ask),
+        );
+        let (looked, audit) = (looked?, audit?);
         let alerts = &looked.alerts;
-        let incidents = self.incidents_after(&looked)?;
-        let outlook = Outlook::read(&engine, &self.config, &incidents)?;
+        let foreseen = self.foresee(&looked)?;
+        let outlook = Outlook::read(&engine, &self.config, &foreseen.after.incidents)?;
         let report = report::daily::report(&engine, &self.config, alerts, &audit, &outlook, self.common.by)?;
-        let digest = self.digest_of(&engine, &looked, &incidents, &audit, &outlook)?;
+        let digest = self.digest_of(&engine, &looked, &foreseen.after.incidents, &audit, &outlook)?;
         self.print(&[report, alert::show::document(alerts), audit::document(&audit, &self.config)])?;
         self.note_audit(&audit);
         let has_findings = alerts.has_findings() || audit.has_findings(&self.config) || outlook.has_findings();
@@ -214,7 +231,7 @@ impl<'a> Session<'a> {
         drop(engine);
         let code = match self.is_range() {
             true => code(&summary),
-            false => code(&summary).max(self.follow(&looked)?).max(self.tell_morning(&digest)?),
+            false => code(&summary).max(self.follow(&looked, foreseen)?).max(self.tell_morning(&digest)?),
         };
         Ok(self.with_findings(code, has_findings))
     }
@@ -254,7 +271,7 @@ impl<'a> Session<'a> {
         let engine = self.engine_for_report()?;
         let looked = alert::look(&engine, &self.config, self.common.from, self.common.to)?;
         let audit = audit::audit(&engine, &self.config, &self.ask_audit(false)?)?;
-        let incidents = self.incidents_after(&looked)?;
+        let incidents = self.foresee(&looked)?.after.incidents;
         let outlook = Outlook::read(&engine, &self.config, &incidents)?;
         let digest = self.digest_of(&engine, &looked, &incidents, &audit, &outlook)?;
         drop(engine);
@@ -283,10 +300,15 @@ impl<'a> Session<'a> {
     }
 
     /// Lets the incidents follow what was found, tells the channels, and notes which days were looked at.
-    fn follow(&self, looked: &Looked) -> Result<u8> {
+    fn follow(&self, looked: &Looked, foreseen: Foreseen) -> Result<u8> {
         let desk = Desk::open(&self.store)?;
         let mut ledger = desk.ledger()?;
-        alert::follow::follow(&mut ledger, looked, self.as_of);
+        if ledger == foreseen.before {
+            ledger = foreseen.after;
+        } else {
+            // Somebody decided something meanwhile.
+            alert::follow::follow(&mut ledger, looked, self.as_of);
+        }
         let code = self.deliver(&desk, &mut ledger, self.as_of + DAILY)?;
         // Not before what was found is kept: a run that is killed looks at the same days again.
         alert::remember(&looked.alerts, &self.store)?;
@@ -304,35 +326,51 @@ impl<'a> Session<'a> {
 
     fn report(&self) -> Result<u8> {
         let engine = self.engine_for_report()?;
-        let alerts = alert::find(&engine, &self.config, self.common.from, self.common.to)?;
-        let audit = audit::audit(&engine, &self.config, &self.ask_audit(false)?)?;
-        let outlook = Outlook::read(&engine, &self.config, &self.incidents()?)?;
-        self.print(&[report::daily::report(&engine, &self.config, &alerts, &audit, &outlook, self.common.by)?])?;
+        let Seen { looked, audit, outlook } = self.see(&engine, &self.ledger()?.incidents)?;
+        let alerts = &looked.alerts;
+        self.print(&[report::daily::report(&engine, &self.config, alerts, &audit, &outlook, self.common.by)?])?;
         Ok(self.with_findings(0, alerts.has_findings() || outlook.has_findings()))
+    }
+
+    /// What a report is made of, side by side: none of it needs the other.
+    fn see(&self, engine: &Engine, incidents: &[Incident]) -> Result<Seen> {
+        let (config, ask, from, to) = (&self.config, self.ask_audit(false)?, self.common.from, self.common.to);
+        // What all of them read.
+        engine.daily()?;
+        let (looked, rest) = cores::both(
+            || alert::look_recent(engine, config, from, to),
+            || {
+                audit::audit(engine, config, &ask)
+                    .and_then(|audit| Ok((audit, Outlook::read(engine, config, incidents)?)))
+            },
+        );
+        let (looked, (audit, outlook)) = (looked?, rest?);
+        Ok(Seen { looked, audit, outlook })
     }
 
     fn forecast(&self, is_tested: bool) -> Result<u8> {
         let engine = self.engine_for_report()?;
-        let outlook = Outlook::read(&engine, &self.config, &self.incidents()?)?;
+        let outlook = Outlook::read(&engine, &self.config, &self.ledger()?.incidents)?;
         let tested = if is_tested { Some(forecast::backtest::backtest(&engine)?) } else { None };
         let basis = engine.basis("billed_cost");
         self.print(&[forecast::show::document(&outlook, tested.as_deref(), &basis)])?;
         Ok(self.with_findings(0, outlook.has_findings()))
     }
 
-    /// Incidents as they will be once this run is done, so that it says what the next one will say of the same days.
-    fn incidents_after(&self, looked: &Looked) -> Result<Vec<Incident>> {
-        let mut ledger = ledger::peek(&self.store)?;
+    /// Incidents as they are, and as they will be once this run is done, so that it says what the next one will say of
+    /// the same days.
+    fn foresee(&self, looked: &Looked) -> Result<Foreseen> {
+        let before = ledger::peek(&self.store)?;
+        let mut after = before.clone();
         if !self.is_range() {
-            alert::follow::follow(&mut ledger, looked, self.as_of);
+            alert::follow::follow(&mut after, looked, self.as_of);
         }
-        Ok(ledger.incidents)
+        Ok(Foreseen { before, after })
     }
 
-    /// Open incidents as the store knows them; what a past run saw had others.
-    fn incidents(&self) -> Result<Vec<Incident>> {
-        let is_past = self.common.as_seen.is_some();
-        if is_past { Ok(Vec::new()) } else { ledger::peek(&self.store).map(|ledger| ledger.incidents) }
+    /// Incidents as the store knows them; what a past run saw had others.
+    fn ledger(&self) -> Result<Ledger> {
+        if self.common.as_seen.is_some() { Ok(Ledger::default()) } else { ledger::peek(&self.store) }
     }
 
     fn showback(&self, month: Option<&str>) -> Result<u8> {
@@ -349,29 +387,27 @@ impl<'a> Session<'a> {
 
     fn report_html(&self, wanted: &Wanted<'_>) -> Result<u8> {
         let engine = self.engine_for_report()?;
-        let looked = alert::look(&engine, &self.config, self.common.from, self.common.to)?;
-        let audit = audit::audit(&engine, &self.config, &self.ask_audit(false)?)?;
-        let ledger = ledger::peek(&self.store)?;
-        let outlook = Outlook::read(&engine, &self.config, &ledger.incidents)?;
+        let ledger = self.ledger()?;
+        let Seen { looked, audit, outlook } = self.see(&engine, &ledger.incidents)?;
         let sources = report::html::Sources {
             engine: &engine,
             config: &self.config,
             looked: &looked,
             audit: &audit,
             ledger: &ledger,
+            is_past: self.common.as_seen.is_some(),
             by: html::by(self.common)?,
             forecast: Some(report::html::Forecast(forecast::show::blocks(&outlook, &engine.basis("billed_cost")))),
         };
         html::write(self.common, &report::html::Report::read(sources)?, wanted)?;
-        Ok(self.with_findings(0, looked.alerts.has_findings()))
+        Ok(self.with_findings(0, looked.alerts.has_findings() || outlook.has_findings()))
     }
 
     fn report_xlsx(&self) -> Result<u8> {
         let engine = self.engine_for_report()?;
-        let alerts = alert::find(&engine, &self.config, self.common.from, self.common.to)?;
-        let audit = audit::audit(&engine, &self.config, &self.ask_audit(false)?)?;
-        let outlook = Outlook::read(&engine, &self.config, &self.incidents()?)?;
-        let document = report::daily::report(&engine, &self.config, &alerts, &audit, &outlook, self.common.by)?;
+        let Seen { looked, audit, outlook } = self.see(&engine, &self.ledger()?.incidents)?;
+        let alerts = &looked.alerts;
+        let document = report::daily::report(&engine, &self.config, alerts, &audit, &outlook, self.common.by)?;
         let sources = report::xlsx::Sources {
             engine: &engine,
             config: &self.config,
@@ -398,7 +434,7 @@ impl<'a> Session<'a> {
             }
         };
         output::write(self.common, &text)?;
-        let code = if dry_run || self.is_range() { 0 } else { self.follow(&looked)? };
+        let code = if dry_run || self.is_range() { 0 } else { self.follow(&looked, self.foresee(&looked)?)? };
         Ok(self.with_findings(code, alerts.has_findings()))
     }
 

@@ -1,11 +1,13 @@
 //! Pages: where the report goes that is one file, or a folder of them.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use super::{By, Command, Common, Format, Split, output};
 use crate::error::{Error, Result};
 use crate::place::write_atomically;
-use crate::report::html::Report;
+use crate::report::html::{Report, shell};
 use crate::report::render;
 
 /// Which pages are wanted.
@@ -69,7 +71,8 @@ pub fn write(common: &Common, report: &Report<'_>, wanted: &Wanted<'_>) -> Resul
     }
 }
 
-/// Each page is replaced whole; whatever else the folder holds is left alone.
+/// Each page is replaced whole. Pages that the index of an earlier run led to, and that no team has any more, are
+/// removed; whatever else the folder holds is left alone.
 fn write_all(folder: &Path, pages: &[(String, String)]) -> Result<()> {
     if folder.exists() && !folder.is_dir() {
         let hint = "name a folder, or one that does not exist yet";
@@ -81,5 +84,33 @@ fn write_all(folder: &Path, pages: &[(String, String)]) -> Result<()> {
     }
     std::fs::create_dir_all(folder).map_err(Error::io(folder, "make"))?;
     let folder = std::path::absolute(folder).map_err(Error::io(folder, "find"))?;
-    pages.iter().try_for_each(|(name, text)| write_atomically(&folder.join(name), text.as_bytes()))
+    let earlier = linked(&folder.join(INDEX));
+    pages.iter().try_for_each(|(name, text)| write_atomically(&folder.join(name), text.as_bytes()))?;
+    let is_stale = |name: &&String| pages.iter().all(|(page, _)| page != *name) && is_own(&folder.join(name));
+    earlier.iter().filter(is_stale).try_for_each(|name| {
+        let path = folder.join(name);
+        std::fs::remove_file(&path).map_err(Error::io(&path, "remove"))
+    })
+}
+
+/// The page that leads to those of the teams.
+const INDEX: &str = "index.html";
+/// Bytes of a file's beginning that say whether it is a page of ours.
+const BEGINNING: u64 = 8_192;
+
+/// Pages that an index of ours leads to; none where there is none.
+fn linked(index: &Path) -> Vec<String> {
+    let Some(text) = is_own(index).then(|| std::fs::read_to_string(index).ok()).flatten() else { return Vec::new() };
+    let names = text.split("<a href=\"").skip(1).filter_map(|rest| rest.split_once('"')).map(|(name, _)| name);
+    // As pages of teams are called: in this folder, and nowhere else.
+    let is_plain = |stem: &str| !stem.is_empty() && stem.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    names.filter(|name| name.strip_suffix(".html").is_some_and(is_plain)).map(String::from).collect()
+}
+
+/// Whether a file is a page that was written here.
+fn is_own(path: &Path) -> bool {
+    let is_file = std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file());
+    let mut beginning = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(BEGINNING).read_to_end(&mut beginning));
+    is_file && read.is_ok() && String::from_utf8_lossy(&beginning).contains(shell::MARK)
 }

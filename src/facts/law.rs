@@ -38,6 +38,13 @@ impl Totals {
         add(self.0.entry(key).or_default(), amounts);
     }
 
+    /// Adds other totals.
+    pub fn merge(&mut self, other: Self) {
+        for (key, amounts) in other.0 {
+            add(self.0.entry(key).or_default(), &amounts);
+        }
+    }
+
     /// Whether every sum fits its column.
     pub fn can_be_stored(&self) -> bool {
         let limit = 10_u128.pow(u32::from(money::PRECISION));

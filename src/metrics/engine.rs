@@ -1,9 +1,8 @@
 //! The engine: stored tables registered with Polars SQL, with the clock and the range as tables.
 
-use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::thread;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use polars::prelude::*;
 use polars::sql::SQLContext;
@@ -11,18 +10,20 @@ use polars::sql::SQLContext;
 use super::answer::Answer;
 use super::days::{self, Day};
 use super::frames::{self, Thresholds, dates};
-use super::grid::{Cell, Grid};
+use super::grid::Grid;
+use super::lines::{Keep, Lines, UNKNOWN, Wanted};
 use super::order;
 use super::queries::Query;
-use super::reads::Reads;
+use super::reads::{PERIOD, Reads};
+use super::series;
 use super::stages::{self, Stages};
-use super::stored::{LAWFUL, Law, Stored};
-use crate::clock;
+use super::stored::{LAWFUL, Stored};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::facts::history::{AlertNote, LastRun};
 use crate::facts::store::{Record, Snapshot};
-use crate::schema::Table;
+use crate::schema::{AMOUNTS, Table};
+use crate::{clock, cores};
 
 /// Which days a query looks at; the whole store where open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -33,14 +34,27 @@ pub struct Range {
     pub to: Option<i32>,
 }
 
+/// Which of the stored rows a query reads, where it is known that others say nothing to it. Periods are read whole.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// All.
+    #[default]
+    All,
+    /// Those of periods that hold some rows of these days.
+    Dated(Range),
+    /// Those of the billing periods from the first to the last.
+    Billed(&'a str, &'a str),
+}
+
 /// Runs queries over a store.
 pub struct Engine {
     stored: Stored,
-    /// Tables on which the law was asserted.
-    lawful: RefCell<BTreeSet<Table>>,
+    /// By table: whether the law was asserted on it.
+    lawful: [Mutex<bool>; LAWFUL.len()],
     days_table: LazyFrame,
-    whole: OnceCell<(i32, i32)>,
-    models: OnceCell<LazyFrame>,
+    whole: OnceLock<(i32, i32)>,
+    models: OnceLock<LazyFrame>,
+    daily: OnceLock<Lines>,
     thresholds: Thresholds,
     /// The stored days.
     pub days: Vec<Day>,
@@ -58,6 +72,30 @@ pub struct Engine {
     pub last_run: Option<LastRun>,
 }
 
+/// Columns of `cost_daily` that reports and alerts read.
+const DAILY: [&str; 18] = [
+    PERIOD,
+    "day",
+    "grain",
+    "workload",
+    "team",
+    "environment",
+    "cost_center",
+    "sub_account_id",
+    "region_id",
+    "model_name",
+    "model_tier",
+    "usage_kind",
+    "pricing_model",
+    "charge_category",
+    "attribution_method",
+    "is_router",
+    "consumed_unit",
+    "billing_currency",
+];
+/// Amounts that they read, whatever is asked for.
+const SHOWN: [&str; 3] = ["billed_cost", "unblended_cost", "consumed_quantity"];
+
 /// Tables that are made beside the stored ones.
 const MADE: [&str; 3] = ["days", "models", "params"];
 
@@ -68,10 +106,11 @@ impl Engine {
         date_manifests(&mut records, config);
         let days = days::days(&records, as_of);
         Ok(Self {
-            lawful: RefCell::default(),
+            lawful: Default::default(),
             days_table: frames::days(&days)?.lazy(),
-            whole: OnceCell::new(),
-            models: OnceCell::new(),
+            whole: OnceLock::new(),
+            models: OnceLock::new(),
+            daily: OnceLock::new(),
             thresholds: Thresholds::of(config),
             days,
             records,
@@ -89,9 +128,51 @@ impl Engine {
     /// # Errors
     /// Where a table's sums are not those of the records, or a file cannot be read.
     pub fn assert_law(&self) -> Result<()> {
-        LAWFUL.iter().try_for_each(|table| self.stored.law(*table).must_hold())?;
-        self.lawful.borrow_mut().extend(LAWFUL);
+        LAWFUL.iter().try_for_each(|table| self.must_be_lawful(*table))
+    }
+
+    /// Asserts the law on a table, once; who asks meanwhile waits for the answer.
+    fn must_be_lawful(&self, table: Table) -> Result<()> {
+        let Some(at) = LAWFUL.iter().position(|lawful| *lawful == table) else { return Ok(()) };
+        let mut is_lawful = self.lawful[at].lock().unwrap_or_else(PoisonError::into_inner);
+        if !*is_lawful {
+            self.stored.law(table).must_hold()?;
+            *is_lawful = true;
+        }
         Ok(())
+    }
+
+    /// Rows of a table as they are. The law is asserted on it while they are read.
+    ///
+    /// # Errors
+    /// Where the store cannot be read, or the law does not hold.
+    pub fn lines(&self, wanted: Wanted<'_>) -> Result<Lines> {
+        let (law, lines) = cores::both(|| self.must_be_lawful(wanted.table), || self.stored.lines(wanted));
+        law.and(lines)
+    }
+
+    /// Every row of `cost_daily`, with the columns that reports and alerts read; read once.
+    ///
+    /// # Errors
+    /// Where the store cannot be read, or the law does not hold.
+    pub fn daily(&self) -> Result<&Lines> {
+        if let Some(daily) = self.daily.get() {
+            return Ok(daily);
+        }
+        let shown = AMOUNTS.into_iter().filter(|name| SHOWN.contains(name) || self.cost.as_deref() == Some(*name));
+        let columns: Vec<&'static str> = DAILY.into_iter().chain(shown).collect();
+        let (daily, sums) = self.stored.all_lines(Wanted { table: Table::CostDaily, columns: &columns, keep: &[] })?;
+        // What was read for its own sake need not be read again for the law's.
+        self.stored.law(Table::CostDaily).must_hold_of(&sums)?;
+        if let Some(at) = LAWFUL.iter().position(|lawful| *lawful == Table::CostDaily) {
+            *self.lawful[at].lock().unwrap_or_else(PoisonError::into_inner) = true;
+        }
+        Ok(self.daily.get_or_init(|| daily))
+    }
+
+    /// The money column that is read in place of a figure's own.
+    pub fn cost_column<'a>(&'a self, own: &'a str) -> &'a str {
+        self.cost.as_deref().unwrap_or(own)
     }
 
     /// First and last day of the store: its months, and any day outside them that a line is dated. A
@@ -100,33 +181,30 @@ impl Engine {
         if let Some(whole) = self.whole.get() {
             return Ok(*whole);
         }
-        let dated = self.ask_daily("select min(day) as first, max(day) as last from cost_daily")?;
-        let dated = dated.rows.iter().flat_map(|row| [dated.day(row, "first"), dated.day(row, "last")]).flatten();
+        let lines = self.stored.lines(Wanted { table: Table::CostDaily, columns: &["day"], keep: &[] })?;
+        let dated = lines.days().iter().copied();
         let months = self.records.iter().filter_map(|record| clock::month_range(&record.period));
-        let days: Vec<i32> = months.flat_map(|(first, next)| [first, next - 1]).chain(dated).collect();
+        let days = || months.clone().flat_map(|(first, next)| [first, next - 1]).chain(dated.clone());
         let today = clock::day_of(self.as_of);
-        let whole = (days.iter().copied().min().unwrap_or(today), days.iter().copied().max().unwrap_or(today));
+        let whole = (days().min().unwrap_or(today), days().max().unwrap_or(today));
         Ok(*self.whole.get_or_init(|| whole))
     }
 
     /// Every model of the store by name, with whether the bill shows it caching.
     fn stored_models(&self) -> Result<Vec<(String, bool)>> {
-        let models = self.ask_daily(
-            "select model_name, \
-             sum(case when usage_kind in ('cache_read', 'cache_write') then 1 else 0 end) > 0 as has_cached \
-             from cost_daily where model_name is not null group by model_name order by model_name",
-        )?;
-        let named = |row: &Vec<Cell>| (models.text(row, "model_name"), models.flag(row, "has_cached"));
-        Ok(models.rows.iter().map(named).collect())
-    }
-
-    /// What the made tables need of `cost_daily`; who reads them asserts the law.
-    fn ask_daily(&self, sql: &str) -> Result<Grid> {
-        let mut context = SQLContext::new();
-        context.register(Table::CostDaily.name(), self.stored.table(Table::CostDaily, &Reads::of(sql))?);
-        let frame = context.execute(sql).and_then(LazyFrame::collect);
-        let answer = frame.and_then(|frame| Answer::of(&frame));
-        Ok(answer.map_err(|error| engine_error(&error))?.into_grid())
+        let columns = &["model_name", "usage_kind"];
+        let lines = self.stored.lines(Wanted { table: Table::CostDaily, columns, keep: &[] })?;
+        let cached = ["cache_read", "cache_write"].map(|kind| lines.number("usage_kind", kind));
+        let names = lines.texts("model_name");
+        let mut has_cached = vec![false; names.len()];
+        for (model, kind) in lines.numbers("model_name").iter().zip(lines.numbers("usage_kind")) {
+            if *model != UNKNOWN && cached.contains(kind) {
+                has_cached[*model as usize] = true;
+            }
+        }
+        let mut models: Vec<(String, bool)> = names.iter().cloned().zip(has_cached).collect();
+        models.sort_unstable();
+        Ok(models)
     }
 
     /// The last complete day of the range.
@@ -145,6 +223,14 @@ impl Engine {
         self.ask(&Asked::all(query, self.range))
     }
 
+    /// Runs a query of which only a part of the stored rows is asked.
+    ///
+    /// # Errors
+    /// Where the query cannot be run.
+    pub fn run_part(&self, query: &Query, part: Part<'_>) -> Result<Grid> {
+        Ok(self.ask(&Asked { part, ..Asked::all(query, self.range) })?.into_grid())
+    }
+
     /// Runs a query that reads the days of its choice from the table `asked_days(day)`.
     pub fn run_over(&self, query: &Query, asked: &[i32]) -> Result<Grid> {
         Ok(self.answer_over(query, asked)?.into_grid())
@@ -159,8 +245,8 @@ impl Engine {
     /// else of fewer days, so that all of its rows come.
     pub fn figure(&self, name: &str, config: &Config, within: Range) -> Result<Answer> {
         let query = Query::find(name, own_queries(config).as_deref())?;
-        let range = if query.is_built_in() { within } else { self.range };
-        self.ask(&Asked { is_ordered: false, ..Asked::all(&query, range) })
+        let (range, part) = if query.is_built_in() { (within, Part::Dated(within)) } else { (self.range, Part::All) };
+        self.ask(&Asked { part, is_ordered: false, ..Asked::all(&query, range) })
     }
 
     /// A query's answer. The law is asserted on what it reads while it runs, before anything is shown.
@@ -172,18 +258,12 @@ impl Engine {
         }
         let is_read = |table: &Table| {
             let makes = *table == Table::CostDaily && (reads.table("params") || reads.table("models"));
-            (makes || reads.table(table.name())) && !self.lawful.borrow().contains(table)
+            makes || reads.table(table.name())
         };
-        let unproven: Vec<Table> = LAWFUL.into_iter().filter(is_read).collect();
-        let laws: Vec<Law<'_>> = unproven.iter().map(|table| self.stored.law(*table)).collect();
-        let (answer, law) = thread::scope(|scope| {
-            let law = scope.spawn(|| laws.iter().try_for_each(Law::must_hold));
-            let answer = self.collect(asked, &reads);
-            (answer, law.join())
-        });
-        law.unwrap_or_else(|_panic| Err(engine_error(&"the stored tables cannot be summed")))?;
-        self.lawful.borrow_mut().extend(unproven);
-        answer
+        let read: Vec<Table> = LAWFUL.into_iter().filter(is_read).collect();
+        let law = || read.iter().try_for_each(|table| self.must_be_lawful(*table));
+        let (law, answer) = cores::both(law, || self.collect(asked, &reads));
+        law.and(answer)
     }
 
     fn collect(&self, asked: &Asked<'_>, reads: &Reads) -> Result<Answer> {
@@ -218,7 +298,16 @@ impl Engine {
             context.register("asked_days", days.map_err(|error| engine_error(&error))?.lazy());
         }
         for table in Table::ALL.into_iter().filter(|table| reads.table(table.name())) {
-            context.register(table.name(), self.with_cost(table, self.stored.table(table, reads)?, asked.query));
+            let given = asked.given.and_then(|[daily, facts]| match table {
+                Table::CostDaily => Some(daily),
+                Table::CostFacts => Some(facts),
+                _ => None,
+            });
+            let frame = match given {
+                Some(given) => given.clone().lazy(),
+                None => self.stored.table(table, reads, asked.part)?,
+            };
+            context.register(table.name(), self.with_cost(table, frame, asked.query));
         }
         for name in MADE.into_iter().filter(|name| reads.table(name)) {
             context.register(name, self.made(name, asked.range)?);
@@ -241,9 +330,52 @@ impl Engine {
         }
     }
 
+    /// Whether a figure may count calls: where nothing was measured, only the user's own can.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub fn may_count(&self, name: &str, config: &Config) -> Result<bool> {
+        let query = Query::find(name, own_queries(config).as_deref())?;
+        Ok(!query.is_built_in() || self.stored.has_rows(Table::Usage)?)
+    }
+
     /// Runs a built-in query, or the user's own of that name.
     pub fn run_named(&self, name: &str, config: &Config) -> Result<Grid> {
-        self.run(&Query::find(name, own_queries(config).as_deref())?)
+        self.run_named_part(name, config, Part::All)
+    }
+
+    /// Runs a built-in query of which only a part of the stored rows is asked, or all of the user's own.
+    ///
+    /// # Errors
+    /// Where the query cannot be run.
+    pub fn run_named_part(&self, name: &str, config: &Config, part: Part<'_>) -> Result<Grid> {
+        let query = Query::find(name, own_queries(config).as_deref())?;
+        self.run_part(&query, if query.is_built_in() { part } else { Part::All })
+    }
+
+    /// What the contract lists from a day on, by sums that stand for the stored rows; by the user's own query
+    /// of that name, everything.
+    ///
+    /// # Errors
+    /// Where the query cannot be run.
+    pub fn anomalies(&self, config: &Config, from: Option<i32>) -> Result<Grid> {
+        let query = Query::find("anomalies", own_queries(config).as_deref())?;
+        if !query.is_built_in() {
+            return self.run(&query);
+        }
+        let sums = series::Sums::of(self.daily()?);
+        let stored: Vec<i32> = self.days.iter().map(|day| day.day).collect();
+        let wanted = stored.iter().copied().filter(|day| {
+            let is_late = self.range.to.is_some_and(|to| *day > to);
+            !is_late && from.or(self.range.from).is_none_or(|from| *day >= from)
+        });
+        let days = sums.appeared(wanted);
+        let carriers =
+            self.lines(Wanted { keep: &[Keep::Days(&days), series::USAGE[0], series::USAGE[1]], ..series::CARRIERS })?;
+        let given = sums.frame(from).and_then(|daily| Ok([daily, series::carriers(&carriers)?]));
+        let given = given.map_err(|error| engine_error(&error))?;
+        let range = Range { from: from.or(self.range.from), ..self.range };
+        Ok(self.ask(&Asked { given: Some(&given), ..Asked::all(&query, range) })?.into_grid())
     }
 
     /// The basis that a figure shows, in words: the one that was asked for, else the figure's own.
@@ -275,11 +407,15 @@ struct Asked<'a> {
     range: Range,
     /// Whether the rows come in the order of the SQL.
     is_ordered: bool,
+    /// The stored rows that say anything to it.
+    part: Part<'a>,
+    /// What stands for the rows of `cost_daily` and of `cost_facts`.
+    given: Option<&'a [DataFrame; 2]>,
 }
 
 impl<'a> Asked<'a> {
     fn all(query: &'a Query, range: Range) -> Self {
-        Self { query, days: &[], range, is_ordered: true }
+        Self { query, days: &[], range, is_ordered: true, part: Part::All, given: None }
     }
 }
 

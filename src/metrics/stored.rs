@@ -1,22 +1,21 @@
 //! Stored: the tables of a snapshot, opened where a query reads them, and the law asserted on each.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::thread;
+use std::sync::{Mutex, PoisonError};
 
-use hashbrown::HashMap;
 use polars::prelude::*;
 
-use super::engine::engine_error;
+use super::engine::{Part, engine_error};
+use super::groups::{Damage, StoredFile};
+use super::lines::{Lines, Wanted};
 use super::reads::{PERIOD, Reads};
+use crate::cores;
 use crate::error::Result;
 use crate::facts::law::Totals;
 use crate::facts::store::{Record, Snapshot};
 use crate::money::{PRECISION, SCALE};
-use crate::normalise::Amounts;
-use crate::schema::{AMOUNTS, Kind, Table};
-use crate::shield::shielded;
+use crate::schema::{Kind, Table};
 
 /// The tables for which the law holds.
 pub const LAWFUL: [Table; 3] = [Table::Charges, Table::CostFacts, Table::CostDaily];
@@ -29,8 +28,8 @@ const KEPT_BYTES: u64 = 128 << 20;
 pub struct Stored {
     /// Held while the tables are, so that no period is replaced between two queries.
     snapshot: Snapshot,
-    /// Columns of `cost_daily` that a query has read, since most figures read the same.
-    kept: RefCell<BTreeMap<&'static str, Column>>,
+    /// Columns of `cost_daily` that a query has read, by period, since most figures read the same.
+    kept: Mutex<BTreeMap<String, BTreeMap<&'static str, Column>>>,
     is_kept: bool,
 }
 
@@ -40,47 +39,102 @@ impl Stored {
         let daily = snapshot.files.iter().filter(|((table, _), _)| *table == Table::CostDaily);
         let sizes = daily.map(|(_, path)| std::fs::metadata(path).map_or(0, |metadata| metadata.len()));
         let is_kept = sizes.sum::<u64>() <= KEPT_BYTES;
-        Self { snapshot, kept: RefCell::default(), is_kept }
+        Self { snapshot, kept: Mutex::default(), is_kept }
     }
 
-    /// A table as a query reads it.
-    pub fn table(&self, table: Table, reads: &Reads) -> Result<LazyFrame> {
+    /// A part of a table as a query reads it.
+    pub fn table(&self, table: Table, reads: &Reads, part: Part<'_>) -> Result<LazyFrame> {
         let columns = reads.columns(table).filter(|columns| !columns.is_empty());
-        match columns.filter(|_| table == Table::CostDaily && self.is_kept) {
-            Some(columns) => self.keep(&columns).map_err(|error| engine_error(&error)),
-            None => self.scan(table),
-        }
+        let files = self.files_of(table, part)?;
+        let read = match columns.filter(|_| table == Table::CostDaily && self.is_kept && !files.is_empty()) {
+            Some(columns) => self.keep(&columns, &files),
+            None => scan(table, &files.into_iter().map(|(_, path)| path).collect::<Vec<_>>()),
+        };
+        read.map_err(|error| engine_error(&error))
     }
 
-    /// A table with all its columns, read when a plan asks for them.
-    pub fn scan(&self, table: Table) -> Result<LazyFrame> {
-        let files: Vec<&PathBuf> =
-            self.snapshot.files.iter().filter(|((of, _), _)| *of == table).map(|(_, path)| path).collect();
-        scan(table, &files).map_err(|error| engine_error(&error))
+    /// Periods of a table, each with its file.
+    fn files(&self, table: Table) -> impl Iterator<Item = (&str, &PathBuf)> {
+        let of_table = self.snapshot.files.iter().filter(move |((of, _), _)| *of == table);
+        of_table.map(|((_, period), path)| (period.as_str(), path))
+    }
+
+    /// The periods that a part is of, each with its file.
+    fn files_of(&self, table: Table, part: Part<'_>) -> Result<Vec<(&str, &PathBuf)>> {
+        let mut files: Vec<_> = self.files(table).collect();
+        match part {
+            Part::All => {}
+            Part::Billed(first, last) => files.retain(|(period, _)| (first..=last).contains(period)),
+            Part::Dated(range) => {
+                let (first, last) = (range.from.unwrap_or(i32::MIN), range.to.unwrap_or(i32::MAX));
+                let opened = self.opened(table, &files)?;
+                let mut opened = opened.iter();
+                files.retain(|_| opened.next().is_none_or(|file| file.may_hold(first..=last)));
+            }
+        }
+        Ok(files)
+    }
+
+    fn opened(&self, table: Table, files: &[(&str, &PathBuf)]) -> Result<Vec<StoredFile>> {
+        let opened = files.iter().map(|(_, path)| StoredFile::open(table, path));
+        opened.collect::<std::result::Result<_, _>>().map_err(|damage| engine_error(&damage))
+    }
+
+    /// Whether a table has any rows.
+    pub fn has_rows(&self, table: Table) -> Result<bool> {
+        let opened = self.opened(table, &self.files(table).collect::<Vec<_>>())?;
+        Ok(opened.iter().any(|file| (0..file.groups()).any(|group| file.rows(group) > 0)))
+    }
+
+    /// Rows of a table as they are.
+    pub fn lines(&self, wanted: Wanted<'_>) -> Result<Lines> {
+        self.read(wanted.table, |files| Lines::read(files, wanted))
+    }
+
+    /// Rows of a whole table as they are, and by period what they come to.
+    pub fn all_lines(&self, wanted: Wanted<'_>) -> Result<(Lines, BTreeMap<String, Totals>)> {
+        self.read(wanted.table, |files| Lines::read_all(files, wanted))
+    }
+
+    fn read<T>(
+        &self,
+        table: Table,
+        read: impl FnOnce(&[(&str, &StoredFile)]) -> std::result::Result<T, Damage>,
+    ) -> Result<T> {
+        let files: Vec<_> = self.files(table).collect();
+        let opened = self.opened(table, &files)?;
+        let files: Vec<(&str, &StoredFile)> = files.iter().map(|(period, _)| *period).zip(&opened).collect();
+        read(&files).map_err(|damage| engine_error(&damage))
     }
 
     /// Columns of `cost_daily` from memory, read from the files where they are not there yet.
-    fn keep(&self, wanted: &[&'static str]) -> PolarsResult<LazyFrame> {
-        let mut kept = self.kept.borrow_mut();
-        let missing: Vec<&'static str> = wanted.iter().copied().filter(|name| !kept.contains_key(name)).collect();
-        if !missing.is_empty() {
-            let files = self.snapshot.files.iter().filter(|((of, _), _)| *of == Table::CostDaily);
-            let files: Vec<&PathBuf> = files.map(|(_, path)| path).collect();
-            let read = missing.iter().map(|name| col(*name)).collect::<Vec<_>>();
-            let read = scan(Table::CostDaily, &files)?.select(read).collect()?;
-            kept.extend(missing.into_iter().zip(read.into_columns()));
+    fn keep(&self, wanted: &[&'static str], files: &[(&str, &PathBuf)]) -> PolarsResult<LazyFrame> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut whole: Option<DataFrame> = None;
+        for (period, path) in files {
+            let kept = kept.entry((*period).to_string()).or_default();
+            let missing: Vec<&'static str> = wanted.iter().copied().filter(|name| !kept.contains_key(name)).collect();
+            if !missing.is_empty() {
+                let read = missing.iter().map(|name| col(*name)).collect::<Vec<_>>();
+                let read = scan(Table::CostDaily, &[path])?.select(read).collect()?;
+                kept.extend(missing.into_iter().zip(read.into_columns()));
+            }
+            let columns: Vec<Column> = wanted.iter().map(|name| kept[name].clone()).collect();
+            let height = columns.first().map_or(0, Column::len);
+            let frame = DataFrame::new(height, columns)?;
+            match &mut whole {
+                Some(whole) => drop(whole.vstack_mut(&frame)?),
+                None => whole = Some(frame),
+            }
         }
-        let columns: Vec<Column> = wanted.iter().map(|name| kept[name].clone()).collect();
-        let height = columns.first().map_or(0, Column::len);
-        Ok(DataFrame::new(height, columns)?.lazy())
+        Ok(whole.unwrap_or_default().lazy())
     }
 
     /// The law of a table, asserted where facts are read: by period, account and currency, the sums of
     /// every amount column are those of the record.
     pub fn law(&self, table: Table) -> Law<'_> {
-        let of_table = self.snapshot.files.iter().filter(|((of, _), _)| *of == table);
         let record = |period: &str| self.snapshot.records.iter().find(|record| record.period == period);
-        let files = of_table.map(|((_, period), path)| (period.as_str(), path.as_path(), record(period))).collect();
+        let files = self.files(table).map(|(period, path)| (period, path.as_path(), record(period))).collect();
         Law { table, files }
     }
 }
@@ -94,64 +148,34 @@ pub struct Law<'a> {
 impl Law<'_> {
     /// Sums the files and asserts that the records say the same, in the order of the periods.
     pub fn must_hold(&self) -> Result<()> {
-        let workers = thread::available_parallelism().map_or(1, |cores| cores.get()).min(self.files.len()).max(1);
-        let (table, files) = (self.table, &self.files);
-        let sum = move |worker: usize| {
-            let own = files.iter().enumerate().skip(worker).step_by(workers);
-            own.map(|(at, (_, path, _))| (at, shielded(|| totals_of(table, path)))).collect::<Vec<_>>()
-        };
-        let mut found: Vec<_> = thread::scope(|scope| {
-            let running: Vec<_> = (0..workers).map(|worker| scope.spawn(move || sum(worker))).collect();
-            running.into_iter().flat_map(|worker| worker.join().unwrap_or_default()).collect()
-        });
-        found.sort_by_key(|(at, _)| *at);
-        for ((period, path, record), (_, found)) in self.files.iter().zip(found) {
-            let damaged = |error: &dyn std::fmt::Display| engine_error(&format!("{}: {error}", path.display()));
-            let found = found.map_err(|panic| damaged(&panic))?.map_err(|error| damaged(&error))?;
+        let damaged = |damage: String| engine_error(&damage);
+        let opened = self.files.iter().map(|(_, path, _)| StoredFile::open(self.table, path).map_err(damaged));
+        let opened = opened.collect::<Result<Vec<_>>>()?;
+        let groups: Vec<(usize, usize)> =
+            opened.iter().enumerate().flat_map(|(at, file)| (0..file.groups()).map(move |group| (at, group))).collect();
+        let found = cores::each(groups.len(), |at| opened[groups[at].0].totals(groups[at].1));
+        let mut sums = vec![Totals::default(); self.files.len()];
+        for ((at, _), found) in groups.iter().zip(found) {
+            sums[*at].merge(found.map_err(damaged)?);
+        }
+        self.must_hold_of(&self.files.iter().map(|(period, ..)| (*period).to_string()).zip(sums).collect())
+    }
+
+    /// Asserts that sums by period are those of the records.
+    pub fn must_hold_of(&self, sums: &BTreeMap<String, Totals>) -> Result<()> {
+        let nothing = Totals::default();
+        for (period, _, record) in &self.files {
             // Rows of a period that no record names are nobody's.
-            let nothing = Totals::default();
             let expected = record.map_or(&nothing, |record| &record.totals);
-            expected.must_equal(&found, period, "the stored record", table.name())?;
+            expected.must_equal(
+                sums.get(*period).unwrap_or(&nothing),
+                period,
+                "the stored record",
+                self.table.name(),
+            )?;
         }
         Ok(())
     }
-}
-
-/// Sums of a file by account and currency, as a record holds them.
-fn totals_of(table: Table, path: &Path) -> PolarsResult<Totals> {
-    let columns = ["sub_account_id", "billing_currency"].into_iter().chain(AMOUNTS).map(col);
-    let frame = scan(table, &[&path.to_path_buf()])?.select(columns.collect::<Vec<_>>()).collect()?;
-    let mut names: HashMap<(Option<&str>, Option<&str>), usize> = HashMap::new();
-    let accounts = frame.column("sub_account_id")?.str()?.downcast_iter().flat_map(|chunk| chunk.iter());
-    let currencies = frame.column("billing_currency")?.str()?.downcast_iter().flat_map(|chunk| chunk.iter());
-    // Neighbours most often agree, and are not looked up again.
-    let mut last = None;
-    let keys: Vec<usize> = accounts
-        .zip(currencies)
-        .map(|name| match last {
-            Some((known, key)) if known == name => key,
-            _ => {
-                let next = names.len();
-                let key = *names.entry(name).or_insert(next);
-                last = Some((name, key));
-                key
-            }
-        })
-        .collect();
-    let mut sums = vec![Amounts::default(); names.len()];
-    for (at, name) in AMOUNTS.iter().enumerate() {
-        let mut keys = keys.iter();
-        for chunk in frame.column(name)?.decimal()?.physical().downcast_iter() {
-            for (amount, key) in chunk.iter().zip(&mut keys) {
-                if let Some(amount) = amount {
-                    let sum = &mut sums[*key][at];
-                    *sum = Some(sum.unwrap_or(0).saturating_add(*amount));
-                }
-            }
-        }
-    }
-    let named = names.iter().map(|((account, currency), key)| (account.unwrap_or(""), currency.unwrap_or(""), key));
-    Ok(Totals::of(named.map(|(account, currency, key)| (account, currency, &sums[*key]))))
 }
 
 /// Files of a table, their period as a column.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::words;
 use crate::config::Config;
 use crate::error::Result;
-use crate::metrics::Engine;
 use crate::metrics::queries::Query;
+use crate::metrics::{Engine, Part};
 
 /// Real-time metrics do not see batch jobs, so their cost asks for none.
 const COST: &str = "\
@@ -20,7 +20,8 @@ pub fn of_month(engine: &Engine, config: &Config, month: &str) -> Result<Option<
     if config.metrics.is_empty() {
         return Ok(None);
     }
-    let run = |name: &str, sql: &str| engine.run(&Query { name: name.into(), sql: sql.into() });
+    let part = Part::Billed(month, month);
+    let run = |name: &str, sql: &str| engine.run_part(&Query { name: name.into(), sql: sql.into() }, part);
     let (cost, measured) = (run("token cost by account", COST)?, run("measured accounts", MEASURED)?);
     let of_month =
         |grid: &crate::metrics::Grid, row: &[crate::metrics::Cell]| grid.text(row, "billing_period") == month;

@@ -11,8 +11,9 @@ use crate::audit::{self, Audit};
 use crate::cli::By;
 use crate::clock;
 use crate::config::Config;
-use crate::error::Result;
-use crate::metrics::{Answer, Cell, Engine, Range};
+use crate::cores;
+use crate::error::{Error, Result};
+use crate::metrics::{Answer, Cell, Engine, Part, Range};
 use crate::money;
 use days::Days;
 
@@ -50,10 +51,19 @@ pub fn report(
     by: Option<By>,
 ) -> Result<Document> {
     let facts = Facts::read(engine, config)?;
+    let month = facts.month.as_str();
+    let (figures, of_month) = cores::both(
+        || figures::tables(&facts),
+        || {
+            let spend = spend::table(&facts, by.unwrap_or(By::Workload))?;
+            Ok::<_, Error>((spend, trust::strip(engine, config, month)?, trust::methods(engine, config, month)?))
+        },
+    );
+    let (spend, strip, methods) = of_month?;
     let mut document = Document { name: "report", title: title(&facts, alerts), blocks: Vec::new() };
     document.say(trust::completeness(engine));
     document.table(day_table(&facts));
-    for line in identity(engine, config, &facts.month)? {
+    for line in identity(engine, config, month)? {
         document.say(line);
     }
     document.blocks.extend(forecast::show::blocks(outlook, &facts.basis()));
@@ -63,15 +73,13 @@ pub fn report(
             document.table(table);
         }
     }
-    document.table(trust::strip(engine, config, &facts.month)?);
+    document.table(strip);
     document.table(movers(&facts));
     document.table(findings(alerts));
-    document.table(spend::table(&facts, by.unwrap_or(By::Workload))?);
-    for table in figures::tables(&facts)? {
-        document.table(table);
-    }
+    document.table(spend);
+    figures?.into_iter().for_each(|table| document.table(table));
     document.table(debt(audit));
-    document.table(trust::methods(engine, config, &facts.month)?);
+    document.table(methods);
     document.table(trust::inputs(engine));
     Ok(document)
 }
@@ -81,7 +89,7 @@ impl<'a> Facts<'a> {
         let day = engine.last_complete_day();
         let last = engine.records.last().map(|record| record.period.clone());
         let month = day.map(clock::month_of).or(last).unwrap_or_default();
-        let days = Days::of(&engine.figure("daily_spend", config, engine.range)?, day);
+        let days = Days::read(engine, config, day)?;
         Ok(Self { engine, config, day, month, days })
     }
 
@@ -179,7 +187,7 @@ fn day_table(facts: &Facts<'_>) -> Table {
 /// Where the store cannot be read.
 pub fn identity(engine: &Engine, config: &Config, month: &str) -> Result<Vec<String>> {
     let span = span(engine, month);
-    let bill = engine.run_named("bill_identity", config)?;
+    let bill = engine.run_named_part("bill_identity", config, Part::Billed(month, month))?;
     let names = ["usage_cost", "purchase_cost", "tax_cost", "credit_cost", "adjustment_cost", "other_cost"];
     let mut lines = Vec::new();
     for row in bill.rows.iter().filter(|row| bill.text(row, "month") == month) {
@@ -266,6 +274,9 @@ fn findings(alerts: &Alerts) -> Table {
         span.map_or(String::new(), |(from, to)| format!("{} to {}", clock::day_text(from), clock::day_text(to)));
     let shown = first_of_each(&alerts.findings, SHOWN, |finding| &finding.currency);
     let hidden = alerts.findings.len() - shown.len();
+    if alerts.is_part {
+        note.push_str("; earlier days with `billtag alert --from DATE`");
+    }
     if hidden > 0 {
         note.push_str(&format!("; {hidden} more in `billtag alert`"));
     }

@@ -13,6 +13,7 @@
 //! On the first three days of a month the month before leads, since it is still closing; see [`leading`].
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::alert::incident::Incident;
 use crate::alert::scope::Scope;
@@ -113,7 +114,8 @@ pub fn course(engine: &Engine, part: Part<'_>, month: &str, currency: &str) -> R
     let Some(span) = Span::of(engine, month, &before) else { return Ok(Course::default()) };
     let (outcome, _) = outcomes(engine, &lines, currency, &span, &[]);
     let mut by_day = vec![0; (span.next - span.first) as usize];
-    for line in lines.of(currency).iter().filter(|line| line.month == month && !span.is_to_come(line)) {
+    let is_known = |line: &&read::Line| lines.months[line.month].0 == month && !span.is_to_come(line);
+    for line in lines.of(currency).iter().filter(is_known) {
         // What is dated outside the month is in its bill from the first day on, or only at its end.
         by_day[(line.day.clamp(span.first, span.next - 1) - span.first) as usize] += line.cost;
     }
@@ -227,22 +229,28 @@ fn outcomes(
     span: &Span<'_>,
     incidents: &[&Incident],
 ) -> (Outcome, Vec<(Owner, Outcome)>) {
-    let mut owners: BTreeMap<&Owner, Outcome> = BTreeMap::new();
     let mut total = Outcome::default();
     for (at, month) in span.before.iter().enumerate() {
         let has_days = engine.days.iter().any(|day| clock::month_of(day.day) == *month);
         total.before[at] = has_days.then_some(0);
     }
     let blank = total.clone();
-    let mut known: BTreeMap<&Owner, i128> = BTreeMap::new();
+    let months: Vec<OfMonth> = lines.months.iter().map(|(month, days)| span.of_month(month, days)).collect();
+    let mut of_owners: Vec<Option<(Outcome, i128)>> = vec![None; lines.owners.len()];
     for line in lines.of(currency) {
-        let held = owners.entry(&line.owner).or_insert_with(|| blank.clone());
+        let (held, known) = of_owners[line.owner].get_or_insert_with(|| (blank.clone(), 0));
         for outcome in [&mut *held, &mut total] {
-            span.add(line, outcome);
+            months[line.month].add(line, outcome);
         }
-        if line.month == span.month && !span.is_to_come(line) {
-            *known.entry(&line.owner).or_default() += line.cost;
+        if months[line.month].is_it && !span.is_to_come(line) {
+            *known += line.cost;
         }
+    }
+    let found = lines.owners.iter().zip(of_owners).filter_map(|(owner, found)| Some((owner, found?)));
+    let (mut owners, mut known) = (BTreeMap::new(), BTreeMap::new());
+    for (owner, (outcome, cost)) in found {
+        owners.insert(owner, outcome);
+        known.insert(owner, cost);
     }
     if span.is_known {
         let ends = Ends::of(lines, currency, span, incidents);
@@ -282,21 +290,36 @@ impl<'a> Span<'a> {
         line.is_usage && (self.until..self.next).contains(&line.day)
     }
 
+    fn of_month(&self, month: &str, days: &Range<i32>) -> OfMonth {
+        // Days of the month alone: a refund may be dated months before the bill that holds it.
+        let compared = days.start..days.end.min(days.start + (self.until - self.first));
+        let before = self.before.iter().position(|known| known == month);
+        OfMonth { is_it: month == self.month, before, compared }
+    }
+}
+
+/// What the lines of a month's bill count for.
+struct OfMonth {
+    /// Whether it is the month that is looked at.
+    is_it: bool,
+    /// Which of the months before it is.
+    before: Option<usize>,
+    /// Days that are compared.
+    compared: Range<i32>,
+}
+
+impl OfMonth {
     fn add(&self, line: &read::Line, outcome: &mut Outcome) {
-        if line.month == self.month {
+        if self.is_it {
             outcome.billed += line.cost;
         }
-        // Days of the month alone: a refund may be dated months before the bill that holds it.
-        let is_compared = line.has_day
-            && clock::month_range(&line.month)
-                .is_some_and(|(first, next)| (first..next.min(first + (self.until - self.first))).contains(&line.day));
-        if !is_compared {
+        if !line.has_day || !self.compared.contains(&line.day) {
             return;
         }
-        if line.month == self.month {
+        if self.is_it {
             outcome.to_date += line.cost;
         }
-        if let Some(at) = self.before.iter().position(|month| *month == line.month) {
+        if let Some(at) = self.before {
             outcome.before[at] = outcome.before[at].map(|sum| sum + line.cost);
         }
     }

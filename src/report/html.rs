@@ -40,6 +40,7 @@ use crate::alert::ledger::Ledger;
 use crate::audit::Audit;
 use crate::clock;
 use crate::config::Config;
+use crate::cores;
 use crate::error::{Error, Result};
 use crate::metrics::queries::Query;
 use crate::metrics::{Cell, Engine};
@@ -66,6 +67,8 @@ pub struct Sources<'a> {
     pub audit: &'a Audit,
     /// The incidents.
     pub ledger: &'a Ledger,
+    /// Whether the facts are those of a past day, of whose incidents nothing is kept.
+    pub is_past: bool,
     /// What spend is grouped by at first.
     pub by: &'static str,
     /// What is to come, where it is reckoned.
@@ -97,8 +100,8 @@ impl<'a> Report<'a> {
     pub fn read(sources: Sources<'a>) -> Result<Self> {
         let (engine, config) = (sources.engine, sources.config);
         let span = Span::of(engine);
-        let mut cube = cube::read(engine, &span)?;
-        let figures = figures::read(engine, config, &span)?;
+        let (cube, figures) = cores::both(|| cube::read(engine, &span), || figures::read(engine, config, &span));
+        let (mut cube, figures) = (cube?, figures?);
         let models = "select model_name, can_cache from models where can_cache";
         let models = engine.run(&Query { name: "models".into(), sql: models.into() })?;
         let caching = models.rows.iter().map(|row| models.text(row, "model_name")).collect();

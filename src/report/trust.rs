@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::facts::store::Record;
 use crate::metrics::days::Reaches;
-use crate::metrics::{Cell, Engine};
+use crate::metrics::{Cell, Engine, Part};
 use crate::normalise::BILLED;
 use crate::normalise::trust::{Sums, Tallies};
 
@@ -63,7 +63,7 @@ pub fn strip(engine: &Engine, config: &Config, month: &str) -> Result<Table> {
     let mut table = Table::new("trust", format!("Trust, {month}"), "", columns);
     let mut push =
         |what: &str, value: String, detail: String| table.rows.push(vec![text(what), text(value), text(detail)]);
-    let allocation = engine.run_named("allocation_coverage", config)?;
+    let allocation = engine.run_named_part("allocation_coverage", config, Part::Billed(month, month))?;
     for row in allocation.rows.iter().filter(|row| allocation.text(row, "month") == month) {
         let share =
             |key: &str| allocation.float(row, &format!("{key}_share")).map_or(words::UNKNOWN.into(), words::percent);
@@ -198,7 +198,7 @@ fn names<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> String {
 
 /// Which evidence names the month's spend.
 pub fn methods(engine: &Engine, config: &Config, month: &str) -> Result<Table> {
-    let grid = engine.run_named("attribution_methods", config)?;
+    let grid = engine.run_named_part("attribution_methods", config, Part::Billed(month, month))?;
     let columns = vec![
         column("billing_currency", "", Look::Plain),
         column("attribution_method", "Evidence", Look::Plain),

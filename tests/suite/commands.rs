@@ -51,6 +51,16 @@ fn every_format_of_every_command_is_well_formed() {
 }
 
 #[test]
+fn a_report_lists_anomalies_of_ninety_days_unless_more_are_asked_for() {
+    let report = |more: &[&str]| harness::stdout(harness::ingested(), &[&["report"], more].concat());
+    assert!(report(&[]).contains("(2026-08-24 to 2026-11-21; earlier days with `billtag alert --from DATE`)"));
+    assert!(report(&["--to", "2026-11-10"]).contains("(2026-08-13 to 2026-11-10; earlier days"));
+    assert!(report(&["--from", "2026-08-02"]).contains("(2026-08-02 to 2026-11-21)"));
+    let page = harness::stdout(harness::ingested(), &["report", "--format", "html"]);
+    assert!(page.contains("2026-08-24 to 2026-11-21; unblended cost of Usage; earlier days"));
+}
+
+#[test]
 fn the_readme_shows_what_the_fixtures_say() {
     let squeezed = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
     let report: Vec<String> = harness::stdout(harness::ingested(), &["report"]).lines().map(squeezed).collect();

@@ -128,6 +128,9 @@ fn a_steady_month_ends_where_it_goes_and_budgets_say_when_they_are_crossed() {
     assert_eq!(code(&["forecast"]), Some(0));
     assert_eq!(code(&["forecast", "--fail-on-findings"]), Some(3));
     assert!(harness::stdout(folder.path(), &["report"]).contains("was crossed on 2026-11-09"));
+    for format in ["md", "html"] {
+        assert_eq!(code(&["report", "--format", format, "--fail-on-findings"]), Some(3), "{format}");
+    }
 }
 
 #[test]

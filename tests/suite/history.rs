@@ -44,6 +44,14 @@ fn a_past_mornings_report_is_shown_as_it_was() {
         let again = harness::stdout(folder.path(), &["report", "--format", "md", "--as-seen", &day]);
         assert_eq!(again, report, "{day}");
     }
+    let page = |more: &[&str]| {
+        harness::stdout(folder.path(), &[&["report", "--format", "html", "--as-of", &morning(6)], more].concat())
+    };
+    let kept = "Incidents are kept as they are now";
+    assert!(
+        !page(&[]).contains(kept) && page(&["--as-seen", "2026-11-04"]).contains(kept),
+        "no incident of later days"
+    );
     let early = harness::failure(folder.path(), &["report", "--as-seen", "2026-11-03"]);
     assert!(early.starts_with("exit 2") && early.contains("2026-11-04T07:00:00Z"), "{early}");
 }

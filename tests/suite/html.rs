@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use billtag::config::Config;
 use billtag::metrics::queries::Query;
-use billtag::metrics::{Engine, Grid, Range};
+use billtag::metrics::{Cell, Engine, Grid, Range};
 use billtag::report::words;
 use serde_json::{Value, json};
 
@@ -192,8 +192,12 @@ fn tiers(answer: &Grid, shown: &[Vec<String>]) {
 
 fn ratios(answer: &Grid, shown: &[Vec<String>]) {
     let (haiku, sonnet) = (sums(answer, "workload", "haiku_cost"), sums(answer, "workload", "sonnet_cost"));
+    let [few, many] = ["haiku_invocations", "sonnet_invocations"].map(|column| sums(answer, "workload", column));
     for row in shown {
         assert_eq!([&row[1], &row[2]], [&words::amount(haiku[&row[0]]), &words::amount(sonnet[&row[0]])], "{row:?}");
+        let (few, many) = (few[&row[0]], many[&row[0]]);
+        let ratio = if many == 0 { Cell::Null } else { Cell::Float(few as f64 / many as f64) };
+        assert_eq!(row[4], words::cell(&ratio, billtag::report::Look::Ratio), "{row:?}");
     }
 }
 
@@ -201,8 +205,7 @@ fn calls(answer: &Grid, shown: &[Vec<String>]) {
     let [counted, number, whole] =
         ["cost_counted", "invocations", "cost_total"].map(|column| sums(answer, "workload", column));
     for row in shown {
-        let look =
-            |part: i128, all: i128, look| words::cell(&billtag::metrics::Cell::Float(part as f64 / all as f64), look);
+        let look = |part: i128, all: i128, look| words::cell(&Cell::Float(part as f64 / all as f64), look);
         let of = |sums: &BTreeMap<String, i128>| sums[&row[0]];
         assert_eq!(row[1], look(of(&counted), of(&number), billtag::report::Look::UnitCost), "{row:?}");
         assert_eq!(row[2], words::grouped(of(&number) / billtag::money::ONE), "{row:?}");

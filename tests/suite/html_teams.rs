@@ -82,6 +82,28 @@ fn html_split_by_team_writes_the_whole_bill_and_an_index() {
 }
 
 #[test]
+fn html_pages_of_teams_that_are_gone_go_and_nothing_else_does() {
+    let folder = harness::fixtures();
+    harness::ingest_folder(folder.path());
+    let at = |name: &str| folder.path().join("pages").join(name);
+    let split = ["report", "--format", "html", "--split-by", "team", "-o", "pages"];
+    harness::stdout(folder.path(), &split);
+    let index = std::fs::read_to_string(at("index.html")).expect("an index");
+    let with = |name: &str| format!("<a href=\"{name}\">x</a>");
+    let links: String = ["gone.html", "mine.html", "../outside.html", "missing.html"].map(with).concat();
+    std::fs::write(at("index.html"), format!("{index}{links}")).expect("an index of more teams");
+    for name in ["gone.html", "unlinked.html", "../outside.html"] {
+        std::fs::copy(at("growth.html"), at(name)).expect("a page of ours");
+    }
+    std::fs::write(at("mine.html"), "somebody's own").expect("a page of somebody else");
+    harness::stdout(folder.path(), &split);
+    assert!(!at("gone.html").exists(), "no team has it any more");
+    for name in ["growth.html", "mine.html", "unlinked.html", "../outside.html"] {
+        assert!(at(name).exists(), "{name}");
+    }
+}
+
+#[test]
 fn names_of_teams_make_safe_files_and_safe_links_in_html() {
     let teams = ["../../etc", "index", "<b>x</b>", "a/b", "größe"];
     let line = |day: i64, team: &'static str| {

@@ -42,6 +42,7 @@ mod incidents;
 mod init;
 mod judgement;
 mod layouts;
+mod lines;
 mod live;
 mod models;
 mod parts;

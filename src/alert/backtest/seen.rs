@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::published::PUBLISHED;
+use crate::alert::contract::Jump;
 use crate::alert::fast::replay;
 use crate::alert::history::History;
 use crate::alert::rules::{self, Floors, Rule, Severity, Signal};
@@ -62,7 +63,8 @@ impl Seen {
         let from = self.through.map(|through| through + 1).or(engine.range.from).unwrap_or(first).max(first);
         let look = Look { history: &history, from, at: at.filter(|_| self.through.is_some()) };
         let floors = Floors::of(config);
-        self.by_the_bill(&look, &signals(engine, config, &history, &floors)?);
+        let jumps = contract::jumps(engine, config, again.or(engine.range.from))?;
+        self.by_the_bill(&look, &signals(&history, &jumps, &floors));
         for hour in replay::replay(engine, &history, &floors, config.anomaly.ratio, from)? {
             let day = clock::day_of(hour.end - 1);
             let alert = Alert { workload: look.workload(hour.series), day, pages: hour.pages, known: hour.end };
@@ -133,9 +135,8 @@ impl Look<'_> {
 }
 
 /// Everything that the rules find on the days of a history.
-fn signals(engine: &Engine, config: &Config, history: &History, floors: &Floors) -> Result<Vec<Signal>> {
-    let jumps = contract::jumps(engine, config)?;
-    let mut signals = rules::signals(history, &rules::baselines(history, &history.costs()), &jumps, floors);
+fn signals(history: &History, jumps: &[Jump], floors: &Floors) -> Vec<Signal> {
+    let mut signals = rules::signals(history, &rules::baselines(history, &history.costs()), jumps, floors);
     let wide = wide::wide(history, &signals, floors).into_iter().map(|wide| Signal {
         rule: Rule::Scope,
         series: wide.mover,
@@ -144,13 +145,12 @@ fn signals(engine: &Engine, config: &Config, history: &History, floors: &Floors)
         excess: wide.excess,
     });
     signals.extend(wide.collect::<Vec<_>>());
-    Ok(signals)
+    signals
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::alert::contract::Jump;
     use crate::alert::history::{Line, MODEL, Owner};
     use crate::money;
     use crate::text::Text;
@@ -195,8 +195,7 @@ pub(super) mod tests {
     }
 
     fn found(history: &History) -> Vec<Signal> {
-        let floors = Floors { warn: 10.0 * money::ONE as f64, page: 50.0 * money::ONE as f64 };
-        rules::signals(history, &rules::baselines(history, &history.costs()), &[jump()], &floors)
+        signals(history, &[jump()], &Floors { warn: 10.0 * money::ONE as f64, page: 50.0 * money::ONE as f64 })
     }
 
     /// All of its days, seen by a run that looked at none before.

@@ -1,11 +1,10 @@
 //! Units: what the total hides. What a query or a token costs, and what is burnt without more work being finished.
 
-use std::collections::BTreeMap;
+use hashbrown::HashMap;
 
-use super::Floors;
-use super::{CLEARLY, Rule, Signal, far};
+use super::{CLEARLY, Floors, Rule, Signal, far};
 use crate::alert::baseline::{Baseline, COSTS, RATIOS};
-use crate::alert::causes;
+use crate::alert::causes::Side;
 use crate::alert::history::{History, KIND, Line, MODEL};
 use crate::text::Text;
 
@@ -27,18 +26,19 @@ struct Calls {
 pub(super) fn units(history: &History, floors: &Floors, found: &mut Vec<Signal>) {
     let mut calls = vec![vec![Calls::default(); history.days]; history.owners.len()];
     let means = mean_prices(history);
+    let (sides, cache_read) = (sides(history), history.texts.find("cache_read"));
     for line in history.complete() {
         let day = &mut calls[line.series][line.day];
         let (cost, tokens) = (line.cost as f64, line.tokens as f64);
-        if history.texts.str(line.what[KIND]) == "cache_read" {
+        if line.what[KIND] == cache_read {
             day.cached += tokens;
         }
-        match causes::Side::of(history.texts.str(line.what[KIND])) {
-            Some(causes::Side::Sent) => {
+        match sides[line.what[KIND].number()] {
+            Some(Side::Sent) => {
                 day.sent += tokens;
                 day.cost_sent += cost;
             }
-            Some(causes::Side::Returned) => {
+            Some(Side::Returned) => {
                 day.returned += tokens;
                 day.cost_returned += cost;
             }
@@ -57,7 +57,11 @@ pub(super) fn units(history: &History, floors: &Floors, found: &mut Vec<Signal>)
         };
         let per = |day: usize, calls: &Calls| if is_counted { counted(day) } else { calls.sent };
         let mut judge = |rule, values: Vec<f64>, share: Share<'_>| {
-            unit(rule, series, &Baseline::of(values, RATIOS), (calls, share), floors, found);
+            if calls.iter().skip(history.judged).all(|calls| share(calls) < floors.warn) {
+                return;
+            }
+            let baseline = Baseline::since(history.judged, values, RATIOS);
+            unit(rule, (series, history.judged), &baseline, (calls, share), floors, found);
         };
         judge(Rule::CostPerToken, of(&|_, calls| calls.cost / (calls.sent + calls.returned)), &|calls| calls.cost);
         judge(Rule::ModelMix, of(&|_, calls| calls.at_mean / (calls.sent + calls.returned)), &|calls| calls.cost);
@@ -75,17 +79,23 @@ pub(super) fn units(history: &History, floors: &Floors, found: &mut Vec<Signal>)
 
 /// What a token of each model costs a series in the mean of its days, whatever its kind: by these weights a day
 /// differs from another only in how its tokens are spread over models.
-fn mean_prices(history: &History) -> BTreeMap<(usize, Text), f64> {
-    let mut sums: BTreeMap<(usize, Text), (f64, f64)> = BTreeMap::new();
-    let is_call = |line: &&Line| causes::Side::of(history.texts.str(line.what[KIND])).is_some();
+fn mean_prices(history: &History) -> HashMap<(usize, Text), f64> {
+    let mut sums: HashMap<(usize, Text), (i128, i128)> = HashMap::new();
+    let sides = sides(history);
+    let is_call = |line: &&Line| sides[line.what[KIND].number()].is_some();
     for line in history.complete().iter().filter(is_call) {
         let sum = sums.entry((line.series, line.what[MODEL])).or_default();
-        *sum = (sum.0 + line.cost as f64, sum.1 + line.tokens as f64);
+        *sum = (sum.0 + line.cost, sum.1 + line.tokens);
     }
     sums.into_iter()
-        .filter(|(_, (_, tokens))| *tokens > 0.0)
-        .map(|(key, (cost, tokens))| (key, cost / tokens))
+        .filter(|(_, (_, tokens))| *tokens > 0)
+        .map(|(key, (cost, tokens))| (key, cost as f64 / tokens as f64))
         .collect()
+}
+
+/// By number of a text: the side of a call that it is the usage kind of.
+fn sides(history: &History) -> Vec<Option<Side>> {
+    history.texts.all().map(Side::of).collect()
 }
 
 /// The part of a day's cost that a ratio is about.
@@ -93,13 +103,13 @@ type Share<'a> = &'a dyn Fn(&Calls) -> f64;
 
 fn unit(
     rule: Rule,
-    series: usize,
+    (series, judged): (usize, usize),
     baseline: &Baseline,
     (calls, share): (&[Calls], Share<'_>),
     floors: &Floors,
     found: &mut Vec<Signal>,
 ) {
-    for (day, calls) in calls.iter().enumerate() {
+    for (day, calls) in calls.iter().enumerate().skip(judged) {
         let Some((beyond, score)) = far(baseline, day, CLEARLY, 1.2) else { continue };
         // Of what it cost, the part that it would not have cost at the usual ratio.
         let excess = share(calls) * beyond / baseline.value(day);
@@ -121,13 +131,14 @@ pub(super) fn flat_lines(history: &History, costs: &[Baseline], floors: &Floors,
     }
     for (series, finished) in history.finished.iter().enumerate().filter(|(_, finished)| !finished.is_empty()) {
         let work = (0..history.days).map(|day| finished.get(&day).map_or(0.0, |count| *count as f64));
-        let (work, tokens) = (Baseline::of(work.collect(), COSTS), Baseline::of(tokens[series].clone(), COSTS));
+        let since = |values: Vec<f64>| Baseline::since(history.judged, values, COSTS);
+        let (work, tokens) = (since(work.collect()), since(std::mem::take(&mut tokens[series])));
         let burns = |day: usize| {
             let (usual, done) = (tokens.expected(day)?.middle, work.expected(day)?.middle);
             let is_known = finished.contains_key(&day);
             Some(is_known && tokens.value(day) >= FLAT.0 * usual && work.value(day) <= FLAT.1 * done)
         };
-        for day in 1..history.days {
+        for day in history.judged.max(1)..history.days {
             if burns(day - 1) != Some(true) || burns(day) != Some(true) {
                 continue;
             }
@@ -147,6 +158,7 @@ mod tests {
     use crate::alert::history::Owner;
     use crate::alert::rules::{Severity, baselines};
     use crate::money::ONE;
+    use std::collections::BTreeMap;
 
     /// Eight weeks of a workload with weekends, of which the last three days burn twice the tokens.
     fn history(finished: impl Fn(usize) -> Option<i128>) -> History {

@@ -1,11 +1,25 @@
 //! Days: what `daily_spend` says, summed for what the sections ask.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
-use crate::metrics::{Answer, Rows};
+use crate::clock;
+use crate::config::Config;
+use crate::error::Result;
+use crate::metrics::{Answer, Engine, Range, Rows};
+
+/// Currencies of all days up to the last that is asked.
+fn known_currencies(engine: &Engine) -> Result<BTreeSet<String>> {
+    let daily = engine.daily()?;
+    let (grains, monthly) = (daily.numbers("grain"), daily.number("grain", "month"));
+    let has_day = |row: usize| grains[row] != monthly && engine.range.to.is_none_or(|to| daily.days()[row] <= to);
+    let numbers = daily.numbers("billing_currency").iter().enumerate();
+    let known: HashSet<u32> = numbers.filter(|(row, _)| has_day(*row)).map(|(_, currency)| *currency).collect();
+    let name = |currency: u32| daily.texts("billing_currency").get(currency as usize).cloned().unwrap_or_default();
+    Ok(known.into_iter().map(name).collect())
+}
 
 /// What a workload's day cost.
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,8 +40,24 @@ pub struct Days {
 }
 
 impl Days {
+    /// Reads the days that sections ask: the month and the one before, and the weekdays of four weeks.
+    pub fn read(engine: &Engine, config: &Config, last: Option<i32>) -> Result<Self> {
+        let first = last.map(|last| {
+            let month = |day: i32| clock::month_range(&clock::month_of(day)).map_or(day, |(first, _)| first);
+            month(month(last) - 1).min(last - 28)
+        });
+        let range = engine.range;
+        let within = Range { from: range.from.max(first), ..range };
+        let mut days = Self::of(&engine.figure("daily_spend", config, within)?, last);
+        // Who was billed in a currency before has spent nothing of it since.
+        for currency in known_currencies(engine)? {
+            days.by_day.entry(currency).or_default();
+        }
+        Ok(days)
+    }
+
     /// Sums the rows of `daily_spend`.
-    pub fn of(answer: &Answer, last: Option<i32>) -> Self {
+    fn of(answer: &Answer, last: Option<i32>) -> Self {
         let [day_at, cost_at, usage_at] = answer.columns(["day", "cost", "usage_cost"]);
         let [currency_at, allocation_at, workload_at] = answer.columns(["billing_currency", "allocation", "workload"]);
         let mut days = Self::default();

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use hashbrown::HashMap;
 
 use super::Facts;
+use crate::cores;
 use crate::error::Result;
 use crate::metrics::{Answer, Cell, Rows, Value};
 use crate::report::document::{column, first_of_each, money, text};
@@ -16,7 +17,8 @@ const SHOWN: usize = 10;
 
 /// All figures.
 pub fn tables(facts: &Facts<'_>) -> Result<Vec<Table>> {
-    Ok(vec![tiers(facts)?, haiku_to_sonnet(facts)?, cache(facts)?, unit_cost(facts)?, tokens(facts)?])
+    let figures = [tiers, haiku_to_sonnet, cache, unit_cost, tokens];
+    cores::each(figures.len(), |at| figures[at](facts)).into_iter().collect()
 }
 
 /// Sums of columns by text columns, over the month's days up to the last complete one. A sum is
@@ -199,9 +201,12 @@ fn cache(facts: &Facts<'_>) -> Result<Table> {
 }
 
 fn unit_cost(facts: &Facts<'_>) -> Result<Table> {
-    let answer = facts.figure("cost_per_query")?;
     let names = ["cost_counted", "invocations", "cost_total", "business_units"];
-    let sums = sums(facts, &answer, ["billing_currency", "workload"], names);
+    // Where nothing was measured, no call has a cost.
+    let sums = match facts.engine.may_count("cost_per_query", facts.config)? {
+        true => sums(facts, &facts.figure("cost_per_query")?, ["billing_currency", "workload"], names),
+        false => BTreeMap::new(),
+    };
     let columns = vec![
         column("billing_currency", "", Look::Plain),
         column("workload", "Workload", Look::Plain),

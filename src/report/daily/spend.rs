@@ -7,7 +7,7 @@ use crate::cli::By;
 use crate::clock;
 use crate::error::Result;
 use crate::metrics::queries::Query;
-use crate::metrics::{Cell, Grid};
+use crate::metrics::{Cell, Grid, Part};
 use crate::report::document::{column, money, text};
 use crate::report::{Look, Table, words};
 
@@ -146,7 +146,9 @@ fn heading(by: By) -> &'static str {
 }
 
 fn rows(facts: &Facts<'_>, by: By) -> Result<(Grid, &'static str)> {
-    let named = |query: &str, key| Ok((facts.engine.run_named(query, facts.config)?, key));
+    let first = compared_with(&facts.month);
+    let part = Part::Billed(&first, LAST);
+    let named = |query: &str, key| Ok((facts.engine.run_named_part(query, facts.config, part)?, key));
     match by {
         By::Workload => named("spend_by_workload", "workload"),
         By::Team => named("spend_by_team", "team"),
@@ -163,5 +165,14 @@ fn rows(facts: &Facts<'_>, by: By) -> Result<(Grid, &'static str)> {
 fn plain(facts: &Facts<'_>, key: &'static str) -> Result<(Grid, &'static str)> {
     let by_team = Query::find("spend_by_team", None)?;
     let query = Query { name: format!("spend by {key}"), sql: by_team.sql.replace("team", key) };
-    Ok((facts.engine.run(&query)?, key))
+    Ok((facts.engine.run_part(&query, Part::Billed(&compared_with(&facts.month), LAST))?, key))
+}
+
+/// After every month.
+const LAST: &str = "9999-12";
+
+/// The month that the oldest of those shown is compared with: older ones say nothing to the query.
+fn compared_with(month: &str) -> String {
+    let oldest = months(month).pop().and_then(|month| clock::month_range(&month));
+    oldest.map_or(String::new(), |(first, _)| clock::month_of(first - 1))
 }

@@ -12,6 +12,7 @@
 //! total, widened since they are few. Until there is a past, errors are taken to be normal; these few assumed errors stay among the counted ones.
 
 use crate::alert::baseline::median;
+use crate::cores;
 
 /// The interval's nominal level.
 pub const LEVEL: f64 = 0.8;
@@ -90,7 +91,7 @@ impl Model {
         let sums = costs.iter().map(|series| before_each(series)).collect();
         let fit_of = |series: &[f64], known: usize| if known < since { None } else { fit(series, known) };
         let of_days = |series: &Vec<f64>| (0..=series.len()).map(|known| fit_of(series, known)).collect();
-        let fits = costs.iter().map(of_days).collect();
+        let fits = cores::each(costs.len(), |at| of_days(&costs[at]));
         Self { costs, sums, fits }
     }
 
@@ -229,7 +230,8 @@ pub fn usual(series: &[f64], known: usize, day: usize) -> f64 {
 
 /// The first day of known days that [`Model::outlook`] looks at for so many days to come.
 pub fn looks_back_to(known: usize, days: usize) -> usize {
-    known.saturating_sub(days + ORIGINS)
+    // Where nothing is to come, nothing is asked.
+    if days == 0 { usize::MAX } else { known.saturating_sub(days + ORIGINS) }
 }
 
 /// Costs over shares, of days that have a share.

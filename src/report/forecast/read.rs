@@ -1,21 +1,15 @@
 //! Read: what the store says of every day of every workload, as a forecast needs it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
+use hashbrown::HashMap;
+
+use crate::clock;
 use crate::error::Result;
-use crate::metrics::queries::Query;
-use crate::metrics::{Engine, Rows, Value};
-
-/// Costs of days, and whether they go on: Usage that the bill keeps by hours or days does, all else is billed once.
-const LINES: &str = "\
--- cost: billed_cost
-with lines as (select billing_period, day, workload, [scope] as scope, billing_currency, \
-case when coalesce(attribution_method, '') = 'not_allocable' then 1 else 0 end as is_not_allocable, \
-case when grain <> 'month' then 1 else 0 end as has_day, \
-case when charge_category = 'Usage' and grain <> 'month' then 1 else 0 end as is_usage, billed_cost from cost_daily) \
-select billing_period, day, workload, scope, is_not_allocable, billing_currency, has_day, is_usage, \
-sum(billed_cost) as cost from lines \
-group by billing_period, day, workload, scope, is_not_allocable, billing_currency, has_day, is_usage";
+use crate::metrics::Engine;
+use crate::metrics::lines::UNKNOWN;
+use crate::metrics::reads::PERIOD;
 
 /// Whose cost it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,12 +20,14 @@ pub struct Owner {
     pub workload: String,
 }
 
-/// What somebody's lines of a day cost.
-#[derive(Debug)]
+/// A line of the bill. Usage that the bill keeps by hours or days goes on, all else is billed once.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Line {
-    pub month: String,
+    /// Number of its month's bill.
+    pub month: usize,
     pub day: i32,
-    pub owner: Owner,
+    /// Number of its owner.
+    pub owner: usize,
     pub has_day: bool,
     pub is_usage: bool,
     pub cost: i128,
@@ -42,6 +38,10 @@ pub(super) struct Line {
 pub(super) struct Lines {
     /// The first stored day.
     pub first: i32,
+    /// Months by number, each with its days.
+    pub months: Vec<(String, Range<i32>)>,
+    /// Owners by number, in order.
+    pub owners: Vec<Owner>,
     by_currency: BTreeMap<String, Vec<Line>>,
 }
 
@@ -53,41 +53,58 @@ impl Lines {
 
     /// Reads the lines that have a wanted value in a column of `cost_daily`.
     pub fn read_of(engine: &Engine, column: &str, is_wanted: impl Fn(&str) -> bool) -> Result<Self> {
-        let sql = LINES.replace("[scope]", column);
-        let answer = engine.answer(&Query { name: "forecast".into(), sql })?;
-        let [month, day, workload, currency, scope] =
-            answer.columns(["billing_period", "day", "workload", "billing_currency", "scope"]);
-        let [not_allocable, has_day, is_usage, cost] =
-            answer.columns(["is_not_allocable", "has_day", "is_usage", "cost"]);
+        let daily = engine.daily()?;
         let first = engine.days.first().map_or(0, |day| day.day);
-        let mut lines = Self { first, by_currency: BTreeMap::new() };
-        for row in 0..answer.height() {
-            let Some(day) = answer.cell(row, day).day() else { continue };
-            if engine.range.to.is_some_and(|to| day > to) || !is_wanted(answer.cell(row, scope).as_text()) {
+        let months = daily.texts(PERIOD).iter().map(|month| {
+            let days = clock::month_range(month).map_or(0..0, |(first, next)| first..next);
+            (month.clone(), days)
+        });
+        let mut lines = Self { first, months: months.collect(), ..Self::default() };
+        let [workloads, methods, grains, categories, months, currencies, scopes] =
+            ["workload", "attribution_method", "grain", "charge_category", PERIOD, "billing_currency", column]
+                .map(|name| daily.numbers(name));
+        let nobodys = daily.number("attribution_method", "not_allocable");
+        let (monthly, usage) = (daily.number("grain", "month"), daily.number("charge_category", "Usage"));
+        let is_of_scope: Vec<bool> = daily.texts(column).iter().map(|text| is_wanted(text)).collect();
+        let is_without = is_wanted("");
+        let costs = daily.amounts(engine.cost_column("billed_cost"));
+        let mut owners: HashMap<(u32, bool), usize> = HashMap::new();
+        let mut by_currency: HashMap<u32, Vec<Line>> = HashMap::new();
+        for (row, day) in daily.days().iter().enumerate() {
+            let is_late = engine.range.to.is_some_and(|to| *day > to);
+            if is_late || !is_of_scope.get(scopes[row] as usize).copied().unwrap_or(is_without) {
                 continue;
             }
-            let is = |at| answer.cell(row, at) == Value::Count(1);
-            let (allocation, workload) = match answer.cell(row, workload) {
-                Value::Text(name) => ("allocated", name),
-                _ if is(not_allocable) => ("not_allocable", "not_allocable"),
-                _ => ("unattributed", "unattributed"),
-            };
-            let line = Line {
-                month: answer.cell(row, month).as_text().to_string(),
-                day,
-                owner: Owner { allocation, workload: workload.to_string() },
-                has_day: is(has_day),
-                is_usage: is(is_usage),
-                cost: answer.cell(row, cost).amount().unwrap_or(0),
-            };
-            lines.by_currency.entry(answer.cell(row, currency).shown().into_owned()).or_default().push(line);
+            let next = owners.len();
+            let is_nobodys = workloads[row] == UNKNOWN && methods[row] == nobodys;
+            let owner = *owners.entry((workloads[row], is_nobodys)).or_insert(next);
+            let has_day = ![monthly, UNKNOWN].contains(&grains[row]);
+            let is_usage = has_day && categories[row] == usage;
+            let (month, cost) = (months[row] as usize, costs.of(row).unwrap_or(0));
+            let line = Line { month, day: *day, owner, has_day, is_usage, cost };
+            by_currency.entry(currencies[row]).or_default().push(line);
+        }
+        let name = |(workload, is_nobodys): (u32, bool)| match daily.texts("workload").get(workload as usize) {
+            Some(name) => Owner { allocation: "allocated", workload: name.clone() },
+            None if is_nobodys => Owner { allocation: "not_allocable", workload: "not_allocable".into() },
+            None => Owner { allocation: "unattributed", workload: "unattributed".into() },
+        };
+        let mut sorted: Vec<(Owner, usize)> = owners.into_iter().map(|(key, number)| (name(key), number)).collect();
+        sorted.sort_unstable();
+        let mut places = vec![0; sorted.len()];
+        sorted.iter().enumerate().for_each(|(place, (_, number))| places[*number] = place);
+        lines.owners = sorted.into_iter().map(|(owner, _)| owner).collect();
+        for (currency, mut of_currency) in by_currency {
+            of_currency.iter_mut().for_each(|line| line.owner = places[line.owner]);
+            let name = daily.texts("billing_currency").get(currency as usize).cloned().unwrap_or_default();
+            lines.by_currency.insert(name, of_currency);
         }
         Ok(lines)
     }
 
     /// Currencies of a month's bill.
     pub fn currencies(&self, month: &str) -> Vec<String> {
-        let has = |lines: &&Vec<Line>| lines.iter().any(|line| line.month == month);
+        let has = |lines: &&Vec<Line>| lines.iter().any(|line| self.months[line.month].0 == month);
         self.by_currency.iter().filter(|(_, lines)| has(lines)).map(|(currency, _)| currency.clone()).collect()
     }
 
@@ -104,16 +121,16 @@ impl Lines {
     /// Usage of each owner by day, from the first stored day to the one before `until`.
     pub fn series(&self, currency: &str, until: i32) -> (Vec<&Owner>, Vec<Vec<f64>>) {
         let days = (until - self.first).max(0) as usize;
-        let mut sums: BTreeMap<&Owner, Vec<i128>> = BTreeMap::new();
+        let mut sums: Vec<Option<Vec<i128>>> = vec![None; self.owners.len()];
         for line in self.of(currency).iter().filter(|line| line.is_usage) {
             let Ok(day) = usize::try_from(line.day - self.first) else { continue };
-            let held = sums.entry(&line.owner).or_insert_with(|| vec![0; days]);
+            let held = sums[line.owner].get_or_insert_with(|| vec![0; days]);
             if let Some(sum) = held.get_mut(day) {
                 *sum += line.cost;
             }
         }
-        let costs = sums.values().map(|days| days.iter().map(|units| to_float(*units)).collect());
-        (sums.keys().copied().collect(), costs.collect())
+        let of_each = self.owners.iter().zip(&sums).filter_map(|(owner, days)| Some((owner, days.as_ref()?)));
+        of_each.map(|(owner, days)| (owner, days.iter().map(|units| to_float(*units)).collect())).unzip()
     }
 }
 

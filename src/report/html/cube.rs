@@ -2,14 +2,15 @@
 //! ninety complete ones, by month before, each by owner, model and currency.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use hashbrown::HashMap;
 
 use super::names::Names;
 use crate::clock;
 use crate::error::Result;
-use crate::metrics::queries::Query;
-use crate::metrics::{Answer, Engine, Rows, Value};
+use crate::metrics::reads::PERIOD;
+use crate::metrics::{Engine, Value};
 
 /// Days that charts show.
 pub const DAYS: usize = 90;
@@ -111,37 +112,22 @@ impl Span {
         self.months.iter().position(|known| known == month)
     }
 
-    fn is_compared(&self, month: usize, day: i32) -> bool {
+    /// The days of a month that are compared.
+    fn compared(&self, month: usize) -> Range<i32> {
         let range = clock::month_range(&self.months[month]);
-        range.is_some_and(|(first, next)| day >= first && day < next.min(first + self.compared))
+        range.map_or(0..0, |(first, next)| first..next.min(first + self.compared))
     }
 }
 
-/// Lines as they are: sums by text would be made by the engine out of hashed texts, here they are numbers.
-fn sql(span: &Span) -> String {
-    let oldest = span.months.last().map_or("", String::as_str);
-    format!(
-        "-- cost: billed_cost\n\
-         select billing_period, day, grain, workload, team, environment, model_name, model_tier, \
-         billing_currency, attribution_method, is_router, charge_category, pricing_model, usage_kind, \
-         consumed_unit, billed_cost, unblended_cost, consumed_quantity \
-         from cost_daily cross join params where day between params.\"from\" and params.\"to\" \
-         and (billing_period >= '{oldest}' or day in (select day from asked_days))"
-    )
-}
+/// Columns whose names a page has.
+const NAMED: [&str; 7] =
+    ["workload", "team", "environment", "model_name", "billing_currency", "usage_kind", "model_tier"];
 
 /// Reads the facts.
 ///
 /// # Errors
 /// Where the store cannot be read.
 pub fn read(engine: &Engine, span: &Span) -> Result<Cube> {
-    let today = clock::day_of(engine.as_of);
-    let days: Vec<i32> = match span.first().zip(span.last) {
-        Some((first, last)) => (first..=last).collect(),
-        // A table needs a day, and of a month without complete days no day is shown.
-        None => vec![today],
-    };
-    let answer = engine.answer_over(&Query { name: "report cube".into(), sql: sql(span) }, &days)?;
     let mut cube = Cube {
         names: [
             Names::with(&[]),
@@ -156,34 +142,53 @@ pub fn read(engine: &Engine, span: &Span) -> Result<Cube> {
         costs: BTreeMap::new(),
         tokens: BTreeMap::new(),
     };
-    cube.take(&answer, span);
+    cube.take(engine, span)?;
     Ok(cube)
 }
 
 impl Cube {
-    fn take(&mut self, answer: &Answer, span: &Span) {
-        let texts = ["workload", "team", "environment", "model_name", "billing_currency", "usage_kind", "model_tier"];
-        let texts = answer.columns(texts);
-        let facts = ["billing_period", "grain", "attribution_method", "charge_category", "pricing_model"];
-        let [period, grain, method, category, pricing] = answer.columns(facts);
-        let [day, router, unit] = answer.columns(["day", "is_router", "consumed_unit"]);
-        let amounts = answer.columns(["billed_cost", "unblended_cost", "consumed_quantity"]);
+    fn take(&mut self, engine: &Engine, span: &Span) -> Result<()> {
+        let lines = engine.daily()?;
+        let [method, category, grain, pricing, unit] =
+            ["attribution_method", "charge_category", "grain", "pricing_model", "consumed_unit"]
+                .map(|name| lines.numbers(name));
+        let [nobodys, usage, monthly, batch, tokens_unit] = [
+            ("attribution_method", "not_allocable"),
+            ("charge_category", "Usage"),
+            ("grain", "month"),
+            ("pricing_model", "batch"),
+            ("consumed_unit", "tokens"),
+        ]
+        .map(|(name, text)| lines.number(name, text));
+        let months: Vec<Option<usize>> = lines.texts(PERIOD).iter().map(|month| span.month(month)).collect();
+        let compared: [Range<i32>; MONTHS] = std::array::from_fn(|month| span.compared(month));
+        let (periods, router) = (lines.numbers(PERIOD), lines.column("is_router"));
+        let amounts = [engine.cost_column("billed_cost"), "unblended_cost", "consumed_quantity"];
+        let [shown, unblended, quantities] = amounts.map(|name| lines.amounts(name));
+        let texts = NAMED.map(|name| lines.numbers(name));
+        let mut keys: HashMap<([u32; 7], u32, bool), Key> = HashMap::new();
         let (mut costs, mut tokens) = (HashMap::new(), HashMap::new());
-        for row in 0..answer.height() {
-            let text = |at: Option<usize>| answer.cell(row, at).as_text();
-            let [cost, unblended, quantity] = amounts.map(|at| answer.cell(row, at).amount());
-            let is = |at, wanted: &str| text(at) == wanted;
-            let is_usage = is(category, "Usage");
-            let is_router = answer.cell(row, router) == Value::Flag(true);
+        for (row, day) in lines.days().iter().enumerate() {
+            let month = months[periods[row] as usize];
+            let is_asked = month.is_some() || span.bucket(*day).is_some();
+            if !is_asked || engine.range.to.is_some_and(|to| *day > to) {
+                continue;
+            }
+            let is_usage = category[row] == usage;
+            let is_router = lines.cell(row, router) == Value::Flag(true);
             let flags = if is_usage { USAGE } else { 0 } | if is_router { ROUTER } else { 0 };
-            let mut key = self.key(texts.map(text), is(method, "not_allocable"), flags);
+            let (numbers, is_nobodys) = (texts.map(|numbers| numbers[row]), method[row] == nobodys);
+            let mut key = *keys.entry((numbers, flags, is_nobodys)).or_insert_with(|| {
+                let at = |at: usize| lines.texts(NAMED[at]).get(numbers[at] as usize).map_or("", String::as_str);
+                self.key(std::array::from_fn(at), is_nobodys, flags)
+            });
             let kind = std::mem::take(&mut key[KIND]);
             let of: &mut Costs = costs.entry(key).or_insert_with(Costs::none);
-            let cost = cost.unwrap_or(0);
-            let on = answer.cell(row, day).day().filter(|_| !is(grain, "month"));
-            if let Some(month) = span.month(text(period)) {
+            let cost = shown.of(row).unwrap_or(0);
+            let on = Some(*day).filter(|_| grain[row] != monthly);
+            if let Some(month) = month {
                 of.months[month] += cost;
-                if on.is_some_and(|day| span.is_compared(month, day)) {
+                if on.is_some_and(|day| compared[month].contains(&day)) {
                     of.same_days[month] += cost;
                 }
             }
@@ -192,14 +197,15 @@ impl Cube {
             if !is_usage {
                 continue;
             }
-            of.beyond[bucket] += unblended.unwrap_or(0) - cost;
-            if let Some(quantity) = quantity.filter(|_| is(unit, "tokens")) {
-                (key[KIND], key[FLAGS]) = (kind, flags | if is(pricing, "batch") { BATCH } else { 0 });
+            of.beyond[bucket] += unblended.of(row).unwrap_or(0) - cost;
+            if let Some(quantity) = quantities.of(row).filter(|_| unit[row] == tokens_unit) {
+                (key[KIND], key[FLAGS]) = (kind, flags | if pricing[row] == batch { BATCH } else { 0 });
                 tokens.entry(key).or_insert_with(|| vec![0; DAYS])[bucket] += quantity;
             }
         }
         self.costs = costs.into_iter().collect();
         self.tokens = tokens.into_iter().collect();
+        Ok(())
     }
 
     fn key(&mut self, texts: [&str; 7], is_not_allocable: bool, flags: u32) -> Key {

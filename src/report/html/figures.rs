@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hashbrown::HashMap;
 use serde_json::{Value, json};
 
 use super::cube::{CURRENCY, Cube, DAYS, FLAGS, NOBODY, NOT_ALLOCABLE, OTHERS, Span, USAGE, WORKLOAD};
@@ -11,6 +10,7 @@ use super::encode::Dictionary;
 use super::pack::{Series, pack};
 use super::scope::Scope;
 use crate::config::Config;
+use crate::cores;
 use crate::error::Result;
 use crate::metrics::{Answer, Engine, Range, Rows, Value as Cell};
 use crate::money;
@@ -20,6 +20,8 @@ use crate::money;
 struct Calls {
     counted: BTreeMap<usize, i128>,
     invocations: BTreeMap<usize, i128>,
+    /// Of Haiku and of Sonnet, where they are known.
+    tiers: [BTreeMap<usize, i128>; 2],
     units: BTreeMap<usize, i128>,
 }
 
@@ -42,33 +44,28 @@ pub fn read(engine: &Engine, config: &Config, span: &Span) -> Result<Figures> {
     let mut figures = Figures::default();
     let (Some(first), Some(last)) = (span.first(), span.last) else { return Ok(figures) };
     let days = |from: i32| Range { from: Some(from), to: Some(last) };
-    figures.take_calls(&engine.figure("cost_per_query", config, days(first))?, first);
     let month = last - span.compared + 1;
-    figures.take_savings(&engine.figure("cache_hit_rate", config, days(month))?, month..=last);
+    let asked = [("cache_hit_rate", month), ("cost_per_query", first), ("haiku_sonnet_ratio", first)];
+    let answers = cores::each(asked.len(), |at| {
+        let (name, from) = asked[at];
+        // Calls are of what was measured.
+        let is_asked = at == 0 || engine.may_count(name, config)?;
+        if is_asked { engine.figure(name, config, days(from)).map(Some) } else { Ok(None) }
+    });
+    let answers = answers.into_iter().collect::<Result<Vec<_>>>()?;
+    let mut found = Named::default();
+    for (at, answer) in answers.iter().enumerate().filter_map(|(at, answer)| Some((at, answer.as_ref()?))) {
+        match at {
+            0 => figures.take_savings(answer, month..=last),
+            1 => take_calls(&mut found, answer, first),
+            _ => take_tiers(&mut found, answer, first),
+        }
+    }
+    figures.calls = found;
     Ok(figures)
 }
 
 impl Figures {
-    fn take_calls(&mut self, answer: &Answer, first: i32) {
-        let [day, counted, calls, units] = answer.columns(["day", "cost_counted", "invocations", "business_units"]);
-        let names = answer.columns(["billing_currency", "allocation", "workload"]);
-        let mut found: HashMap<[&str; 3], Calls> = HashMap::new();
-        for row in 0..answer.height() {
-            let bucket = answer.cell(row, day).day().and_then(|day| usize::try_from(day - first).ok());
-            let Some(bucket) = bucket.filter(|bucket| *bucket < DAYS) else { continue };
-            let of = found.entry(names.map(|at| answer.cell(row, at).as_text())).or_default();
-            let amount = |at| answer.cell(row, at).amount();
-            if let Some(calls) = amount(calls) {
-                of.invocations.insert(bucket, calls);
-                of.counted.insert(bucket, amount(counted).unwrap_or(0));
-            }
-            if let Some(units) = amount(units) {
-                of.units.insert(bucket, units);
-            }
-        }
-        self.calls = found.into_iter().map(|(names, calls)| (names.map(String::from), calls)).collect();
-    }
-
     fn take_savings(&mut self, answer: &Answer, days: std::ops::RangeInclusive<i32>) {
         let [day, rate, saving] = answer.columns(["day", "hit_rate", "net_saving"]);
         let names = answer.columns(["billing_currency", "allocation", "workload", "model_name"]);
@@ -104,6 +101,9 @@ impl Figures {
                 let missed = whole - calls.counted.get(bucket).copied().unwrap_or(0);
                 *of.counted.entry(*bucket).or_default() += missed;
             }
+            for (of, tier) in of.tiers.iter_mut().zip(&calls.tiers) {
+                tier.iter().for_each(|(bucket, count)| *of.entry(*bucket).or_default() += count);
+            }
             for (bucket, count) in &calls.units {
                 *of.units.entry(*bucket).or_default() += count;
             }
@@ -119,6 +119,8 @@ impl Figures {
             },
             "invocations": series(&|calls| &calls.invocations)?,
             "missed": series(&|calls| &calls.counted)?,
+            "haiku": series(&|calls| &calls.tiers[0])?,
+            "sonnet": series(&|calls| &calls.tiers[1])?,
             "units": series(&|calls| &calls.units)?,
         }))
     }
@@ -138,6 +140,50 @@ impl Figures {
             json!([currency, workload, model, saving.map(money::to_text)])
         });
         rows.collect()
+    }
+}
+
+fn take_calls(found: &mut Named<Calls>, answer: &Answer, first: i32) {
+    let [counted, calls, units] = answer.columns(["cost_counted", "invocations", "business_units"]);
+    let amount = |row, at| answer.cell(row, at).amount();
+    let is_known = |row| amount(row, calls).is_some() || amount(row, units).is_some();
+    take(found, answer, first, is_known, |row, bucket, of| {
+        if let Some(calls) = amount(row, calls) {
+            of.invocations.insert(bucket, calls);
+            of.counted.insert(bucket, amount(row, counted).unwrap_or(0));
+        }
+        if let Some(units) = amount(row, units) {
+            of.units.insert(bucket, units);
+        }
+    });
+}
+
+fn take_tiers(found: &mut Named<Calls>, answer: &Answer, first: i32) {
+    let tiers = answer.columns(["haiku_invocations", "sonnet_invocations"]);
+    let calls = |row| tiers.map(|at| answer.cell(row, at).amount());
+    let is_known = |row| calls(row).into_iter().flatten().any(|calls| calls != 0);
+    take(found, answer, first, is_known, |row, bucket, of| {
+        for (of, calls) in of.tiers.iter_mut().zip(calls(row)) {
+            of.extend(calls.map(|calls| (bucket, calls)));
+        }
+    });
+}
+
+/// Takes the wanted rows of an answer by day and workload.
+fn take(
+    found: &mut Named<Calls>,
+    answer: &Answer,
+    first: i32,
+    is_wanted: impl Fn(usize) -> bool,
+    add: impl Fn(usize, usize, &mut Calls),
+) {
+    let day = answer.column("day");
+    let names = answer.columns(["billing_currency", "allocation", "workload"]);
+    for row in (0..answer.height()).filter(|row| is_wanted(*row)) {
+        let bucket = answer.cell(row, day).day().and_then(|day| usize::try_from(day - first).ok());
+        let Some(bucket) = bucket.filter(|bucket| *bucket < DAYS) else { continue };
+        let names = names.map(|at| answer.cell(row, at).as_text().to_string());
+        add(row, bucket, found.entry(names).or_default());
     }
 }
 

@@ -60,7 +60,11 @@ pub fn anomalies(report: &Report<'_>, page: &Page<'_>, out: &mut Markup) {
         out.element(
             "p",
             &[("class", "note")],
-            "No incident is kept yet: `billtag run` and `billtag alert` open and resolve them.",
+            if report.sources.is_past {
+                "Incidents are kept as they are now, and not shown beside facts of a past day."
+            } else {
+                "No incident is kept yet: `billtag run` and `billtag alert` open and resolve them."
+            },
         );
     } else {
         out.table(&incident_table(&incidents), |row| incident_attributes(incidents[row], page));
@@ -72,6 +76,9 @@ pub fn anomalies(report: &Report<'_>, page: &Page<'_>, out: &mut Markup) {
     let mut note = span.map_or(String::new(), |(from, to)| {
         format!("{} to {}; unblended cost of Usage", clock::day_text(from), clock::day_text(to))
     });
+    if report.sources.looked.alerts.is_part {
+        note.push_str("; earlier days with `billtag alert --from DATE`");
+    }
     if found > shown.len() {
         note.push_str(&format!("; {} more in `billtag alert`", found - shown.len()));
     }

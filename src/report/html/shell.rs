@@ -22,6 +22,9 @@ const SCRIPT: [&str; 7] = [
     include_str!("assets/page.js"),
 ];
 
+/// What stands at the beginning of every page that is written here.
+pub const MARK: &str = "<meta name=\"generator\" content=\"billtag\">";
+
 /// A whole page: its title, what it shows, and the data that its script reads; without data it needs no charts.
 pub fn page(title: &str, body: &str, data: Option<&Value>) -> String {
     let style = if data.is_some() { format!("{LIBRARY_STYLE}\n{STYLE}") } else { STYLE.to_string() };
@@ -37,7 +40,7 @@ pub fn page(title: &str, body: &str, data: Option<&Value>) -> String {
             .raw(LICENSE.trim())
             .raw("\n-->\n");
     }
-    page.raw("<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+    page.raw("<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n").raw(MARK).raw("\n");
     page.open("meta", &[("http-equiv", "Content-Security-Policy"), ("content", &policy(&style, &[library, &script]))]);
     page.raw("\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     page.raw("<meta name=\"referrer\" content=\"no-referrer\">\n<meta name=\"color-scheme\" content=\"light dark\">\n");

@@ -143,7 +143,7 @@ async function load() {
   const series = costs.keys.flags.length;
   for (const part of ["daily", "beyond", "months", "same_days"]) costs[part] = await unpack(costs[part], series);
   data.tokens.counts = await unpack(data.tokens.counts, data.tokens.keys.flags.length);
-  for (const part of ["invocations", "missed", "units"]) {
+  for (const part of ["invocations", "missed", "haiku", "sonnet", "units"]) {
     data.calls[part] = await unpack(data.calls[part], data.calls.keys.workload.length);
   }
   for (const jump of data.jumps) jump[5] = units(jump[5]);

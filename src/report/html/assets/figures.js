@@ -231,10 +231,14 @@ class Figures {
       const byTokens = (at) => (sonnet < 0 ? null : quotient(haiku < 0 ? 0n : tokens.exact(haiku, this.from + at), tokens.exact(sonnet, this.from + at)));
       series.push({ name: "by tokens", colour: "c1", values: this.days.map((_, at) => byTokens(at)), exact: byTokens });
     }
-    const hasAny = series.some(({ values }) => values.some((value) => value !== null));
-    this.charts.show("ratio", { days: hasAny ? this.days : [], series, look: "ratio", summary: `Cost and tokens of Haiku divided by those of Sonnet by day, ${this.code}, ${this.span}` });
-    const { keys } = data.costs;
     const workloads = data.names.workload.length;
+    const { ofWorkload, ofDay } = this.tierCalls(workloads);
+    const byCalls = (at) => quotient(ofDay[0].exact(0, this.from + at), ofDay[1].exact(0, this.from + at));
+    const calls = this.days.map((_, at) => byCalls(at));
+    if (calls.some((value) => value !== null)) series.push({ name: "by calls", colour: "c2", values: calls, exact: byCalls });
+    const hasAny = series.some(({ values }) => values.some((value) => value !== null));
+    this.charts.show("ratio", { days: hasAny ? this.days : [], series, look: "ratio", summary: `Cost, tokens and calls of Haiku divided by those of Sonnet by day, ${this.code}, ${this.span}` });
+    const { keys } = data.costs;
     const of = (tier) => {
       const groupOf = (at) => (tier >= 0 && this.passes[at] && this.is(at, "usage") && !isRouted(keys.flags[at]) && tierOf[keys.model[at]] === tier ? keys.workload[at] : -1);
       return new Sums(workloads, data.days).add(data.costs.daily, groupOf);
@@ -244,11 +248,25 @@ class Figures {
     data.names.workload.forEach((name, at) => {
       if (!small) return;
       const [a, b] = [small.over(at, this.from, this.to), large.over(at, this.from, this.to)];
-      if (a + b !== 0n) rows.push({ cells: [name, a, b, quotient(a, b)] });
+      const [few, many] = ofWorkload.map((sums) => sums.over(at, this.from, this.to));
+      if (a + b !== 0n) rows.push({ cells: [name, a, b, quotient(a, b), quotient(few, many)] });
     });
     rows.sort((a, b) => compare(a.cells[1] + a.cells[2], b.cells[1] + b.cells[2], true) || compare(a.cells[0], b.cells[0], false));
-    const columns = [["workload", "Workload", "text"], ["haiku", "Haiku", "money"], ["sonnet", "Sonnet", "money"], ["ratio", "Haiku ÷ Sonnet", "ratio"]];
+    const columns = [["workload", "Workload", "text"], ["haiku", "Haiku", "money"], ["sonnet", "Sonnet", "money"], ["ratio", "Haiku ÷ Sonnet", "ratio"], ["ratio_by_calls", "by calls", "ratio"]];
     this.tables.write(byId("rows-ratio"), { id: "ratio", caption: `Haiku to Sonnet by workload, ${this.code}, ${this.span}`, columns, rows });
+  }
+
+  /** Calls of Haiku and of Sonnet, of workloads that the filters leave whole: by workload, and of all. */
+  tierCalls(workloads) {
+    const { data, state } = this;
+    const { keys } = data.calls;
+    const whole = this.wholeWorkloads();
+    const isWhole = (at) => state.model === ANY && keys.currency[at] === state.currency && whole.has(keys.workload[at]);
+    const tiers = [data.calls.haiku, data.calls.sonnet];
+    return {
+      ofWorkload: tiers.map((cells) => new Sums(workloads, data.days).add(cells, (at) => (isWhole(at) ? keys.workload[at] : -1))),
+      ofDay: tiers.map((cells) => new Sums(1, data.days).add(cells, (at) => (isWhole(at) ? 0 : -1))),
+    };
   }
 
   // Tokens, and what the cache spares of them.
