@@ -1,5 +1,8 @@
 //! What each command does.
 
+mod morning;
+mod replay;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,14 +10,11 @@ use super::console::Console;
 use super::html::{self, Wanted};
 use super::{Cli, Command, Common, channels, incidents, output, setup, xlsx};
 use crate::alert::Looked;
-use crate::alert::backtest::{self, labels::Label};
-use crate::alert::channel::{Post, words};
+use crate::alert::channel::Post;
 use crate::alert::deliver::{DAILY, Run};
 use crate::alert::fast::Surroundings;
-use crate::alert::history::History;
 use crate::alert::incident::Incident;
 use crate::alert::ledger::{self, Desk, Ledger};
-use crate::alert::rules::Floors;
 use crate::aws::Aws;
 use crate::clock;
 use crate::config::Config;
@@ -23,7 +23,6 @@ use crate::facts::store::Store;
 use crate::ingest::{self, Outcome, Summary};
 use crate::metrics::queries::{BUILT_IN, Query};
 use crate::metrics::{Cell, Engine, Grid, Range};
-use crate::report::daily::digest::{self, Digest};
 use crate::report::forecast::{self, Outlook};
 use crate::report::{Document, render, showback};
 use crate::watch::{Level, Message, Watch};
@@ -236,64 +235,6 @@ impl<'a> Session<'a> {
         Ok(self.with_findings(code, has_findings))
     }
 
-    fn digest_of(
-        &self,
-        engine: &Engine,
-        looked: &Looked,
-        incidents: &[Incident],
-        audit: &audit::Audit,
-        outlook: &Outlook,
-    ) -> Result<Digest> {
-        let alerts = &looked.alerts;
-        // Which incidents were open on a morning of the past is not known.
-        let incidents = if self.is_range() { None } else { Some(incidents) };
-        digest::digest(digest::Sources { engine, config: &self.config, alerts, incidents, audit, outlook })
-    }
-
-    /// Tells the channels that want it of the morning.
-    fn tell_morning(&self, digest: &Digest) -> Result<u8> {
-        if self.config.digest.channels.is_empty() {
-            return Ok(0);
-        }
-        let (desk, post) = (Desk::open(&self.store)?, Post::new(&self.aws, &self.config));
-        let failures = alert::deliver::digest(&desk, &post, &self.config, digest, self.as_of)?;
-        failures.iter().for_each(|failure| self.console.fails(failure));
-        output::say(self.common, &self.console, &post.printed())?;
-        Ok(if failures.is_empty() { 0 } else { SOURCE_FAILED })
-    }
-
-    fn digest(&self, send: Option<&str>) -> Result<u8> {
-        let channel = send.map(|name| channels::named(&self.config, "--send", name)).transpose()?;
-        if channel.is_some() && self.is_range() {
-            let hint = "leave the dates out; without --send, a morning of the past is printed";
-            return Err(Error::config("--send", "channels are told of this morning alone", hint));
-        }
-        let engine = self.engine_for_report()?;
-        let looked = alert::look(&engine, &self.config, self.common.from, self.common.to)?;
-        let audit = audit::audit(&engine, &self.config, &self.ask_audit(false)?)?;
-        let incidents = self.foresee(&looked)?.after.incidents;
-        let outlook = Outlook::read(&engine, &self.config, &incidents)?;
-        let digest = self.digest_of(&engine, &looked, &incidents, &audit, &outlook)?;
-        drop(engine);
-        let link = self.config.digest.link.as_deref();
-        let notice = alert::channel::digest(&digest, self.as_of, link, true);
-        let has_findings = looked.alerts.has_findings() || outlook.has_findings();
-        if let Some(channel) = channel {
-            let post = Post::new(&self.aws, &self.config);
-            post.send(channel, &notice)?;
-            output::say(self.common, &self.console, &post.printed())?;
-            return Ok(self.with_findings(0, has_findings));
-        }
-        let format = output::format(self.common)?;
-        let text = match format {
-            super::Format::Table => words::screen(&notice),
-            super::Format::Json => render::json(&serde_json::Value::Array(vec![notice.body]))?,
-            _ => render::answer(&digest.grid(), format, None)?,
-        };
-        output::write(self.common, &text)?;
-        Ok(self.with_findings(0, has_findings))
-    }
-
     /// Whether only some days were asked for, or those of the past: what came since the last run is not among it.
     fn is_range(&self) -> bool {
         self.common.from.is_some() || self.common.to.is_some() || self.common.as_seen.is_some()
@@ -463,36 +404,6 @@ impl<'a> Session<'a> {
         let failed = if fast.failures.is_empty() { 0 } else { SOURCE_FAILED };
         let code = if is_trial { 0 } else { self.deliver(&desk, &mut ledger, self.as_of + alert::fast::NEXT)? };
         Ok(self.with_findings(code.max(failed), fast.has_findings()))
-    }
-
-    fn backtest(&self, labels: &Path) -> Result<u8> {
-        let labels = backtest::labels::read(labels)?;
-        let range = Range { from: self.common.from, to: self.common.to };
-        let engine = self.engine()?;
-        let mut seen = backtest::seen::Seen::default();
-        let until = self.common.as_seen.unwrap_or(i64::MAX).min(engine.as_of);
-        for run in self.store.runs()?.into_iter().filter(|run| *run <= until) {
-            // The days of a run whose bill is lost are those of the next.
-            match self.store.snapshot_as_seen(run) {
-                Ok(snapshot) => {
-                    let past = Engine::open(snapshot, &self.config, run, range)?;
-                    seen.look(&past, &self.config, Some(run))?;
-                }
-                Err(error) => self.warn(&[format!("{error}; its days are judged on what the next run saw")]),
-            }
-        }
-        // What the store holds now, where no run noted it.
-        seen.look(&engine, &self.config, None)?;
-        let now = History::read(&engine, None)?;
-        let unknown = labels.iter().filter(|label| now.owners.iter().all(|owner| owner.workload != label.workload));
-        let warning = |label: &Label| format!("the label of {}: the store knows no such workload", label.workload);
-        self.warn(&unknown.map(warning).collect::<Vec<_>>());
-        let said = format!("{} days judged, {} runs replayed on the bill as each saw it", seen.days, seen.runs);
-        self.console.tells(&Message::new(Level::Info, said));
-        let scores = backtest::scores(&seen, &now, Floors::of(&self.config).warn, &labels, range);
-        let text = render::answer(&backtest::grid(&scores), output::format(self.common)?, self.width)?;
-        output::write(self.common, &text)?;
-        Ok(0)
     }
 
     /// What the audit goes by beside facts and config. A day of the past is judged without what is known since.
