@@ -23,6 +23,7 @@ use crate::facts::store::Store;
 use crate::ingest::{self, Outcome, Summary};
 use crate::metrics::queries::{BUILT_IN, Query};
 use crate::metrics::{Cell, Engine, Grid, Range};
+use crate::report::daily::Tables;
 use crate::report::forecast::{self, Outlook};
 use crate::report::{Document, render, showback};
 use crate::watch::{Level, Message, Watch};
@@ -213,15 +214,20 @@ impl<'a> Session<'a> {
         let summary = self.ingest()?;
         let engine = self.engine_for_report()?;
         let ask = self.ask_audit(true)?;
-        let (looked, audit) = cores::both(
+        // What all of them read.
+        engine.daily()?;
+        let (looked, rest) = cores::both(
             || alert::look(&engine, &self.config, self.common.from, self.common.to),
-            || audit::audit(&engine, &self.config, &ask),
+            || {
+                let audit = audit::audit(&engine, &self.config, &ask)?;
+                Ok::<_, Error>((audit, Tables::read(&engine, &self.config, self.common.by)?))
+            },
         );
-        let (looked, audit) = (looked?, audit?);
+        let (looked, (audit, tables)) = (looked?, rest?);
         let alerts = &looked.alerts;
         let foreseen = self.foresee(&looked)?;
         let outlook = Outlook::read(&engine, &self.config, &foreseen.after.incidents)?;
-        let report = report::daily::report(&engine, &self.config, alerts, &audit, &outlook, self.common.by)?;
+        let report = report::daily::report(tables, alerts, &audit, &outlook)?;
         let digest = self.digest_of(&engine, &looked, &foreseen.after.incidents, &audit, &outlook)?;
         self.print(&[report, alert::show::document(alerts), audit::document(&audit, &self.config)])?;
         self.note_audit(&audit);
@@ -267,26 +273,33 @@ impl<'a> Session<'a> {
 
     fn report(&self) -> Result<u8> {
         let engine = self.engine_for_report()?;
-        let Seen { looked, audit, outlook } = self.see(&engine, &self.ledger()?.incidents)?;
+        let read = || Tables::read(&engine, &self.config, self.common.by);
+        let (Seen { looked, audit, outlook }, tables) = self.see(&engine, &self.ledger()?.incidents, read)?;
         let alerts = &looked.alerts;
-        self.print(&[report::daily::report(&engine, &self.config, alerts, &audit, &outlook, self.common.by)?])?;
+        self.print(&[report::daily::report(tables, alerts, &audit, &outlook)?])?;
         Ok(self.with_findings(0, alerts.has_findings() || outlook.has_findings()))
     }
 
-    /// What a report is made of, side by side: none of it needs the other.
-    fn see(&self, engine: &Engine, incidents: &[Incident]) -> Result<Seen> {
+    /// What a report is made of, side by side, since none of it needs the other; and what else is read for it.
+    fn see<More>(
+        &self,
+        engine: &Engine,
+        incidents: &[Incident],
+        more: impl FnOnce() -> Result<More>,
+    ) -> Result<(Seen, More)> {
         let (config, ask, from, to) = (&self.config, self.ask_audit(false)?, self.common.from, self.common.to);
         // What all of them read.
         engine.daily()?;
         let (looked, rest) = cores::both(
             || alert::look_recent(engine, config, from, to),
             || {
-                audit::audit(engine, config, &ask)
-                    .and_then(|audit| Ok((audit, Outlook::read(engine, config, incidents)?)))
+                let audit = audit::audit(engine, config, &ask)?;
+                let outlook = Outlook::read(engine, config, incidents)?;
+                Ok::<_, Error>((audit, outlook, more()?))
             },
         );
-        let (looked, (audit, outlook)) = (looked?, rest?);
-        Ok(Seen { looked, audit, outlook })
+        let (looked, (audit, outlook, more)) = (looked?, rest?);
+        Ok((Seen { looked, audit, outlook }, more))
     }
 
     fn forecast(&self, is_tested: bool) -> Result<u8> {
@@ -329,7 +342,9 @@ impl<'a> Session<'a> {
     fn report_html(&self, wanted: &Wanted<'_>) -> Result<u8> {
         let engine = self.engine_for_report()?;
         let ledger = self.ledger()?;
-        let Seen { looked, audit, outlook } = self.see(&engine, &ledger.incidents)?;
+        let by = html::by(self.common)?;
+        let read = || report::html::Facts::read(&engine, &self.config);
+        let (Seen { looked, audit, outlook }, facts) = self.see(&engine, &ledger.incidents, read)?;
         let sources = report::html::Sources {
             engine: &engine,
             config: &self.config,
@@ -337,18 +352,19 @@ impl<'a> Session<'a> {
             audit: &audit,
             ledger: &ledger,
             is_past: self.common.as_seen.is_some(),
-            by: html::by(self.common)?,
+            by,
             forecast: Some(report::html::Forecast(forecast::show::blocks(&outlook, &engine.basis("billed_cost")))),
         };
-        html::write(self.common, &report::html::Report::read(sources)?, wanted)?;
+        html::write(self.common, &report::html::Report::of(sources, facts), wanted)?;
         Ok(self.with_findings(0, looked.alerts.has_findings() || outlook.has_findings()))
     }
 
     fn report_xlsx(&self) -> Result<u8> {
         let engine = self.engine_for_report()?;
-        let Seen { looked, audit, outlook } = self.see(&engine, &self.ledger()?.incidents)?;
+        let read = || Tables::read(&engine, &self.config, self.common.by);
+        let (Seen { looked, audit, outlook }, tables) = self.see(&engine, &self.ledger()?.incidents, read)?;
         let alerts = &looked.alerts;
-        let document = report::daily::report(&engine, &self.config, alerts, &audit, &outlook, self.common.by)?;
+        let document = report::daily::report(tables, alerts, &audit, &outlook)?;
         let sources = report::xlsx::Sources {
             engine: &engine,
             config: &self.config,

@@ -41,31 +41,48 @@ pub struct Facts<'a> {
     days: Days,
 }
 
+/// What the report says whatever was found: read side by side with what jumped.
+pub struct Tables<'a> {
+    facts: Facts<'a>,
+    identity: Vec<String>,
+    spend: Table,
+    strip: Table,
+    figures: Vec<Table>,
+    methods: Table,
+}
+
+impl<'a> Tables<'a> {
+    /// Reads the store.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or the user's own query of a name cannot be run.
+    pub fn read(engine: &'a Engine, config: &'a Config, by: Option<By>) -> Result<Self> {
+        let facts = Facts::read(engine, config)?;
+        let month = facts.month.as_str();
+        let (figures, of_month) = cores::both(
+            || figures::tables(&facts),
+            || {
+                let spend = spend::table(&facts, by.unwrap_or(By::Workload))?;
+                let (strip, methods) = (trust::strip(engine, config, month)?, trust::methods(engine, config, month)?);
+                Ok::<_, Error>((spend, strip, methods, identity(engine, config, month)?))
+            },
+        );
+        let (figures, (spend, strip, methods, identity)) = (figures?, of_month?);
+        Ok(Self { facts, identity, spend, strip, figures, methods })
+    }
+}
+
 /// The report.
-pub fn report(
-    engine: &Engine,
-    config: &Config,
-    alerts: &Alerts,
-    audit: &Audit,
-    outlook: &Outlook,
-    by: Option<By>,
-) -> Result<Document> {
-    let facts = Facts::read(engine, config)?;
-    let month = facts.month.as_str();
-    let (figures, of_month) = cores::both(
-        || figures::tables(&facts),
-        || {
-            let spend = spend::table(&facts, by.unwrap_or(By::Workload))?;
-            Ok::<_, Error>((spend, trust::strip(engine, config, month)?, trust::methods(engine, config, month)?))
-        },
-    );
-    let (spend, strip, methods) = of_month?;
+///
+/// # Errors
+/// Where the store cannot be read.
+pub fn report(tables: Tables<'_>, alerts: &Alerts, audit: &Audit, outlook: &Outlook) -> Result<Document> {
+    let Tables { facts, identity, spend, strip, figures, methods } = tables;
+    let engine = facts.engine;
     let mut document = Document { name: "report", title: title(&facts, alerts), blocks: Vec::new() };
     document.say(trust::completeness(engine));
     document.table(day_table(&facts));
-    for line in identity(engine, config, month)? {
-        document.say(line);
-    }
+    identity.into_iter().for_each(|line| document.say(line));
     document.blocks.extend(forecast::show::blocks(outlook, &facts.basis()));
     if let Some((sentence, table)) = since_last_run(engine)? {
         document.say(sentence);
@@ -77,7 +94,7 @@ pub fn report(
     document.table(movers(&facts));
     document.table(findings(alerts));
     document.table(spend);
-    figures?.into_iter().for_each(|table| document.table(table));
+    figures.into_iter().for_each(|table| document.table(table));
     document.table(debt(audit));
     document.table(methods);
     document.table(trust::inputs(engine));

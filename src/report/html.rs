@@ -80,6 +80,34 @@ pub struct Sources<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct Forecast(pub Vec<Block>);
 
+/// What all pages need of the facts, whatever was found: read side by side with what jumped.
+pub struct Facts {
+    span: Span,
+    cube: Cube,
+    figures: Figures,
+    /// Workloads that share a row.
+    folded: usize,
+    /// Models that can cache.
+    caching: BTreeSet<String>,
+}
+
+impl Facts {
+    /// Reads the store.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn read(engine: &Engine, config: &Config) -> Result<Self> {
+        let span = Span::of(engine);
+        let (cube, figures) = cores::both(|| cube::read(engine, &span), || figures::read(engine, config, &span));
+        let (mut cube, figures) = (cube?, figures?);
+        let models = "select model_name, can_cache from models where can_cache";
+        let models = engine.run(&Query { name: "models".into(), sql: models.into() })?;
+        let caching = models.rows.iter().map(|row| models.text(row, "model_name")).collect();
+        let folded = cube.fold(MOST_DAYS);
+        Ok(Self { span, cube, figures, folded, caching })
+    }
+}
+
 /// A report, of which pages are written.
 pub struct Report<'a> {
     sources: Sources<'a>,
@@ -93,20 +121,10 @@ pub struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    /// Reads what all pages need.
-    ///
-    /// # Errors
-    /// Where the store cannot be read.
-    pub fn read(sources: Sources<'a>) -> Result<Self> {
-        let (engine, config) = (sources.engine, sources.config);
-        let span = Span::of(engine);
-        let (cube, figures) = cores::both(|| cube::read(engine, &span), || figures::read(engine, config, &span));
-        let (mut cube, figures) = (cube?, figures?);
-        let models = "select model_name, can_cache from models where can_cache";
-        let models = engine.run(&Query { name: "models".into(), sql: models.into() })?;
-        let caching = models.rows.iter().map(|row| models.text(row, "model_name")).collect();
-        let folded = cube.fold(MOST_DAYS);
-        Ok(Self { sources, span, cube, figures, folded, caching })
+    /// Of what was read and found.
+    pub fn of(sources: Sources<'a>, facts: Facts) -> Self {
+        let Facts { span, cube, figures, folded, caching } = facts;
+        Self { sources, span, cube, figures, folded, caching }
     }
 
     /// The page of everybody, or of a team.
