@@ -324,9 +324,32 @@ fn the_same_facts_give_the_same_xlsx_bytes_in_a_file_and_a_pipe() {
     let output = harness::billtag(folder, &["report", "--format", "xlsx"]);
     assert!(output.status.success());
     assert!(output.stdout == bytes, "two runs, two workbooks");
-    let to_day = written(folder, "to.xlsx", &["--to", "2026-11-10"]);
-    is_what_queries_say(&workbook::read(&to_day), folder, &["--to", "2026-11-10"]);
-    std::fs::remove_file(to_day).expect("removed");
+}
+
+#[test]
+fn a_month_that_an_xlsx_cuts_is_called_a_part() {
+    let scratch = tempfile::tempdir().expect("a folder");
+    let path = scratch.path().join("to.xlsx");
+    let range = ["--to", "2026-11-10"];
+    harness::stdout(harness::ingested(), &[&["report", "-o", path.to_str().expect("a name")], &range[..]].concat());
+    let book = workbook::read(&path);
+    is_what_queries_say(&book, harness::ingested(), &range);
+    let summary = &book.sheets["Summary"];
+    assert!(summary.value(3, 0).contains("Days to 2026-11-10 alone"), "{}", summary.value(3, 0));
+    let months = rows_named(summary, "Month")[0];
+    assert!(summary.value(months - 1, 0).contains("a part where the month goes on after 2026-11-10"));
+    let states: Vec<[&str; 2]> = (months + 1..)
+        .map(|row| [0, 1].map(|at| summary.value(row, at)))
+        .take_while(|[month, _]| !month.is_empty())
+        .collect();
+    assert!(states.len() > 1, "{states:?}");
+    for [month, state] in states {
+        let is_cut = month.starts_with("2026-11");
+        assert_eq!(state == "part, days to 2026-11-10", is_cut, "{month}: {state}");
+    }
+    let whole = &self::book().sheets["Summary"];
+    let note = whole.value(rows_named(whole, "Month")[0] - 1, 0);
+    assert!(note.contains("whole bills;") && whole.value(3, 0).is_empty(), "{note}");
 }
 
 #[test]
