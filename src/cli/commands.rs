@@ -346,13 +346,17 @@ impl<'a> Session<'a> {
 
     fn report_xlsx(&self) -> Result<u8> {
         let engine = self.engine_for_report()?;
-        let Seen { looked, audit, outlook } = self.see(&engine, &self.ledger()?.incidents)?;
+        let ledger = self.ledger()?;
+        let Seen { looked, audit, outlook } = self.see(&engine, &ledger.incidents)?;
         let alerts = &looked.alerts;
         let document = report::daily::report(&engine, &self.config, alerts, &audit, &outlook, self.common.by)?;
         let sources = report::xlsx::Sources {
             engine: &engine,
             config: &self.config,
             document: &document,
+            alerts,
+            ledger: &ledger,
+            is_past: self.common.as_seen.is_some(),
             outlook: &outlook,
             audit: &audit,
             explorer: reconcile::kept(&engine, &self.asker(false))?,

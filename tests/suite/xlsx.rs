@@ -375,6 +375,51 @@ fn is_basis(book: &Book, basis: &str) {
     }
 }
 
+/// The records of a command's CSV, with its headings first.
+fn csv_of(folder: &Path, arguments: &[&str]) -> Vec<csv::StringRecord> {
+    let text = harness::stdout(folder, &[arguments, &["--format", "csv"]].concat());
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
+    reader.records().map(|record| record.expect("a record")).collect()
+}
+
+#[test]
+fn an_xlsx_holds_what_every_rule_found_and_every_incident() {
+    let folder = harness::fixtures();
+    harness::ingest_folder(folder.path());
+    let before = workbook::read(&written(folder.path(), "before.xlsx", &[]));
+    let unkept = &before.sheets["Incidents"];
+    assert!(unkept.value(1, 0).contains("No incident is kept yet") && unkept.cells.len() == HEADER + 1);
+    let note = before.sheets["Anomalies"].value(2, 0);
+    assert!(note.contains("the query alone; Findings has what every rule found"), "{note}");
+    let findings = csv_of(folder.path(), &["alert", "--dry-run"]);
+    let sheet = &before.sheets["Findings"];
+    assert!(findings.len() > 5 && sheet.cells.len() == HEADER + findings.len(), "{} findings", findings.len());
+    for (row, record) in (HEADER + 1..).zip(&findings[1..]) {
+        for (at, expected) in record.iter().enumerate() {
+            let cell = sheet.cells[row].get(at).unwrap_or(&None);
+            is_equal(cell, expected, &format!("finding {row}, {}", &findings[0][at]));
+        }
+    }
+    let known = |row: &csv::StringRecord| row[2].to_string();
+    let rules: std::collections::BTreeSet<String> = findings[1..].iter().map(known).collect();
+    let query = csv_of(folder.path(), &["query", "anomalies"]);
+    let at = query[0].iter().position(|name| name == "rule").expect("a column");
+    let of_query: std::collections::BTreeSet<String> = query[1..].iter().map(|row| row[at].to_string()).collect();
+    assert!(!rules.is_subset(&of_query), "{rules:?} are all in {of_query:?}");
+    harness::billtag(folder.path(), &["alert"]);
+    let incidents = csv_of(folder.path(), &["incidents", "list", "--all"]);
+    let after = workbook::read(&written(folder.path(), "after.xlsx", &[]));
+    let sheet = &after.sheets["Incidents"];
+    assert!(incidents.len() > 1 && sheet.cells.len() == HEADER + incidents.len(), "{incidents:?}");
+    for (row, record) in (HEADER + 1..).zip(&incidents[1..]) {
+        for (heading, name) in [("Incident", "incident"), ("State", "state"), ("Beyond the usual", "excess")] {
+            let at = incidents[0].iter().position(|one| one == name).expect("a column");
+            is_equal(&sheet.cells[row][sheet.column(heading)], &record[at], heading);
+        }
+        assert_eq!(sheet.cells[row][sheet.column("Opened")].as_ref().map(|(kind, ..)| kind.as_str()), Some("d"));
+    }
+}
+
 #[test]
 fn an_xlsx_that_cannot_be_written_is_refused_with_what_to_do() {
     let folder = harness::ingested();
