@@ -156,6 +156,15 @@ fn every_sheet_of_an_xlsx_is_what_its_query_says() {
     {
         assert!(book().sheets[name].charts > 0, "{name} has no chart");
     }
+    let said = book().sheets["Chart data"].value(1, 0);
+    assert!(said.contains("Owners: the newest month as billed; days: complete days alone"), "{said}");
+    let methods = &book().sheets["Methods"];
+    let charts = rows_named(methods, "Charts")[0];
+    assert!(
+        methods.value(charts, 1).starts_with("Owners: the newest month as billed;"),
+        "{}",
+        methods.value(charts, 1)
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Charts: what a figure's rows show at a glance. Their points stand on a sheet of their own, so that filtering or
-//! sorting a figure changes no chart; they are exact sums of the figure's rows, of complete days alone.
+//! sorting a figure changes no chart; they are exact sums of the figure's rows: of owners the newest month as billed, of
+//! days complete ones alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +14,8 @@ use crate::report::words;
 
 /// The sheet of points.
 const SHEET: &str = "Chart data";
+/// Of what time charts are.
+pub const SPAN: &str = "Owners: the newest month as billed; days: complete days alone, ninety at most.";
 /// Days of a chart.
 const DAYS: i32 = 90;
 /// Owners of a chart; all others share a bar.
@@ -52,9 +55,8 @@ impl<'a> Points<'a> {
     pub fn new(styles: &'a Styles) -> Result<Self> {
         let mut page = Page::new(SHEET, styles)?;
         page.say(0, 0, "What the charts show", Role::Title)?;
-        let note =
-            "Exact sums of the figures' rows, over complete days; a chart of a currency holds that currency alone.";
-        page.say(1, 0, note, Role::Note)?;
+        let note = format!("Exact sums of the figures' rows. {SPAN} A chart of a currency holds that currency alone.");
+        page.say(1, 0, &note, Role::Note)?;
         page.sheet.set_freeze_panes(HEADER + 1, 0).map_err(failed)?;
         Ok(Self { page, column: 0 })
     }

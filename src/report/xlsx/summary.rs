@@ -234,6 +234,7 @@ pub fn basis(sources: &Sources<'_>, query: &Query) -> String {
 fn rules() -> Table {
     let columns = vec![column("what", "What", Look::Plain), column("rule", "Rule", Look::Plain)];
     let mut table = Table::new("rules", "How numbers are written", "", columns);
+    let charts = format!("{} Their points stand on Chart data.", charts::SPAN);
     let rules = [
         (
             "Money",
@@ -253,7 +254,7 @@ fn rules() -> Table {
             "As the query has them, shown to a tenth of a percent; of totals they are quotients of sums.",
         ),
         ("Months", "The first day of the month, shown as yyyy-mm."),
-        ("Charts", "Complete days alone, ninety at most; their points stand on Chart data."),
+        ("Charts", &charts),
         ("Texts", "As the bill has them; control characters by their numbers, and never formulas."),
     ];
     table.rows.extend(rules.map(|(what, rule)| vec![text(what), text(rule)]));
