@@ -8,7 +8,7 @@ use rust_xlsxwriter::Chart;
 use super::book::{Page, Role, Styles, failed};
 use super::cell::{self, Kind};
 use super::figure::{Figure, heading};
-use super::totals::{Key, Sum, key_columns};
+use super::totals::{Condition, Key, Sum, key_columns};
 use super::{ORDER, Sources, charts, tables};
 use crate::clock;
 use crate::error::Result;
@@ -154,7 +154,7 @@ fn months(
         let whole = [("", all)].into_iter();
         let parts = ALLOCATIONS.map(|name| (name, parts.get(name).copied().unwrap_or_default()));
         for (at, (name, sum)) in (3..).zip(whole.chain(parts)) {
-            let of_allocation = [("allocation", name)];
+            let of_allocation = [Condition::Is("allocation", name)];
             let conditions = if name.is_empty() { &[] } else { &of_allocation[..] };
             if let Some(text) = spend.ranges.sum("cost", key, conditions) {
                 let text = format!("=ROUND({text},{})", sum.places());

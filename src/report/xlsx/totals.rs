@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::cell::{nearest, safe, serial};
+use super::cell::{is_number, nearest, safe, serial};
 use crate::clock;
 use crate::metrics::{Rows, Value};
 use crate::money;
@@ -68,15 +68,43 @@ pub fn adds_up(figure: &str, column: &str) -> bool {
     figure != "anomalies" && (ADDITIVE.contains(&column) || column == "invocations")
 }
 
-/// Dividend and divisors of a column that is a quotient of sums.
-pub fn ratio(column: &str) -> Option<(&'static str, &'static [&'static str])> {
-    let found = RATIOS.iter().find(|(name, ..)| *name == column)?;
-    Some((found.1, found.2))
+/// A column that is a quotient of sums, the same on sheets and in charts.
+#[derive(Debug, Clone, Copy)]
+pub struct Ratio {
+    column: &'static str,
+    dividend: &'static str,
+    divisors: &'static [&'static str],
 }
 
-/// Whether only rows count that have the quotient: models that cannot cache have no rate.
-pub fn is_of_known(column: &str) -> bool {
-    column == "hit_rate"
+/// The quotient of sums that a column is, if it is one.
+pub fn ratio(column: &str) -> Option<Ratio> {
+    let (column, dividend, divisors) = *RATIOS.iter().find(|(name, ..)| *name == column)?;
+    Some(Ratio { column, dividend, divisors })
+}
+
+impl Ratio {
+    /// Columns that are summed: the dividend, then the divisors.
+    pub fn parts(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.dividend).chain(self.divisors.iter().copied())
+    }
+
+    /// Whether only rows count that have the quotient: models that cannot cache have no rate.
+    pub fn is_of_known(&self) -> bool {
+        self.column == "hit_rate"
+    }
+
+    /// Whether a row counts that has this quotient. Every number does, a negative one too, as in the formula.
+    pub fn takes(&self, quotient: Value<'_>) -> bool {
+        !self.is_of_known() || is_number(quotient)
+    }
+}
+
+/// The quotient of what parts come to, the dividend first; unknown where a part is, and by nothing nothing is divided.
+pub fn quotient(parts: &[Option<i128>]) -> Option<f64> {
+    let known: Vec<i128> = parts.iter().copied().collect::<Option<_>>()?;
+    let (dividend, divisors) = known.split_first()?;
+    let whole: i128 = divisors.iter().sum();
+    (whole != 0).then(|| *dividend as f64 / whole as f64)
 }
 
 /// What a total is of: newest month first.
@@ -162,8 +190,8 @@ impl Sums {
     pub fn of(figure: &str, rows: &dyn Rows) -> Self {
         let names = rows.names();
         let additive: Vec<usize> = (0..names.len()).filter(|at| adds_up(figure, &names[*at])).collect();
-        let quotients: Vec<usize> =
-            (0..names.len()).filter(|at| ratio(&names[*at]).is_some() && is_of_known(&names[*at])).collect();
+        let quotients: Vec<(usize, Ratio)> =
+            (0..names.len()).filter_map(|at| Some((at, ratio(&names[at]).filter(Ratio::is_of_known)?))).collect();
         let [month, currency] = key_columns(rows);
         let mut by_key: BTreeMap<Key, Group> = BTreeMap::new();
         for row in 0..rows.height() {
@@ -178,13 +206,22 @@ impl Sums {
             for at in &additive {
                 let Some(units) = rows.value(row, *at).amount() else { continue };
                 group.sums.entry(*at).or_default().add(units);
-                for quotient in quotients.iter().filter(|of| rows.value(row, **of) != Value::Null) {
+                for (quotient, _) in quotients.iter().filter(|(of, ratio)| ratio.takes(rows.value(row, *of))) {
                     group.known.entry((*quotient, *at)).or_default().add(units);
                 }
             }
         }
         Self { by_key }
     }
+}
+
+/// Which rows a formula adds, beside those of its key.
+#[derive(Debug, Clone, Copy)]
+pub enum Condition<'a> {
+    /// Those whose column is this text.
+    Is(&'a str, &'a str),
+    /// Those whose column is a number.
+    IsNumber(&'a str),
 }
 
 /// Cells of a sheet that formulas look at.
@@ -198,37 +235,43 @@ pub struct Ranges {
 
 impl Ranges {
     /// The sum of a column for a key and other conditions, without `=`. Criteria of SUMIFS read `<`, `=`, `*` and the
-    /// like and ignore case, so that only plain codes of currencies and texts of ours are such.
-    pub fn sum(&self, column: &str, key: &Key, others: &[(&str, &str)]) -> Option<String> {
+    /// like and ignore case, so that only plain codes of currencies and texts of ours are such; and none is met by all
+    /// numbers and nothing else.
+    pub fn sum(&self, column: &str, key: &Key, others: &[Condition<'_>]) -> Option<String> {
         let values = self.columns.get(column)?;
         let mut criteria = String::new();
         let mut exact = String::new();
-        for (name, wanted) in others {
-            let range = self.columns.get(*name)?;
-            criteria.push_str(&format!(",{range},\"{wanted}\""));
-            exact.push_str(&match *wanted {
-                ">=0" => format!("--ISNUMBER({range}),"),
-                _ => format!("--EXACT({range},\"{wanted}\"),"),
-            });
+        let mut is_plain = true;
+        for condition in others {
+            match condition {
+                Condition::Is(name, wanted) => {
+                    let range = self.columns.get(*name)?;
+                    criteria.push_str(&format!(",{range},\"{wanted}\""));
+                    exact.push_str(&format!("--EXACT({range},\"{wanted}\"),"));
+                }
+                Condition::IsNumber(name) => {
+                    is_plain = false;
+                    exact.push_str(&format!("--ISNUMBER({}),", self.columns.get(*name)?));
+                }
+            }
         }
         if let Some(Reverse(day)) = key.month {
             let (range, day) = (self.columns.get("month")?, serial(day)?);
             criteria.push_str(&format!(",{range},{day}"));
             exact.push_str(&format!("--({range}={day}),"));
         }
-        let mut is_plain = true;
         if let Some(currency) = &key.currency {
             let range = self.columns.get("billing_currency")?;
             // A formula holds no longer text, and none that XML cannot.
             if currency.len() > 200 || safe(currency) != *currency {
                 return None;
             }
-            is_plain = self.is_plain(currency);
+            is_plain &= self.is_plain(currency);
             criteria.push_str(&format!(",{range},\"{currency}\""));
             exact.push_str(&format!("--EXACT({range},\"{}\"),", currency.replace('"', "\"\"")));
         }
         Some(match () {
-            () if criteria.is_empty() => format!("SUM({values})"),
+            () if exact.is_empty() => format!("SUM({values})"),
             () if is_plain => format!("SUMIFS({values}{criteria})"),
             () => format!("SUMPRODUCT({exact}{values})"),
         })
@@ -283,6 +326,28 @@ mod tests {
         let found: Vec<_> =
             sums.by_key.values().map(|group| group.sums.get(&2).map(|sum| (sum.units, sum.size))).collect();
         assert_eq!(found, [None, Some((-2, 12))]);
+    }
+
+    #[test]
+    fn every_number_is_a_rate_that_counts_and_nothing_else_is() {
+        let row = |rate: Cell, read: i128| {
+            let tokens = |count: i128| Cell::Decimal(count, 0);
+            vec![Cell::Text("USD".into()), tokens(read), tokens(0), tokens(10), rate]
+        };
+        let rates = [Cell::Float(-0.5), Cell::Float(0.5), Cell::Null, Cell::Float(f64::INFINITY)];
+        let rows = rates.into_iter().zip([-3, 5, 100, 1000]).map(|(rate, read)| row(rate, read)).collect();
+        let columns = ["billing_currency", "cache_read_tokens", "cache_write_tokens", "input_tokens", "hit_rate"];
+        let sums = Sums::of("cache_hit_rate", &Grid { columns: columns.map(String::from).to_vec(), rows });
+        let group = &sums.by_key[&key("USD")];
+        assert_eq!([1, 3].map(|at| group.known[&(4, at)].units / money::ONE), [2, 20]);
+        let mut sheet = ranges(&["USD"]);
+        sheet.columns.insert("hit_rate".into(), "S!$D$5:$D$9".into());
+        assert_eq!(
+            sheet.sum("cost", &key("USD"), &[Condition::IsNumber("hit_rate")]).expect("a formula"),
+            "SUMPRODUCT(--ISNUMBER(S!$D$5:$D$9),--EXACT(S!$B$5:$B$9,\"USD\"),S!$C$5:$C$9)"
+        );
+        assert_eq!(quotient(&[Some(2), Some(0), Some(20)]), Some(0.1));
+        assert_eq!([quotient(&[Some(2), None]), quotient(&[Some(2), Some(0)]), quotient(&[])], [None; 3]);
     }
 
     proptest! {
