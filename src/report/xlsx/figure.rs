@@ -187,14 +187,14 @@ fn unknown(rows: &dyn Rows, columns: &[Column]) -> String {
 
 /// A row for each month and currency; none where each has but one row.
 fn total_rows(page: &mut Page<'_>, figure: &Figure, columns: &[Column], first: u32) -> Result<()> {
-    let sums = &figure.sums.by_key;
-    if sums.values().all(|group| group.rows < 2 || group.sums.is_empty()) {
+    let sums = || figure.sums.totals();
+    if sums().all(|(_, group)| group.rows < 2 || group.sums.is_empty()) {
         return Ok(());
     }
     let place = |name: &str| columns.iter().position(|column| column.name == name);
     let taken = [place("month"), place("billing_currency")];
     let label = (0..columns.len()).find(|at| !taken.contains(&Some(*at)) && !figure.adds(*at)).unwrap_or(0);
-    for (row, (key, group)) in (first..).zip(sums) {
+    for (row, (key, group)) in (first..).zip(sums()) {
         page.say(row, label as u16, "Total", Role::Label)?;
         if let (Some(at), Some(Reverse(day))) = (taken[0], key.month) {
             let (month, styles) = (cell::serial(day).unwrap_or_default(), page.styles);

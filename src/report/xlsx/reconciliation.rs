@@ -255,7 +255,9 @@ pub fn figures<'a>(engine: &Engine, figures: &BTreeMap<&str, Figure>, styles: &'
 /// What a figure's column comes to; figures by day over all their days, by whatever rows they are shown.
 fn sums(figure: &Figure, check: &Check) -> BTreeMap<Key, Sum> {
     let mut sums: BTreeMap<Key, Sum> = BTreeMap::new();
-    for key in figure.sums.by_key.keys() {
+    // A figure by day that was folded has months, whose sum is wanted over all of them, and of rows without one too.
+    let is_its = |key: &&Key| !check.by_month || !figure.sums.is_by_month || key.month.is_some();
+    for key in figure.sums.by_key.keys().filter(is_its) {
         let Some(sum) = figure.sum(key, check.column) else { continue };
         let month = key.month.filter(|_| check.by_month);
         sums.entry(Key { month, currency: key.currency.clone() }).or_default().merge(&sum);

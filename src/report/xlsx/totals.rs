@@ -167,6 +167,8 @@ impl Sum {
 pub struct Sums {
     /// By key: rows, sums by column, and sums over the rows whose quotient is known.
     pub by_key: BTreeMap<Key, Group>,
+    /// Whether the figure is by month.
+    pub is_by_month: bool,
 }
 
 /// The sums of one key.
@@ -211,7 +213,13 @@ impl Sums {
                 }
             }
         }
-        Self { by_key }
+        Self { by_key, is_by_month: month.is_some() }
+    }
+
+    /// The keys that have a total. Rows without a month of a figure by month have none: a formula without a month would
+    /// add all months.
+    pub fn totals(&self) -> impl Iterator<Item = (&Key, &Group)> {
+        self.by_key.iter().filter(|(key, _)| key.month.is_some() || !self.is_by_month)
     }
 }
 
@@ -326,6 +334,21 @@ mod tests {
         let found: Vec<_> =
             sums.by_key.values().map(|group| group.sums.get(&2).map(|sum| (sum.units, sum.size))).collect();
         assert_eq!(found, [None, Some((-2, 12))]);
+    }
+
+    #[test]
+    fn rows_without_a_month_have_no_total_where_others_have_one() {
+        let row = |month: Cell, units| vec![month, Cell::Text("USD".into()), Cell::Decimal(units, money::SCALE)];
+        let known = Cell::Text("2026-11".into());
+        let mut grid = Grid {
+            columns: ["month", "billing_currency", "cost"].map(String::from).to_vec(),
+            rows: vec![row(known, 5), row(Cell::Null, 7), row(Cell::Text("soon".into()), 8)],
+        };
+        let sums = Sums::of("spend_by_team", &grid);
+        let found: Vec<i128> = sums.totals().map(|(_, group)| group.sums[&2].units).collect();
+        assert_eq!(found, [5], "the rest has no month");
+        grid.columns[0] = "team".into();
+        assert_eq!(Sums::of("spend_by_team", &grid).totals().count(), 1, "the figure is not by month");
     }
 
     #[test]
