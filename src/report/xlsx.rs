@@ -187,10 +187,7 @@ fn of_query<'a>(
         title: heading(&header("question")),
         notes: [
             format!("`billtag query {}`: a row for each {grain}{basis}. As of {as_of}{until}. {note}", query.name),
-            match query.name.as_str() {
-                "anomalies" => alerts::OF_QUERY.into(),
-                _ => "Totals are of the known cells, whatever is filtered.".into(),
-            },
+            reading(&query.name, answer),
         ],
         has_totals: is_whole,
         ..Plan::default()
@@ -199,6 +196,17 @@ fn of_query<'a>(
     let figure = figure::write(&mut page, rows, &plan)?;
     charts::place(&mut page, charts, HEADER + 1, rows.names().len() as u16 + 1)?;
     Ok((page, figure))
+}
+
+/// How the sheet of an answer is read.
+fn reading(figure: &str, answer: &dyn Rows) -> String {
+    let inexact = totals::inexact(figure, answer);
+    match inexact.as_slice() {
+        _ if figure == "anomalies" => alerts::OF_QUERY.into(),
+        [] => "Totals are of the known cells, whatever is filtered.".into(),
+        [one] => format!("No totals: {one} is a double, which adds to nothing exact; a query casts it to a decimal."),
+        more => format!("No totals of {}: doubles add to nothing exact; a query casts them.", more.join(", ")),
+    }
 }
 
 fn of_showback<'a>(sources: &Sources<'_>, styles: &'a Styles) -> Result<Page<'a>> {

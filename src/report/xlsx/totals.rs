@@ -64,8 +64,29 @@ const RATIOS: [(&str, &str, &[&str]); 10] = [
 ];
 
 /// Whether the sum of a column says something. Costs of what jumped are no part of a whole.
-pub fn adds_up(figure: &str, column: &str) -> bool {
+fn adds_up(figure: &str, column: &str) -> bool {
     figure != "anomalies" && (ADDITIVE.contains(&column) || column == "invocations")
+}
+
+/// Columns of a figure whose sums say something and are exact: what is known of them is all whole or decimal.
+pub fn additive(figure: &str, rows: &dyn Rows) -> Vec<usize> {
+    let is_exact = |at: usize| (0..rows.height()).map(|row| rows.value(row, at)).all(can_add);
+    summable(figure, rows).filter(|at| is_exact(*at)).collect()
+}
+
+/// Columns that would add up were they not of doubles, or of something that is no number.
+pub fn inexact(figure: &str, rows: &dyn Rows) -> Vec<String> {
+    let added = additive(figure, rows);
+    summable(figure, rows).filter(|at| !added.contains(at)).map(|at| rows.names()[at].clone()).collect()
+}
+
+fn summable<'a>(figure: &'a str, rows: &'a dyn Rows) -> impl Iterator<Item = usize> + 'a {
+    let names = rows.names();
+    (0..names.len()).filter(move |at| adds_up(figure, &names[*at]))
+}
+
+fn can_add(value: Value<'_>) -> bool {
+    value == Value::Null || value.amount().is_some()
 }
 
 /// A column that is a quotient of sums, the same on sheets and in charts.
@@ -191,7 +212,7 @@ impl Sums {
     /// Adds up the columns that can be.
     pub fn of(figure: &str, rows: &dyn Rows) -> Self {
         let names = rows.names();
-        let additive: Vec<usize> = (0..names.len()).filter(|at| adds_up(figure, &names[*at])).collect();
+        let additive = additive(figure, rows);
         let quotients: Vec<(usize, Ratio)> =
             (0..names.len()).filter_map(|at| Some((at, ratio(&names[at]).filter(Ratio::is_of_known)?))).collect();
         let [month, currency] = key_columns(rows);
@@ -349,6 +370,17 @@ mod tests {
         assert_eq!(found, [5], "the rest has no month");
         grid.columns[0] = "team".into();
         assert_eq!(Sums::of("spend_by_team", &grid).totals().count(), 1, "the figure is not by month");
+    }
+
+    #[test]
+    fn doubles_are_no_totals() {
+        let row = |cost: f64, tokens: i128| vec![Cell::Float(cost), Cell::Decimal(tokens, 0), Cell::Null];
+        let columns = ["cost", "tokens", "debt"].map(String::from).to_vec();
+        let grid = Grid { columns, rows: vec![row(0.5, 1), row(1.5, 2)] };
+        assert_eq!(additive("x", &grid), [1, 2]);
+        assert_eq!(inexact("x", &grid), ["cost"]);
+        let sums = Sums::of("x", &grid);
+        assert_eq!(sums.by_key[&Key::default()].sums.keys().copied().collect::<Vec<_>>(), [1]);
     }
 
     #[test]
