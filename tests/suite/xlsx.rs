@@ -117,6 +117,23 @@ fn is_reckoned_as_written(book: &Book, reckoned: &Book) -> usize {
     count
 }
 
+#[test]
+fn an_xlsx_counts_the_charges_that_a_money_column_does_not_know() {
+    let facts = harness::sql(
+        harness::ingested(),
+        "select count(*) - count(list_cost) as list, count(*) - count(billed_cost) as billed from charges",
+    );
+    let sheet = &book().sheets["Reconciliation"];
+    let (name, count) = (sheet.column("Money column"), sheet.column("Charges without it"));
+    let sum = |wanted: &str| -> f64 {
+        let rows = (HEADER + 1..sheet.cells.len()).filter(|row| sheet.value(*row, name) == wanted);
+        rows.map(|row| sheet.value(row, count).parse::<f64>().expect("a count")).sum()
+    };
+    let counted = |name: &str| facts.cell(&facts.rows[0], name).text().parse::<f64>().expect("a count");
+    assert!(counted("list") > 0.0, "the fixtures have lines of the Marketplace");
+    assert_eq!([sum("list_cost"), sum("billed_cost")], [counted("list"), counted("billed")]);
+}
+
 /// Every difference between bill, facts and figures is 0, and is a formula.
 fn agrees(reckoned: &Book, written: &Book) {
     for (name, columns) in [("Reconciliation", 8..11), ("Totals", 6..7)] {
