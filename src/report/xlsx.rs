@@ -35,7 +35,7 @@ use std::collections::BTreeMap;
 use rust_xlsxwriter::{Chart, DocProperties, ExcelDateTime, Workbook};
 
 use super::forecast::Outlook;
-use super::{Document, showback};
+use super::{Document, showback, words};
 use crate::alert::Alerts;
 use crate::alert::ledger::Ledger;
 use crate::audit::{self, Audit};
@@ -217,8 +217,10 @@ fn of_showback<'a>(sources: &Sources<'_>, styles: &'a Styles) -> Result<Page<'a>
         title: format!("Whose is the bill of {} ({})?", shown.month, shown.state),
         notes: [
             format!(
-                "`billtag showback --month {}`: the whole month by team and cost center; {}.",
-                shown.month, shown.basis
+                "`billtag showback --month {}`: the whole month by team and cost center; {}{}.",
+                shown.month,
+                shown.basis,
+                words::of_known(&shown.basis)
             ),
             showback::policies(&shown).join(" "),
         ],

@@ -386,6 +386,13 @@ fn another_basis_is_named_and_read_in_an_xlsx() {
     harness::stdout(harness::ingested(), &["report", "-o", name, "--cost", "list"]);
     let book = workbook::read(&path);
     assert!(book.sheets["Spend by team"].value(1, 0).contains("list cost"));
+    let summary = &book.sheets["Summary"];
+    let known = "of lines whose list cost is known";
+    for note in [summary.value(rows_named(summary, "Month")[0] - 1, 0), book.sheets["Showback"].value(1, 0)] {
+        assert!(note.contains(known), "{note}");
+    }
+    let told = harness::stdout(harness::ingested(), &["showback", "--cost", "list"]);
+    assert!(told.lines().any(|line| line.contains("the rows are the bill") && line.contains(known)), "{told}");
     is_basis(&book, "list");
     let reckoned = workbook::reckoned(&path);
     is_reckoned_as_written(&book, &reckoned);

@@ -110,7 +110,9 @@ fn months_note(engine: &Engine) -> String {
         Some(day) => format!("whole bills, or a part where the month goes on after {}", clock::day_text(day)),
         None => "whole bills".to_string(),
     };
-    format!("{} of all charges, {whole}; formulas over Spend by workload", engine.basis("billed_cost"))
+    let basis = engine.basis("billed_cost");
+    let known = words::of_known(&basis);
+    format!("{basis} of all charges, {whole}{known}; formulas over Spend by workload")
 }
 
 /// The state of a month's bill; of one that is cut, how far it is shown, since that is neither whole nor final.
