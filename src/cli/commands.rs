@@ -361,14 +361,18 @@ impl<'a> Session<'a> {
 
     fn report_xlsx(&self) -> Result<u8> {
         let engine = self.engine_for_report()?;
+        let ledger = self.ledger()?;
         let read = || Tables::read(&engine, &self.config, self.common.by);
-        let (Seen { looked, audit, outlook }, tables) = self.see(&engine, &self.ledger()?.incidents, read)?;
+        let (Seen { looked, audit, outlook }, tables) = self.see(&engine, &ledger.incidents, read)?;
         let alerts = &looked.alerts;
         let document = report::daily::report(tables, alerts, &audit, &outlook)?;
         let sources = report::xlsx::Sources {
             engine: &engine,
             config: &self.config,
             document: &document,
+            alerts,
+            ledger: &ledger,
+            is_past: self.common.as_seen.is_some(),
             outlook: &outlook,
             audit: &audit,
             explorer: reconcile::kept(&engine, &self.asker(false))?,

@@ -64,17 +64,21 @@ pub struct Row {
     pub team: String,
     /// Cost center.
     pub cost_center: String,
-    /// What is its own, units of 1e-10.
-    pub own: i128,
+    /// What is its own, units of 1e-10; unknown where no line of it has the cost that is asked for.
+    pub own: Option<i128>,
     /// What was spread onto it, or, with a minus, taken from it.
     pub spread: i128,
 }
 
 impl Row {
     /// What it is shown.
-    pub fn cost(&self) -> i128 {
-        self.own + self.spread
+    pub fn cost(&self) -> Option<i128> {
+        known_cost(self.own, self.spread)
     }
+}
+
+fn known_cost(own: Option<i128>, spread: i128) -> Option<i128> {
+    own.map(|own| own + spread).or((spread != 0).then_some(spread))
 }
 
 /// A month's bill by team and cost center.
@@ -124,11 +128,11 @@ pub fn showback(engine: &Engine, config: &Config, month: Option<&str>) -> Result
     Ok(Showback { month, state, basis, unattributed, shared: config.shared.policy, rows, bill })
 }
 
-fn spent(engine: &Engine, wanted: &str) -> Result<BTreeMap<String, BTreeMap<Owner, i128>>> {
+fn spent(engine: &Engine, wanted: &str) -> Result<BTreeMap<String, BTreeMap<Owner, Option<i128>>>> {
     let answer = engine.answer(&Query { name: "showback".into(), sql: SPENT.into() })?;
     let [month, team, center, currency] = answer.columns(["billing_period", "team", "cost_center", "billing_currency"]);
     let [not_allocable, cost] = answer.columns(["is_not_allocable", "cost"]);
-    let mut spent: BTreeMap<String, BTreeMap<Owner, i128>> = BTreeMap::new();
+    let mut spent: BTreeMap<String, BTreeMap<Owner, Option<i128>>> = BTreeMap::new();
     for row in (0..answer.height()).filter(|row| answer.cell(*row, month).as_text() == wanted) {
         let named = |at| Some(answer.cell(row, at).as_text()).filter(|name| !name.is_empty());
         let owner = match (named(team), named(center)) {
@@ -140,7 +144,10 @@ fn spent(engine: &Engine, wanted: &str) -> Result<BTreeMap<String, BTreeMap<Owne
             }
         };
         let owners = spent.entry(answer.cell(row, currency).shown().into_owned()).or_default();
-        *owners.entry(owner).or_default() += answer.cell(row, cost).amount().unwrap_or(0);
+        let held = owners.entry(owner).or_default();
+        if let Some(units) = answer.cell(row, cost).amount() {
+            *held = Some(held.unwrap_or(0) + units);
+        }
     }
     Ok(spent)
 }
@@ -149,22 +156,22 @@ fn nobody(allocation: Allocation) -> Owner {
     (allocation, allocation.as_str().to_string(), allocation.as_str().to_string())
 }
 
-fn rows_of(currency: &str, owners: BTreeMap<Owner, i128>, policy: SharedPolicy) -> Vec<Row> {
+fn rows_of(currency: &str, owners: BTreeMap<Owner, Option<i128>>, policy: SharedPolicy) -> Vec<Row> {
     let shares: Vec<(&Owner, i128)> = owners
         .iter()
         .filter(|(owner, _)| owner.0 == Allocation::Allocated)
-        .map(|(owner, cost)| (owner, *cost))
+        .filter_map(|(owner, cost)| Some((owner, (*cost)?)))
         .collect();
-    let nameless = owners.get(&nobody(Allocation::Unattributed)).copied().unwrap_or(0);
+    let nameless = owners.get(&nobody(Allocation::Unattributed)).copied().flatten().unwrap_or(0);
     let parts = if policy == SharedPolicy::ProRata { money::split(nameless, &shares) } else { None };
     let mut spread: BTreeMap<&Owner, i128> = BTreeMap::new();
     if let Some(parts) = &parts {
         spread.extend(shares.iter().map(|(owner, _)| *owner).zip(parts.iter().copied()));
     }
-    let row = |(owner, own): (&Owner, &i128)| {
+    let row = |(owner, own): (&Owner, &Option<i128>)| {
         let (allocation, team, cost_center) = owner.clone();
         let is_spread = allocation == Allocation::Unattributed && parts.is_some();
-        let spread = if is_spread { -own } else { spread.get(owner).copied().unwrap_or(0) };
+        let spread = if is_spread { -own.unwrap_or(0) } else { spread.get(owner).copied().unwrap_or(0) };
         Row { currency: currency.to_string(), allocation, team, cost_center, own: *own, spread }
     };
     owners.iter().map(row).collect()
@@ -174,7 +181,7 @@ fn rows_of(currency: &str, owners: BTreeMap<Owner, i128>, policy: SharedPolicy) 
 fn must_be(bill: &BTreeMap<String, i128>, rows: &[Row], month: &str, column: &'static str) -> Result<()> {
     let mut sums: BTreeMap<&str, i128> = BTreeMap::new();
     for row in rows {
-        *sums.entry(&row.currency).or_default() += row.cost();
+        *sums.entry(&row.currency).or_default() += row.cost().unwrap_or(0);
     }
     for currency in bill.keys().map(String::as_str).chain(sums.keys().copied()) {
         let expected = bill.get(currency).copied().unwrap_or(0);
@@ -231,13 +238,18 @@ pub fn document(shown: &Showback) -> Document {
     for (currency, sum) in &shown.bill {
         let currency = words::currency(currency);
         document.say(format!(
-            "{}: the rows are the bill, {} {currency} ({}).",
+            "{}: the rows are the bill, {} {currency} ({}{}).",
             shown.month,
             money::to_text(*sum),
-            shown.basis
+            shown.basis,
+            words::of_known(&shown.basis)
         ));
     }
     document
+}
+
+fn or_unknown(units: Option<i128>) -> Cell {
+    units.map_or(Cell::Null, money)
 }
 
 /// Rows and, for each currency, their sum.
@@ -251,18 +263,19 @@ pub fn table(shown: &Showback) -> Table {
         column("cost", "Cost", Look::Money),
         column("share", "of the bill", Look::Percent),
     ];
-    let note = format!("{} of all charges of {}", shown.basis, shown.month);
+    let note = format!("{} of all charges of {}{}", shown.basis, shown.month, words::of_known(&shown.basis));
     let mut table = Table::new("showback", "Showback", note, columns);
-    let mut push = |currency: &str, [team, center]: [&str; 2], own: i128, spread: i128, bill: i128| {
-        let share = words::share(own + spread, bill).map_or(Cell::Null, Cell::Float);
+    let mut push = |currency: &str, [team, center]: [&str; 2], own: Option<i128>, spread: i128, bill: i128| {
+        let cost = known_cost(own, spread);
+        let share = cost.and_then(|cost| words::share(cost, bill)).map_or(Cell::Null, Cell::Float);
         let currency = text(words::currency(currency));
         table.rows.push(vec![
             currency,
             text(team),
             text(center),
-            money(own),
+            or_unknown(own),
             money(spread),
-            money(own + spread),
+            or_unknown(cost),
             share,
         ]);
     };
@@ -271,8 +284,8 @@ pub fn table(shown: &Showback) -> Table {
         for row in rows() {
             push(currency, [&row.team, &row.cost_center], row.own, row.spread, *bill);
         }
-        let sum = |of: fn(&Row) -> i128| rows().map(of).sum();
-        push(currency, ["total", ""], sum(|row| row.own), sum(|row| row.spread), *bill);
+        let own = rows().filter_map(|row| row.own).reduce(|sum, own| sum + own);
+        push(currency, ["total", ""], own, rows().map(|row| row.spread).sum(), *bill);
     }
     table
 }
@@ -284,7 +297,8 @@ pub fn grid(shown: &Showback) -> Grid {
     let columns = columns.into_iter().chain(["cost", "cost_basis", "unattributed_policy", "shared_policy"]);
     let row = |row: &Row| {
         let mut cells = vec![text(&shown.month), text(shown.state), text(&row.currency), text(row.allocation.as_str())];
-        cells.extend([text(&row.team), text(&row.cost_center), money(row.own), money(row.spread), money(row.cost())]);
+        cells.extend([text(&row.team), text(&row.cost_center)]);
+        cells.extend([or_unknown(row.own), money(row.spread), or_unknown(row.cost())]);
         cells.extend([text(&shown.basis), text(word(shown.unattributed)), text(word(shown.shared))]);
         cells
     };
@@ -307,22 +321,25 @@ mod tests {
             costs in prop::collection::vec(-10_i128.pow(15)..10_i128.pow(15), 0..8),
             nameless in -10_i128.pow(15)..10_i128.pow(15),
         ) {
-            let mut owners: BTreeMap<Owner, i128> =
-                costs.iter().enumerate().map(|(at, cost)| (owner(&at.to_string()), *cost)).collect();
-            owners.insert(nobody(Allocation::Unattributed), nameless);
-            owners.insert(nobody(Allocation::NotAllocable), 7);
-            let bill: i128 = owners.values().sum();
+            let mut owners: BTreeMap<Owner, Option<i128>> =
+                costs.iter().enumerate().map(|(at, cost)| (owner(&at.to_string()), Some(*cost))).collect();
+            owners.insert(nobody(Allocation::Unattributed), Some(nameless));
+            owners.insert(nobody(Allocation::NotAllocable), Some(7));
+            owners.insert(owner("unknown"), None);
+            let bill: i128 = owners.values().flatten().sum();
             for policy in [SharedPolicy::Keep, SharedPolicy::ProRata] {
                 let rows = rows_of("USD", owners.clone(), policy);
-                prop_assert_eq!(rows.iter().map(Row::cost).sum::<i128>(), bill);
+                prop_assert_eq!(rows.iter().filter_map(Row::cost).sum::<i128>(), bill);
                 prop_assert_eq!(rows.iter().map(|row| row.spread).sum::<i128>(), 0);
+                let unknown = rows.iter().find(|row| row.team == "unknown").expect("a row");
+                prop_assert_eq!((unknown.own, unknown.cost()), (None, None));
             }
         }
     }
 
     #[test]
     fn rows_that_are_not_the_bill_are_refused() {
-        let rows = rows_of("USD", BTreeMap::from([(owner("a"), 5)]), SharedPolicy::Keep);
+        let rows = rows_of("USD", BTreeMap::from([(owner("a"), Some(5))]), SharedPolicy::Keep);
         let bill = |units| BTreeMap::from([("USD".to_string(), units)]);
         assert!(must_be(&bill(5), &rows, "2026-11", "billed_cost").is_ok());
         let error = must_be(&bill(6), &rows, "2026-11", "billed_cost").expect_err("differs");

@@ -8,6 +8,11 @@ use crate::money::{self, ONE};
 /// What stands where nothing is known.
 pub const UNKNOWN: &str = "–";
 
+/// Of which lines a sum on this basis is, where AWS prints it for some of them alone; follows the basis.
+pub fn of_known(basis: &str) -> &'static str {
+    if basis == "list cost" { ", of lines whose list cost is known" } else { "" }
+}
+
 /// A cell as people read it.
 pub fn cell(cell: &Cell, look: Look) -> String {
     let units = match cell {

@@ -12,12 +12,14 @@
 //! | [`fold`] | an answer → rows of a sheet | no sheet is too long; sums stay, and what is not shown is said |
 //! | [`cell`] | a value → a cell | the nearest double, or a text that is no formula |
 //! | [`figure`], [`totals`] | rows → a sheet | totals are formulas in one currency, with the exact sum beside them |
-//! | [`charts`] | rows → charts | exact sums of complete days, on a sheet of their own |
+//! | [`charts`] | rows → charts | exact sums of the newest month or of complete days, on a sheet of their own |
+//! | [`alerts`] | findings, incidents → sheets | what every rule found, and what is kept of it |
 //! | [`reconciliation`] | the store, figures → sheets | bill, charges, facts and figures; differences are formulas |
 //! | [`summary`], [`tables`] | the daily report → sheets | what is whole, what happened, what it was made from |
 //!
 //! The same input gives the same bytes: the only time within is that of the report.
 
+pub mod alerts;
 pub mod book;
 pub mod cell;
 pub mod charts;
@@ -33,7 +35,9 @@ use std::collections::BTreeMap;
 use rust_xlsxwriter::{Chart, DocProperties, ExcelDateTime, Workbook};
 
 use super::forecast::Outlook;
-use super::{Document, showback};
+use super::{Document, showback, words};
+use crate::alert::Alerts;
+use crate::alert::ledger::Ledger;
 use crate::audit::{self, Audit};
 use crate::clock;
 use crate::config::Config;
@@ -93,6 +97,12 @@ pub struct Sources<'a> {
     pub config: &'a Config,
     /// The daily report.
     pub document: &'a Document,
+    /// What every rule found.
+    pub alerts: &'a Alerts,
+    /// The incidents.
+    pub ledger: &'a Ledger,
+    /// Whether the facts are those of a past day, of whose incidents nothing is kept.
+    pub is_past: bool,
     /// What is to come.
     pub outlook: &'a Outlook,
     /// What spends without a name.
@@ -136,6 +146,10 @@ pub fn workbook(sources: &Sources<'_>) -> Result<Vec<u8>> {
             figures.insert(name, figure);
         }
         pages.push(page);
+        if name == "anomalies" {
+            pages.push(alerts::findings(sources, &mut book, &styles)?);
+            pages.push(alerts::incidents(sources, &mut book, &styles)?);
+        }
     }
     pages.insert(0, summary::summary(sources, &figures, &allocated, &drawn, &styles)?);
     pages.push(summary::outlook(sources, &styles)?);
@@ -173,7 +187,7 @@ fn of_query<'a>(
         title: heading(&header("question")),
         notes: [
             format!("`billtag query {}`: a row for each {grain}{basis}. As of {as_of}{until}. {note}", query.name),
-            "Totals are of the known cells, whatever is filtered.".into(),
+            reading(&query.name, answer),
         ],
         has_totals: is_whole,
         ..Plan::default()
@@ -184,6 +198,17 @@ fn of_query<'a>(
     Ok((page, figure))
 }
 
+/// How the sheet of an answer is read.
+fn reading(figure: &str, answer: &dyn Rows) -> String {
+    let inexact = totals::inexact(figure, answer);
+    match inexact.as_slice() {
+        _ if figure == "anomalies" => alerts::OF_QUERY.into(),
+        [] => "Totals are of the known cells, whatever is filtered.".into(),
+        [one] => format!("No totals: {one} is a double, which adds to nothing exact; a query casts it to a decimal."),
+        more => format!("No totals of {}: doubles add to nothing exact; a query casts them.", more.join(", ")),
+    }
+}
+
 fn of_showback<'a>(sources: &Sources<'_>, styles: &'a Styles) -> Result<Page<'a>> {
     let mut page = Page::new("Showback", styles)?;
     let shown = showback::showback(sources.engine, sources.config, None)?;
@@ -192,8 +217,10 @@ fn of_showback<'a>(sources: &Sources<'_>, styles: &'a Styles) -> Result<Page<'a>
         title: format!("Whose is the bill of {} ({})?", shown.month, shown.state),
         notes: [
             format!(
-                "`billtag showback --month {}`: the whole month by team and cost center; {}.",
-                shown.month, shown.basis
+                "`billtag showback --month {}`: the whole month by team and cost center; {}{}.",
+                shown.month,
+                shown.basis,
+                words::of_known(&shown.basis)
             ),
             showback::policies(&shown).join(" "),
         ],

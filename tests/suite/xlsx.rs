@@ -117,6 +117,23 @@ fn is_reckoned_as_written(book: &Book, reckoned: &Book) -> usize {
     count
 }
 
+#[test]
+fn an_xlsx_counts_the_charges_that_a_money_column_does_not_know() {
+    let facts = harness::sql(
+        harness::ingested(),
+        "select count(*) - count(list_cost) as list, count(*) - count(billed_cost) as billed from charges",
+    );
+    let sheet = &book().sheets["Reconciliation"];
+    let (name, count) = (sheet.column("Money column"), sheet.column("Charges without it"));
+    let sum = |wanted: &str| -> f64 {
+        let rows = (HEADER + 1..sheet.cells.len()).filter(|row| sheet.value(*row, name) == wanted);
+        rows.map(|row| sheet.value(row, count).parse::<f64>().expect("a count")).sum()
+    };
+    let counted = |name: &str| facts.cell(&facts.rows[0], name).text().parse::<f64>().expect("a count");
+    assert!(counted("list") > 0.0, "the fixtures have lines of the Marketplace");
+    assert_eq!([sum("list_cost"), sum("billed_cost")], [counted("list"), counted("billed")]);
+}
+
 /// Every difference between bill, facts and figures is 0, and is a formula.
 fn agrees(reckoned: &Book, written: &Book) {
     for (name, columns) in [("Reconciliation", 8..11), ("Totals", 6..7)] {
@@ -156,6 +173,15 @@ fn every_sheet_of_an_xlsx_is_what_its_query_says() {
     {
         assert!(book().sheets[name].charts > 0, "{name} has no chart");
     }
+    let said = book().sheets["Chart data"].value(1, 0);
+    assert!(said.contains("Owners: the newest month as billed; days: complete days alone"), "{said}");
+    let methods = &book().sheets["Methods"];
+    let charts = rows_named(methods, "Charts")[0];
+    assert!(
+        methods.value(charts, 1).starts_with("Owners: the newest month as billed;"),
+        "{}",
+        methods.value(charts, 1)
+    );
 }
 
 #[test]
@@ -324,9 +350,32 @@ fn the_same_facts_give_the_same_xlsx_bytes_in_a_file_and_a_pipe() {
     let output = harness::billtag(folder, &["report", "--format", "xlsx"]);
     assert!(output.status.success());
     assert!(output.stdout == bytes, "two runs, two workbooks");
-    let to_day = written(folder, "to.xlsx", &["--to", "2026-11-10"]);
-    is_what_queries_say(&workbook::read(&to_day), folder, &["--to", "2026-11-10"]);
-    std::fs::remove_file(to_day).expect("removed");
+}
+
+#[test]
+fn a_month_that_an_xlsx_cuts_is_called_a_part() {
+    let scratch = tempfile::tempdir().expect("a folder");
+    let path = scratch.path().join("to.xlsx");
+    let range = ["--to", "2026-11-10"];
+    harness::stdout(harness::ingested(), &[&["report", "-o", path.to_str().expect("a name")], &range[..]].concat());
+    let book = workbook::read(&path);
+    is_what_queries_say(&book, harness::ingested(), &range);
+    let summary = &book.sheets["Summary"];
+    assert!(summary.value(3, 0).contains("Days to 2026-11-10 alone"), "{}", summary.value(3, 0));
+    let months = rows_named(summary, "Month")[0];
+    assert!(summary.value(months - 1, 0).contains("a part where the month goes on after 2026-11-10"));
+    let states: Vec<[&str; 2]> = (months + 1..)
+        .map(|row| [0, 1].map(|at| summary.value(row, at)))
+        .take_while(|[month, _]| !month.is_empty())
+        .collect();
+    assert!(states.len() > 1, "{states:?}");
+    for [month, state] in states {
+        let is_cut = month.starts_with("2026-11");
+        assert_eq!(state == "part, days to 2026-11-10", is_cut, "{month}: {state}");
+    }
+    let whole = &self::book().sheets["Summary"];
+    let note = whole.value(rows_named(whole, "Month")[0] - 1, 0);
+    assert!(note.contains("whole bills;") && whole.value(3, 0).is_empty(), "{note}");
 }
 
 #[test]
@@ -337,6 +386,13 @@ fn another_basis_is_named_and_read_in_an_xlsx() {
     harness::stdout(harness::ingested(), &["report", "-o", name, "--cost", "list"]);
     let book = workbook::read(&path);
     assert!(book.sheets["Spend by team"].value(1, 0).contains("list cost"));
+    let summary = &book.sheets["Summary"];
+    let known = "of lines whose list cost is known";
+    for note in [summary.value(rows_named(summary, "Month")[0] - 1, 0), book.sheets["Showback"].value(1, 0)] {
+        assert!(note.contains(known), "{note}");
+    }
+    let told = harness::stdout(harness::ingested(), &["showback", "--cost", "list"]);
+    assert!(told.lines().any(|line| line.contains("the rows are the bill") && line.contains(known)), "{told}");
     is_basis(&book, "list");
     let reckoned = workbook::reckoned(&path);
     is_reckoned_as_written(&book, &reckoned);
@@ -349,6 +405,51 @@ fn is_basis(book: &Book, basis: &str) {
     let sheet = &book.sheets["Spend by team"];
     for (record, row) in reader.records().zip(HEADER + 1..) {
         is_equal(&sheet.cells[row][4], &record.expect("a record")[4], basis);
+    }
+}
+
+/// The records of a command's CSV, with its headings first.
+fn csv_of(folder: &Path, arguments: &[&str]) -> Vec<csv::StringRecord> {
+    let text = harness::stdout(folder, &[arguments, &["--format", "csv"]].concat());
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
+    reader.records().map(|record| record.expect("a record")).collect()
+}
+
+#[test]
+fn an_xlsx_holds_what_every_rule_found_and_every_incident() {
+    let folder = harness::fixtures();
+    harness::ingest_folder(folder.path());
+    let before = workbook::read(&written(folder.path(), "before.xlsx", &[]));
+    let unkept = &before.sheets["Incidents"];
+    assert!(unkept.value(1, 0).contains("No incident is kept yet") && unkept.cells.len() == HEADER + 1);
+    let note = before.sheets["Anomalies"].value(2, 0);
+    assert!(note.contains("the query alone; Findings has what every rule found"), "{note}");
+    let findings = csv_of(folder.path(), &["alert", "--dry-run"]);
+    let sheet = &before.sheets["Findings"];
+    assert!(findings.len() > 5 && sheet.cells.len() == HEADER + findings.len(), "{} findings", findings.len());
+    for (row, record) in (HEADER + 1..).zip(&findings[1..]) {
+        for (at, expected) in record.iter().enumerate() {
+            let cell = sheet.cells[row].get(at).unwrap_or(&None);
+            is_equal(cell, expected, &format!("finding {row}, {}", &findings[0][at]));
+        }
+    }
+    let known = |row: &csv::StringRecord| row[2].to_string();
+    let rules: std::collections::BTreeSet<String> = findings[1..].iter().map(known).collect();
+    let query = csv_of(folder.path(), &["query", "anomalies"]);
+    let at = query[0].iter().position(|name| name == "rule").expect("a column");
+    let of_query: std::collections::BTreeSet<String> = query[1..].iter().map(|row| row[at].to_string()).collect();
+    assert!(!rules.is_subset(&of_query), "{rules:?} are all in {of_query:?}");
+    harness::billtag(folder.path(), &["alert"]);
+    let incidents = csv_of(folder.path(), &["incidents", "list", "--all"]);
+    let after = workbook::read(&written(folder.path(), "after.xlsx", &[]));
+    let sheet = &after.sheets["Incidents"];
+    assert!(incidents.len() > 1 && sheet.cells.len() == HEADER + incidents.len(), "{incidents:?}");
+    for (row, record) in (HEADER + 1..).zip(&incidents[1..]) {
+        for (heading, name) in [("Incident", "incident"), ("State", "state"), ("Beyond the usual", "excess")] {
+            let at = incidents[0].iter().position(|one| one == name).expect("a column");
+            is_equal(&sheet.cells[row][sheet.column(heading)], &record[at], heading);
+        }
+        assert_eq!(sheet.cells[row][sheet.column("Opened")].as_ref().map(|(kind, ..)| kind.as_str()), Some("d"));
     }
 }
 

@@ -185,6 +185,11 @@ pub fn nearest(units: i128) -> f64 {
     money::to_text(units).parse().unwrap_or(f64::NAN)
 }
 
+/// Whether a value is a number on a sheet, and so to formulas.
+pub fn is_number(value: Value<'_>) -> bool {
+    matches!(content(value, Kind::Text), Content::Number(_))
+}
+
 /// Whether an amount has more digits than a spreadsheet keeps.
 pub fn is_too_long(value: Value<'_>) -> bool {
     const DIGITS: i128 = 1_000_000_000_000_000;

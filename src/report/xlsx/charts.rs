@@ -1,5 +1,6 @@
 //! Charts: what a figure's rows show at a glance. Their points stand on a sheet of their own, so that filtering or
-//! sorting a figure changes no chart; they are exact sums of the figure's rows, of complete days alone.
+//! sorting a figure changes no chart; they are exact sums of the figure's rows: of owners the newest month as billed, of
+//! days complete ones alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,12 +8,15 @@ use rust_xlsxwriter::{Chart, ChartLegendPosition, ChartType, ObjectMovement};
 
 use super::book::{HEADER, Page, Role, Styles, failed};
 use super::cell::{self, Kind};
+use super::totals;
 use crate::error::Result;
 use crate::metrics::{Rows, Value};
 use crate::report::words;
 
 /// The sheet of points.
 const SHEET: &str = "Chart data";
+/// Of what time charts are.
+pub const SPAN: &str = "Owners: the newest month as billed; days: complete days alone, ninety at most.";
 /// Days of a chart.
 const DAYS: i32 = 90;
 /// Owners of a chart; all others share a bar.
@@ -52,9 +56,8 @@ impl<'a> Points<'a> {
     pub fn new(styles: &'a Styles) -> Result<Self> {
         let mut page = Page::new(SHEET, styles)?;
         page.say(0, 0, "What the charts show", Role::Title)?;
-        let note =
-            "Exact sums of the figures' rows, over complete days; a chart of a currency holds that currency alone.";
-        page.say(1, 0, note, Role::Note)?;
+        let note = format!("Exact sums of the figures' rows. {SPAN} A chart of a currency holds that currency alone.");
+        page.say(1, 0, &note, Role::Note)?;
         page.sheet.set_freeze_panes(HEADER + 1, 0).map_err(failed)?;
         Ok(Self { page, column: 0 })
     }
@@ -81,9 +84,7 @@ impl<'a> Points<'a> {
                 last,
                 &Quotient {
                     title: "Cache hit rate, models that can cache",
-                    dividend: "cache_read_tokens",
-                    divisors: &["cache_read_tokens", "cache_write_tokens", "input_tokens"],
-                    known: Some("hit_rate"),
+                    column: "hit_rate",
                     kind: Kind::Share,
                     has_currency: false,
                 },
@@ -93,9 +94,7 @@ impl<'a> Points<'a> {
                 last,
                 &Quotient {
                     title: "Cost per invocation",
-                    dividend: "cost_counted",
-                    divisors: &["invocations"],
-                    known: None,
+                    column: "cost_per_invocation",
                     kind: Kind::UnitCost,
                     has_currency: true,
                 },
@@ -283,40 +282,37 @@ fn by_day(rows: &dyn Rows, last: Option<i32>, lines: &Lines) -> Vec<Drawing> {
 /// A quotient of sums by day.
 struct Quotient {
     title: &'static str,
-    dividend: &'static str,
-    divisors: &'static [&'static str],
-    /// A column that has to be known.
-    known: Option<&'static str>,
+    column: &'static str,
     kind: Kind,
     has_currency: bool,
 }
 
 fn ratios(rows: &dyn Rows, last: Option<i32>, of: &Quotient) -> Vec<Drawing> {
-    let divisors: Option<Vec<usize>> = of.divisors.iter().map(|name| column(rows, name)).collect();
-    let (Some(day), Some(dividend), Some(divisors)) = (column(rows, "day"), column(rows, of.dividend), divisors) else {
-        return Vec::new();
-    };
+    let names = (column(rows, "day"), column(rows, of.column), totals::ratio(of.column));
+    let (Some(day), Some(quotient), Some(ratio)) = names else { return Vec::new() };
+    let parts: Option<Vec<usize>> = ratio.parts().map(|name| column(rows, name)).collect();
+    let Some(parts) = parts else { return Vec::new() };
     let currency = column(rows, "billing_currency").filter(|_| of.has_currency);
-    let known = of.known.and_then(|name| column(rows, name));
-    let mut sums: BTreeMap<&str, BTreeMap<i32, (i128, i128)>> = BTreeMap::new();
-    for row in 0..rows.height() {
+    type Days = BTreeMap<i32, Vec<Option<i128>>>;
+    let mut sums: BTreeMap<&str, Days> = BTreeMap::new();
+    for row in (0..rows.height()).filter(|row| ratio.takes(rows.value(*row, quotient))) {
         let Some(day) = shown(rows, row, day, last) else { continue };
-        let is_known = known.is_none_or(|at| rows.value(row, at) != Value::Null);
-        let parts: Option<i128> = divisors.iter().map(|at| rows.value(row, *at).amount()).sum();
-        let (Some(whole), Some(part), true) = (parts, rows.value(row, dividend).amount(), is_known) else { continue };
         let currency = currency.map_or("", |at| rows.value(row, at).as_text());
-        let held = sums.entry(currency).or_default().entry(day).or_default();
-        *held = (held.0 + part, held.1 + whole);
+        let held = sums.entry(currency).or_default().entry(day).or_insert_with(|| vec![None; parts.len()]);
+        for (held, at) in held.iter_mut().zip(&parts) {
+            let Some(units) = rows.value(row, *at).amount() else { continue };
+            *held = Some(held.unwrap_or(0).saturating_add(units));
+        }
     }
-    let drawing = |(code, days): (&str, BTreeMap<i32, (i128, i128)>)| {
+    sums.retain(|_, days| days.values().any(|parts| totals::quotient(parts).is_some()));
+    let drawing = |(code, days): (&str, Days)| {
         let shown = words::currency(code);
-        let quotient = |(part, whole): &(i128, i128)| (*whole != 0).then(|| *part as f64 / *whole as f64);
         Drawing {
             title: if currency.is_some() { format!("{}, {shown}", of.title) } else { of.title.to_string() },
             form: ChartType::Line,
             kind: of.kind,
             by: "Day",
-            series: vec![(of.title.to_string(), days.values().map(quotient).collect())],
+            series: vec![(of.title.to_string(), days.values().map(|parts| totals::quotient(parts)).collect())],
             categories: days.keys().map(|day| Point::Day(*day)).collect(),
         }
     };

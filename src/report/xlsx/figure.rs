@@ -8,7 +8,7 @@ use rust_xlsxwriter::utility::{column_number_to_name, quote_sheet_name};
 
 use super::book::{HEADER, Page, Role, failed};
 use super::cell::{self, Kind};
-use super::totals::{self, Group, Key, Ranges, Sum, Sums};
+use super::totals::{self, Condition, Group, Key, Ranges, Sum, Sums};
 use crate::error::Result;
 use crate::metrics::{Rows, Value};
 
@@ -187,14 +187,14 @@ fn unknown(rows: &dyn Rows, columns: &[Column]) -> String {
 
 /// A row for each month and currency; none where each has but one row.
 fn total_rows(page: &mut Page<'_>, figure: &Figure, columns: &[Column], first: u32) -> Result<()> {
-    let sums = &figure.sums.by_key;
-    if sums.values().all(|group| group.rows < 2 || group.sums.is_empty()) {
+    let sums = || figure.sums.totals();
+    if sums().all(|(_, group)| group.rows < 2 || group.sums.is_empty()) {
         return Ok(());
     }
     let place = |name: &str| columns.iter().position(|column| column.name == name);
     let taken = [place("month"), place("billing_currency")];
     let label = (0..columns.len()).find(|at| !taken.contains(&Some(*at)) && !figure.adds(*at)).unwrap_or(0);
-    for (row, (key, group)) in (first..).zip(sums) {
+    for (row, (key, group)) in (first..).zip(sums()) {
         page.say(row, label as u16, "Total", Role::Label)?;
         if let (Some(at), Some(Reverse(day))) = (taken[0], key.month) {
             let (month, styles) = (cell::serial(day).unwrap_or_default(), page.styles);
@@ -233,30 +233,18 @@ fn total(
         let text = format!("=ROUND({text},{})", sum.places());
         return page.formula(row, at as u16, &text, Some(sum.result()), styles.total(column.kind));
     }
-    let Some((dividend, divisors)) = totals::ratio(&column.name) else { return Ok(()) };
-    let of_known = totals::is_of_known(&column.name);
+    let Some(ratio) = totals::ratio(&column.name) else { return Ok(()) };
     let sum = |name: &str| {
         let other = figure.place(name)?;
-        if of_known { group.known.get(&(at, other)) } else { group.sums.get(&other) }.copied()
+        let sum = if ratio.is_of_known() { group.known.get(&(at, other)) } else { group.sums.get(&other) };
+        sum.map(|sum| sum.units)
     };
-    let condition = [(column.name.as_str(), ">=0")];
-    let conditions = if of_known { &condition[..] } else { &[] };
-    let text = |name: &str| figure.ranges.sum(name, key, conditions);
-    let parts: Option<Vec<(Sum, String)>> =
-        [dividend].iter().chain(divisors).map(|name| Some((sum(name)?, text(name)?))).collect();
-    let Some([(dividend, over), divisors @ ..]) = parts.as_deref() else { return Ok(()) };
-    let whole: i128 = divisors.iter().map(|(sum, _)| sum.units).sum();
-    let under = divisors.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("+");
-    // By nothing nothing is divided, and the quotient is unknown.
-    if whole == 0 {
-        return Ok(());
-    }
-    let result = Some(dividend.units as f64 / whole as f64);
-    page.formula(
-        row,
-        at as u16,
-        &format!("=IF(ROUND({under},10)=0,\"\",{over}/({under}))"),
-        result,
-        styles.total(column.kind),
-    )
+    let Some(result) = totals::quotient(&ratio.parts().map(sum).collect::<Vec<_>>()) else { return Ok(()) };
+    let condition = [Condition::IsNumber(&column.name)];
+    let conditions = if ratio.is_of_known() { &condition[..] } else { &[] };
+    let texts: Option<Vec<String>> = ratio.parts().map(|name| figure.ranges.sum(name, key, conditions)).collect();
+    let Some([over, under @ ..]) = texts.as_deref() else { return Ok(()) };
+    let under = under.join("+");
+    let text = format!("=IF(ROUND({under},10)=0,\"\",{over}/({under}))");
+    page.formula(row, at as u16, &text, Some(result), styles.total(column.kind))
 }

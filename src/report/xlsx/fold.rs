@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::totals::{adds_up, ratio};
+use super::totals::{additive, ratio};
 use crate::clock;
 use crate::metrics::{Cell, Grid, Rows, Value};
 use crate::money;
@@ -48,7 +48,7 @@ pub fn fold(figure: &str, command: &str, rows: &dyn Rows, most: usize) -> Option
     }
     let whole = format!("`billtag {command} --format csv` has all {all} rows.");
     let names = rows.names();
-    let sums: Vec<usize> = (0..names.len()).filter(|at| adds_up(figure, &names[*at])).collect();
+    let sums = additive(figure, rows);
     if sums.is_empty() {
         let first = First(rows, most);
         let note = format!("The first {most} of {all} rows, and no totals. {whole}");
@@ -205,6 +205,21 @@ mod tests {
         assert!(folded.rows.rows.len() <= 100, "{}", folded.rows.rows.len());
         assert_eq!(sums(&folded.rows), sums(&all));
         assert!(folded.note.contains("smallest rows share"), "{}", folded.note);
+    }
+
+    #[test]
+    fn costs_that_are_doubles_are_not_emptied_in_silence() {
+        let mut all = rows(10, 10);
+        let at = all.column("cost").expect("a column");
+        all.rows.iter_mut().for_each(|row| row[at] = Cell::Float(0.5));
+        let folded = fold("daily_spend", "query x", &all, 7).expect("folded");
+        assert_eq!((folded.rows.rows.len(), folded.is_whole), (7, false));
+        assert!(folded.rows.rows.iter().all(|row| row[at] == Cell::Float(0.5)), "{:?}", folded.rows);
+        all.columns.push("tokens".into());
+        all.rows.iter_mut().for_each(|row| row.push(Cell::Decimal(3, 0)));
+        let folded = fold("daily_spend", "query x", &all, 70).expect("folded");
+        assert!(folded.note.contains("cannot be added: cost, cost_per_invocation, is_complete."), "{}", folded.note);
+        assert_eq!(folded.rows.column("cost"), None);
     }
 
     #[test]

@@ -26,28 +26,35 @@ const STEPS: [&str; 3] = ["charges", "cost_facts", "cost_daily"];
 /// # Errors
 /// Where the store cannot be read.
 pub fn steps<'a>(engine: &Engine, styles: &'a Styles) -> Result<Page<'a>> {
-    let mut sums: [BTreeMap<[String; 3], Vec<Cell>>; 3] = Default::default();
+    let mut sums: [BTreeMap<[String; 3], Vec<[Cell; 2]>>; 3] = Default::default();
     for (held, step) in sums.iter_mut().zip(STEPS) {
-        let columns = AMOUNTS[1..].iter().map(|name| format!("sum({name}) as {name}")).collect::<Vec<_>>().join(", ");
+        let sums = AMOUNTS[1..].iter().map(|name| {
+            format!("sum({name}) as {name}, sum(case when {name} is null then 1 else 0 end) as {name}_unknown")
+        });
+        let columns = sums.collect::<Vec<_>>().join(", ");
         let sql =
             format!("select billing_period, sub_account_id, billing_currency, {columns} from {step} group by 1, 2, 3");
         let answer = engine.run(&Query { name: format!("sums of {step}"), sql })?;
         for row in &answer.rows {
             let key = ["billing_period", "sub_account_id", "billing_currency"].map(|name| answer.text(row, name));
-            held.insert(key, AMOUNTS[1..].iter().map(|name| answer.cell(row, name).clone()).collect());
+            let cells =
+                |name: &str| [answer.cell(row, name), answer.cell(row, &format!("{name}_unknown"))].map(Cell::clone);
+            held.insert(key, AMOUNTS[1..].iter().map(|name| cells(name)).collect());
         }
     }
     let columns = ["month", "account", "billing_currency", "money_column", "bill_lines", "charges", "cost_facts"];
     let differences = ["charges_less_bill_lines", "cost_facts_less_charges", "cost_daily_less_cost_facts"];
-    let columns = columns.into_iter().chain(["cost_daily"]).chain(differences);
+    let columns = columns.into_iter().chain(["cost_daily"]).chain(differences).chain(["charges_without_it"]);
     let mut grid = Grid { columns: columns.map(String::from).collect(), rows: Vec::new() };
     for record in engine.records.iter().rev() {
         for ((account, currency), amounts) in &record.totals.0 {
             let key = [record.period.clone(), account.clone(), currency.clone()];
             for (at, name) in AMOUNTS.iter().enumerate().skip(1) {
-                grid.rows.push(step_row(&key, name, amounts[at], |step| {
-                    sums[step].get(&key).map_or(0, |cells| cells[at - 1].value().amount().unwrap_or(0))
-                }));
+                let mut row = step_row(&key, name, amounts[at], |step| {
+                    sums[step].get(&key).map_or(0, |cells| cells[at - 1][0].value().amount().unwrap_or(0))
+                });
+                row.push(sums[0].get(&key).map_or(Cell::Null, |cells| cells[at - 1][1].clone()));
+                grid.rows.push(row);
             }
         }
     }
@@ -59,7 +66,9 @@ pub fn steps<'a>(engine: &Engine, styles: &'a Styles) -> Result<Page<'a>> {
             "Whole periods, as stored. Bill lines: what was selected while the bill was read; the others: sums of the \
              store's tables. Each difference is a formula and is 0, or nothing would have been written."
                 .into(),
-            "All ten places are shown. list_cost is unknown where AWS prints none.".into(),
+            "All ten places are shown. list_cost is unknown where AWS prints none: the last column counts the charges \
+             that are in no sum of theirs."
+                .into(),
         ],
         is_exact: true,
         formula: Some(&formula),
@@ -86,7 +95,7 @@ fn step_row(key: &[String; 3], column: &str, billed: Option<i128>, stored: impl 
 /// The difference of two cells four columns to the left.
 fn difference(grid: &Grid, row: usize, column: usize, at: u32) -> Option<String> {
     let (first, cell) = (8, grid.rows.get(row)?.get(column)?);
-    (column >= first && *cell != Cell::Null).then(|| {
+    ((first..first + 3).contains(&column) && *cell != Cell::Null).then(|| {
         let [later, earlier] = [column - 3, column - 4].map(|column| row_col_to_cell(at, column as u16));
         format!("=ROUND({later}-{earlier},10)")
     })
@@ -255,7 +264,9 @@ pub fn figures<'a>(engine: &Engine, figures: &BTreeMap<&str, Figure>, styles: &'
 /// What a figure's column comes to; figures by day over all their days, by whatever rows they are shown.
 fn sums(figure: &Figure, check: &Check) -> BTreeMap<Key, Sum> {
     let mut sums: BTreeMap<Key, Sum> = BTreeMap::new();
-    for key in figure.sums.by_key.keys() {
+    // A figure by day that was folded has months, whose sum is wanted over all of them, and of rows without one too.
+    let is_its = |key: &&Key| !check.by_month || !figure.sums.is_by_month || key.month.is_some();
+    for key in figure.sums.by_key.keys().filter(is_its) {
         let Some(sum) = figure.sum(key, check.column) else { continue };
         let month = key.month.filter(|_| check.by_month);
         sums.entry(Key { month, currency: key.currency.clone() }).or_default().merge(&sum);

@@ -8,12 +8,12 @@ use rust_xlsxwriter::Chart;
 use super::book::{Page, Role, Styles, failed};
 use super::cell::{self, Kind};
 use super::figure::{Figure, heading};
-use super::totals::{Key, Sum, key_columns};
+use super::totals::{Condition, Key, Sum, key_columns};
 use super::{ORDER, Sources, charts, tables};
 use crate::clock;
 use crate::error::Result;
 use crate::metrics::queries::Query;
-use crate::metrics::{Rows, Value};
+use crate::metrics::{Engine, Rows, Value};
 use crate::report::document::{column, text};
 use crate::report::{Block, Look, Table, forecast, trust, words};
 
@@ -58,7 +58,7 @@ pub fn summary<'a>(
 ) -> Result<Page<'a>> {
     let engine = sources.engine;
     let mut page = Page::new("Summary", styles)?;
-    widths(&mut page, &[24, 18, 18, 18, 18, 18, 18, 18])?;
+    widths(&mut page, &[24, 26, 18, 18, 18, 18, 18, 18])?;
     page.say(0, 0, &sources.document.title, Role::Title)?;
     let how = format!(
         "{}, unless a table says otherwise; all days and times are UTC. Written by billtag {}.",
@@ -68,6 +68,10 @@ pub fn summary<'a>(
     page.say(1, 0, &how, Role::Note)?;
     page.say(2, 0, READING, Role::Note)?;
     let mut row = 4;
+    if let Some(day) = engine.range.to {
+        page.say(3, 0, &cut(day), Role::Note)?;
+        row += 1;
+    }
     if let Some(spend) = figures.get("spend_by_workload") {
         row = months(&mut page, sources, spend, allocated, row)?;
     }
@@ -91,7 +95,38 @@ pub fn summary<'a>(
 const READING: &str = "Money is shown to the cent, halves away from zero; a cell holds all ten places up to 15 digits. \
      An empty cell is unknown, never 0. Currencies are never added. Totals are formulas.";
 
-/// Whole months, as formulas over spend by workload.
+/// What a book holds whose days end before the bill's.
+fn cut(day: i32) -> String {
+    let day = clock::day_text(day);
+    format!(
+        "Days to {day} alone (--to): a month that goes on after it is shown in part. Showback and Reconciliation are of \
+         whole months."
+    )
+}
+
+/// What the months' table is of.
+fn months_note(engine: &Engine) -> String {
+    let whole = match engine.range.to {
+        Some(day) => format!("whole bills, or a part where the month goes on after {}", clock::day_text(day)),
+        None => "whole bills".to_string(),
+    };
+    let basis = engine.basis("billed_cost");
+    let known = words::of_known(&basis);
+    format!("{basis} of all charges, {whole}{known}; formulas over Spend by workload")
+}
+
+/// The state of a month's bill; of one that is cut, how far it is shown, since that is neither whole nor final.
+fn state(engine: &Engine, month: i32) -> String {
+    let period = clock::month_of(month);
+    let end = clock::month_range(&period).map_or(i32::MAX, |(_, next)| next - 1);
+    if let Some(to) = engine.range.to.filter(|to| *to < end) {
+        return format!("part, days to {}", clock::day_text(to));
+    }
+    let record = engine.records.iter().find(|record| record.period == period);
+    record.map_or(words::UNKNOWN, |record| trust::period_state(record, engine.as_of)).to_string()
+}
+
+/// Months, as formulas over spend by workload.
 fn months(
     page: &mut Page<'_>,
     sources: &Sources<'_>,
@@ -100,9 +135,7 @@ fn months(
     mut row: u32,
 ) -> Result<u32> {
     page.say(row, 0, "Months", Role::Label)?;
-    let note =
-        format!("{} of all charges, whole bills; formulas over Spend by workload", sources.engine.basis("billed_cost"));
-    page.say(row + 1, 0, &note, Role::Note)?;
+    page.say(row + 1, 0, &months_note(sources.engine), Role::Note)?;
     row += 2;
     let headings = ["Month", "State", "Billing currency", "Cost", "Allocated", "Unattributed", "Not allocable"];
     for (at, name) in (0..).zip(headings) {
@@ -111,12 +144,11 @@ fn months(
     for (key, parts) in allocated {
         row += 1;
         let month = key.month.map_or(0, |month| month.0);
-        let record = sources.engine.records.iter().find(|record| record.period == clock::month_of(month));
-        let state = record.map_or(words::UNKNOWN, |record| trust::period_state(record, sources.engine.as_of));
+        let state = state(sources.engine, month);
         let styles = page.styles;
         let number = cell::serial(month).unwrap_or_default();
         page.sheet.write_number_with_format(row, 0, number, styles.plain(Kind::Month)).map_err(failed)?;
-        page.put(row, 1, Value::Text(state), Kind::Text)?;
+        page.put(row, 1, Value::Text(&state), Kind::Text)?;
         let currency = words::currency(key.currency.as_deref().unwrap_or_default());
         page.put(row, 2, Value::Text(currency), Kind::Text)?;
         let mut all = Sum::default();
@@ -124,7 +156,7 @@ fn months(
         let whole = [("", all)].into_iter();
         let parts = ALLOCATIONS.map(|name| (name, parts.get(name).copied().unwrap_or_default()));
         for (at, (name, sum)) in (3..).zip(whole.chain(parts)) {
-            let of_allocation = [("allocation", name)];
+            let of_allocation = [Condition::Is("allocation", name)];
             let conditions = if name.is_empty() { &[] } else { &of_allocation[..] };
             if let Some(text) = spend.ranges.sum("cost", key, conditions) {
                 let text = format!("=ROUND({text},{})", sum.places());
@@ -204,6 +236,7 @@ pub fn basis(sources: &Sources<'_>, query: &Query) -> String {
 fn rules() -> Table {
     let columns = vec![column("what", "What", Look::Plain), column("rule", "Rule", Look::Plain)];
     let mut table = Table::new("rules", "How numbers are written", "", columns);
+    let charts = format!("{} Their points stand on Chart data.", charts::SPAN);
     let rules = [
         (
             "Money",
@@ -223,7 +256,7 @@ fn rules() -> Table {
             "As the query has them, shown to a tenth of a percent; of totals they are quotients of sums.",
         ),
         ("Months", "The first day of the month, shown as yyyy-mm."),
-        ("Charts", "Complete days alone, ninety at most; their points stand on Chart data."),
+        ("Charts", &charts),
         ("Texts", "As the bill has them; control characters by their numbers, and never formulas."),
     ];
     table.rows.extend(rules.map(|(what, rule)| vec![text(what), text(rule)]));

@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::cell::{nearest, safe, serial};
+use super::cell::{is_number, nearest, safe, serial};
 use crate::clock;
 use crate::metrics::{Rows, Value};
 use crate::money;
@@ -64,19 +64,68 @@ const RATIOS: [(&str, &str, &[&str]); 10] = [
 ];
 
 /// Whether the sum of a column says something. Costs of what jumped are no part of a whole.
-pub fn adds_up(figure: &str, column: &str) -> bool {
+fn adds_up(figure: &str, column: &str) -> bool {
     figure != "anomalies" && (ADDITIVE.contains(&column) || column == "invocations")
 }
 
-/// Dividend and divisors of a column that is a quotient of sums.
-pub fn ratio(column: &str) -> Option<(&'static str, &'static [&'static str])> {
-    let found = RATIOS.iter().find(|(name, ..)| *name == column)?;
-    Some((found.1, found.2))
+/// Columns of a figure whose sums say something and are exact: what is known of them is all whole or decimal.
+pub fn additive(figure: &str, rows: &dyn Rows) -> Vec<usize> {
+    let is_exact = |at: usize| (0..rows.height()).map(|row| rows.value(row, at)).all(can_add);
+    summable(figure, rows).filter(|at| is_exact(*at)).collect()
 }
 
-/// Whether only rows count that have the quotient: models that cannot cache have no rate.
-pub fn is_of_known(column: &str) -> bool {
-    column == "hit_rate"
+/// Columns that would add up were they not of doubles, or of something that is no number.
+pub fn inexact(figure: &str, rows: &dyn Rows) -> Vec<String> {
+    let added = additive(figure, rows);
+    summable(figure, rows).filter(|at| !added.contains(at)).map(|at| rows.names()[at].clone()).collect()
+}
+
+fn summable<'a>(figure: &'a str, rows: &'a dyn Rows) -> impl Iterator<Item = usize> + 'a {
+    let names = rows.names();
+    (0..names.len()).filter(move |at| adds_up(figure, &names[*at]))
+}
+
+fn can_add(value: Value<'_>) -> bool {
+    value == Value::Null || value.amount().is_some()
+}
+
+/// A column that is a quotient of sums, the same on sheets and in charts.
+#[derive(Debug, Clone, Copy)]
+pub struct Ratio {
+    column: &'static str,
+    dividend: &'static str,
+    divisors: &'static [&'static str],
+}
+
+/// The quotient of sums that a column is, if it is one.
+pub fn ratio(column: &str) -> Option<Ratio> {
+    let (column, dividend, divisors) = *RATIOS.iter().find(|(name, ..)| *name == column)?;
+    Some(Ratio { column, dividend, divisors })
+}
+
+impl Ratio {
+    /// Columns that are summed: the dividend, then the divisors.
+    pub fn parts(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.dividend).chain(self.divisors.iter().copied())
+    }
+
+    /// Whether only rows count that have the quotient: models that cannot cache have no rate.
+    pub fn is_of_known(&self) -> bool {
+        self.column == "hit_rate"
+    }
+
+    /// Whether a row counts that has this quotient. Every number does, a negative one too, as in the formula.
+    pub fn takes(&self, quotient: Value<'_>) -> bool {
+        !self.is_of_known() || is_number(quotient)
+    }
+}
+
+/// The quotient of what parts come to, the dividend first; unknown where a part is, and by nothing nothing is divided.
+pub fn quotient(parts: &[Option<i128>]) -> Option<f64> {
+    let known: Vec<i128> = parts.iter().copied().collect::<Option<_>>()?;
+    let (dividend, divisors) = known.split_first()?;
+    let whole: i128 = divisors.iter().sum();
+    (whole != 0).then(|| *dividend as f64 / whole as f64)
 }
 
 /// What a total is of: newest month first.
@@ -139,6 +188,8 @@ impl Sum {
 pub struct Sums {
     /// By key: rows, sums by column, and sums over the rows whose quotient is known.
     pub by_key: BTreeMap<Key, Group>,
+    /// Whether the figure is by month.
+    pub is_by_month: bool,
 }
 
 /// The sums of one key.
@@ -161,9 +212,9 @@ impl Sums {
     /// Adds up the columns that can be.
     pub fn of(figure: &str, rows: &dyn Rows) -> Self {
         let names = rows.names();
-        let additive: Vec<usize> = (0..names.len()).filter(|at| adds_up(figure, &names[*at])).collect();
-        let quotients: Vec<usize> =
-            (0..names.len()).filter(|at| ratio(&names[*at]).is_some() && is_of_known(&names[*at])).collect();
+        let additive = additive(figure, rows);
+        let quotients: Vec<(usize, Ratio)> =
+            (0..names.len()).filter_map(|at| Some((at, ratio(&names[at]).filter(Ratio::is_of_known)?))).collect();
         let [month, currency] = key_columns(rows);
         let mut by_key: BTreeMap<Key, Group> = BTreeMap::new();
         for row in 0..rows.height() {
@@ -178,13 +229,28 @@ impl Sums {
             for at in &additive {
                 let Some(units) = rows.value(row, *at).amount() else { continue };
                 group.sums.entry(*at).or_default().add(units);
-                for quotient in quotients.iter().filter(|of| rows.value(row, **of) != Value::Null) {
+                for (quotient, _) in quotients.iter().filter(|(of, ratio)| ratio.takes(rows.value(row, *of))) {
                     group.known.entry((*quotient, *at)).or_default().add(units);
                 }
             }
         }
-        Self { by_key }
+        Self { by_key, is_by_month: month.is_some() }
     }
+
+    /// The keys that have a total. Rows without a month of a figure by month have none: a formula without a month would
+    /// add all months.
+    pub fn totals(&self) -> impl Iterator<Item = (&Key, &Group)> {
+        self.by_key.iter().filter(|(key, _)| key.month.is_some() || !self.is_by_month)
+    }
+}
+
+/// Which rows a formula adds, beside those of its key.
+#[derive(Debug, Clone, Copy)]
+pub enum Condition<'a> {
+    /// Those whose column is this text.
+    Is(&'a str, &'a str),
+    /// Those whose column is a number.
+    IsNumber(&'a str),
 }
 
 /// Cells of a sheet that formulas look at.
@@ -198,37 +264,43 @@ pub struct Ranges {
 
 impl Ranges {
     /// The sum of a column for a key and other conditions, without `=`. Criteria of SUMIFS read `<`, `=`, `*` and the
-    /// like and ignore case, so that only plain codes of currencies and texts of ours are such.
-    pub fn sum(&self, column: &str, key: &Key, others: &[(&str, &str)]) -> Option<String> {
+    /// like and ignore case, so that only plain codes of currencies and texts of ours are such; and none is met by all
+    /// numbers and nothing else.
+    pub fn sum(&self, column: &str, key: &Key, others: &[Condition<'_>]) -> Option<String> {
         let values = self.columns.get(column)?;
         let mut criteria = String::new();
         let mut exact = String::new();
-        for (name, wanted) in others {
-            let range = self.columns.get(*name)?;
-            criteria.push_str(&format!(",{range},\"{wanted}\""));
-            exact.push_str(&match *wanted {
-                ">=0" => format!("--ISNUMBER({range}),"),
-                _ => format!("--EXACT({range},\"{wanted}\"),"),
-            });
+        let mut is_plain = true;
+        for condition in others {
+            match condition {
+                Condition::Is(name, wanted) => {
+                    let range = self.columns.get(*name)?;
+                    criteria.push_str(&format!(",{range},\"{wanted}\""));
+                    exact.push_str(&format!("--EXACT({range},\"{wanted}\"),"));
+                }
+                Condition::IsNumber(name) => {
+                    is_plain = false;
+                    exact.push_str(&format!("--ISNUMBER({}),", self.columns.get(*name)?));
+                }
+            }
         }
         if let Some(Reverse(day)) = key.month {
             let (range, day) = (self.columns.get("month")?, serial(day)?);
             criteria.push_str(&format!(",{range},{day}"));
             exact.push_str(&format!("--({range}={day}),"));
         }
-        let mut is_plain = true;
         if let Some(currency) = &key.currency {
             let range = self.columns.get("billing_currency")?;
             // A formula holds no longer text, and none that XML cannot.
             if currency.len() > 200 || safe(currency) != *currency {
                 return None;
             }
-            is_plain = self.is_plain(currency);
+            is_plain &= self.is_plain(currency);
             criteria.push_str(&format!(",{range},\"{currency}\""));
             exact.push_str(&format!("--EXACT({range},\"{}\"),", currency.replace('"', "\"\"")));
         }
         Some(match () {
-            () if criteria.is_empty() => format!("SUM({values})"),
+            () if exact.is_empty() => format!("SUM({values})"),
             () if is_plain => format!("SUMIFS({values}{criteria})"),
             () => format!("SUMPRODUCT({exact}{values})"),
         })
@@ -283,6 +355,54 @@ mod tests {
         let found: Vec<_> =
             sums.by_key.values().map(|group| group.sums.get(&2).map(|sum| (sum.units, sum.size))).collect();
         assert_eq!(found, [None, Some((-2, 12))]);
+    }
+
+    #[test]
+    fn rows_without_a_month_have_no_total_where_others_have_one() {
+        let row = |month: Cell, units| vec![month, Cell::Text("USD".into()), Cell::Decimal(units, money::SCALE)];
+        let known = Cell::Text("2026-11".into());
+        let mut grid = Grid {
+            columns: ["month", "billing_currency", "cost"].map(String::from).to_vec(),
+            rows: vec![row(known, 5), row(Cell::Null, 7), row(Cell::Text("soon".into()), 8)],
+        };
+        let sums = Sums::of("spend_by_team", &grid);
+        let found: Vec<i128> = sums.totals().map(|(_, group)| group.sums[&2].units).collect();
+        assert_eq!(found, [5], "the rest has no month");
+        grid.columns[0] = "team".into();
+        assert_eq!(Sums::of("spend_by_team", &grid).totals().count(), 1, "the figure is not by month");
+    }
+
+    #[test]
+    fn doubles_are_no_totals() {
+        let row = |cost: f64, tokens: i128| vec![Cell::Float(cost), Cell::Decimal(tokens, 0), Cell::Null];
+        let columns = ["cost", "tokens", "debt"].map(String::from).to_vec();
+        let grid = Grid { columns, rows: vec![row(0.5, 1), row(1.5, 2)] };
+        assert_eq!(additive("x", &grid), [1, 2]);
+        assert_eq!(inexact("x", &grid), ["cost"]);
+        let sums = Sums::of("x", &grid);
+        assert_eq!(sums.by_key[&Key::default()].sums.keys().copied().collect::<Vec<_>>(), [1]);
+    }
+
+    #[test]
+    fn every_number_is_a_rate_that_counts_and_nothing_else_is() {
+        let row = |rate: Cell, read: i128| {
+            let tokens = |count: i128| Cell::Decimal(count, 0);
+            vec![Cell::Text("USD".into()), tokens(read), tokens(0), tokens(10), rate]
+        };
+        let rates = [Cell::Float(-0.5), Cell::Float(0.5), Cell::Null, Cell::Float(f64::INFINITY)];
+        let rows = rates.into_iter().zip([-3, 5, 100, 1000]).map(|(rate, read)| row(rate, read)).collect();
+        let columns = ["billing_currency", "cache_read_tokens", "cache_write_tokens", "input_tokens", "hit_rate"];
+        let sums = Sums::of("cache_hit_rate", &Grid { columns: columns.map(String::from).to_vec(), rows });
+        let group = &sums.by_key[&key("USD")];
+        assert_eq!([1, 3].map(|at| group.known[&(4, at)].units / money::ONE), [2, 20]);
+        let mut sheet = ranges(&["USD"]);
+        sheet.columns.insert("hit_rate".into(), "S!$D$5:$D$9".into());
+        assert_eq!(
+            sheet.sum("cost", &key("USD"), &[Condition::IsNumber("hit_rate")]).expect("a formula"),
+            "SUMPRODUCT(--ISNUMBER(S!$D$5:$D$9),--EXACT(S!$B$5:$B$9,\"USD\"),S!$C$5:$C$9)"
+        );
+        assert_eq!(quotient(&[Some(2), Some(0), Some(20)]), Some(0.1));
+        assert_eq!([quotient(&[Some(2), None]), quotient(&[Some(2), Some(0)]), quotient(&[])], [None; 3]);
     }
 
     proptest! {
