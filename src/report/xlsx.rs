@@ -151,11 +151,15 @@ pub fn workbook(sources: &Sources<'_>) -> Result<Vec<u8>> {
             pages.push(alerts::incidents(sources, &mut book, &styles)?);
         }
     }
-    pages.insert(0, summary::summary(sources, &figures, &allocated, &drawn, &styles)?);
     pages.push(summary::outlook(sources, &styles)?);
-    pages.push(of_showback(sources, &styles)?);
+    let (page, shown) = of_showback(sources, &styles)?;
+    pages.push(page);
+    figures.extend(shown.map(|figure| ("showback", figure)));
     pages.push(of_debt(sources, &styles)?);
-    pages.push(reconciliation::steps(sources.engine, &styles)?);
+    let (page, steps) = reconciliation::steps(sources.engine, &styles)?;
+    pages.push(page);
+    let parts = summary::Parts { figures: &figures, allocated: &allocated, steps: &steps, drawn: &drawn };
+    pages.insert(0, summary::summary(sources, &parts, &styles)?);
     pages.push(reconciliation::figures(sources.engine, &figures, &styles)?);
     pages.extend(reconciliation::explorer(sources.explorer.as_ref(), &styles)?);
     pages.push(summary::methods(sources, &styles)?);
@@ -209,7 +213,8 @@ fn reading(figure: &str, answer: &dyn Rows) -> String {
     }
 }
 
-fn of_showback<'a>(sources: &Sources<'_>, styles: &'a Styles) -> Result<Page<'a>> {
+/// The sheet of showback, and its figure unless the range cuts the month, which showback never does.
+fn of_showback<'a>(sources: &Sources<'_>, styles: &'a Styles) -> Result<(Page<'a>, Option<Figure>)> {
     let mut page = Page::new("Showback", styles)?;
     let shown = showback::showback(sources.engine, sources.config, None)?;
     let plan = Plan {
@@ -227,8 +232,10 @@ fn of_showback<'a>(sources: &Sources<'_>, styles: &'a Styles) -> Result<Page<'a>
         has_totals: true,
         ..Plan::default()
     };
-    figure::write(&mut page, &showback::grid(&shown), &plan)?;
-    Ok(page)
+    let figure = figure::write(&mut page, &showback::grid(&shown), &plan)?;
+    let end = clock::month_range(&shown.month).map_or(i32::MAX, |(_, next)| next - 1);
+    let is_cut = sources.engine.range.to.is_some_and(|to| to < end);
+    Ok((page, (!is_cut).then_some(figure)))
 }
 
 fn of_debt<'a>(sources: &Sources<'_>, styles: &'a Styles) -> Result<Page<'a>> {

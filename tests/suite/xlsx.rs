@@ -118,6 +118,40 @@ fn is_reckoned_as_written(book: &Book, reckoned: &Book) -> usize {
 }
 
 #[test]
+fn an_xlsx_says_on_its_first_sheet_that_the_facts_are_the_bill() {
+    let facts = harness::sql(
+        harness::ingested(),
+        "select billing_currency, sum(billed_cost) as cost from cost_facts group by 1",
+    );
+    let summary = &book().sheets["Summary"];
+    let first = rows_named(summary, "Bill lines / facts / difference")[0] + 3;
+    for row in first..first + facts.rows.len() {
+        let currency = summary.value(row, 0);
+        let fact = facts.rows.iter().find(|fact| facts.text(fact, "billing_currency") == currency).expect("a currency");
+        let cost = facts.amount(fact, "cost").expect("an amount");
+        let shown = [1, 2, 3].map(|at| money::from_decimal_text(summary.value(row, at)).expect("a number"));
+        assert!(
+            (shown[0] - cost).abs() <= CENT / 1_000_000 && shown[0] == shown[1] && shown[2] == 0,
+            "{shown:?} {cost}"
+        );
+        let formulas = summary.formulas().iter().filter(|((at, _), ..)| *at == row).count();
+        assert_eq!(formulas, 3, "{currency}");
+    }
+    let sheet = &book().sheets["Reconciliation"];
+    let months = harness::sql(harness::ingested(), "select distinct billing_period, billing_currency from cost_facts");
+    assert_eq!(rows_named(sheet, "Total").len(), months.rows.len());
+    let totals = &book().sheets["Totals"];
+    assert_eq!(rows_named(totals, "Showback").len(), facts.rows.len());
+    // The bill of a month that is cut is not held against a part of its facts.
+    let scratch = tempfile::tempdir().expect("a folder");
+    let path = scratch.path().join("to.xlsx");
+    let arguments = ["report", "--to", "2026-11-10", "-o", path.to_str().expect("a name")];
+    harness::stdout(harness::ingested(), &arguments);
+    let cut = workbook::read(&path);
+    assert!(rows_named(&cut.sheets["Totals"], "Showback").is_empty());
+}
+
+#[test]
 fn an_xlsx_counts_the_charges_that_a_money_column_does_not_know() {
     let facts = harness::sql(
         harness::ingested(),

@@ -4,10 +4,12 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use rust_xlsxwriter::Chart;
+use rust_xlsxwriter::utility::row_col_to_cell;
 
 use super::book::{Page, Role, Styles, failed};
 use super::cell::{self, Kind};
 use super::figure::{Figure, heading};
+use super::reconciliation::Steps;
 use super::totals::{Condition, Key, Sum, key_columns};
 use super::{ORDER, Sources, charts, tables};
 use crate::clock;
@@ -45,17 +47,23 @@ pub fn allocated(rows: &dyn Rows) -> Allocated {
     sums
 }
 
+/// What other sheets hold that the first one shows.
+pub struct Parts<'a> {
+    /// Figures of built-in queries.
+    pub figures: &'a BTreeMap<&'a str, Figure>,
+    /// Spend by workload, taken apart.
+    pub allocated: &'a Allocated,
+    /// What was billed, step by step.
+    pub steps: &'a Steps,
+    /// Charts.
+    pub drawn: &'a [Chart],
+}
+
 /// The first sheet: how whole the bill is, what the months cost, what happened.
 ///
 /// # Errors
 /// Where the store cannot be read.
-pub fn summary<'a>(
-    sources: &Sources<'_>,
-    figures: &BTreeMap<&str, Figure>,
-    allocated: &Allocated,
-    drawn: &[Chart],
-    styles: &'a Styles,
-) -> Result<Page<'a>> {
+pub fn summary<'a>(sources: &Sources<'_>, parts: &Parts<'_>, styles: &'a Styles) -> Result<Page<'a>> {
     let engine = sources.engine;
     let mut page = Page::new("Summary", styles)?;
     widths(&mut page, &[24, 26, 18, 18, 18, 18, 18, 18])?;
@@ -72,13 +80,14 @@ pub fn summary<'a>(
         page.say(3, 0, &cut(day), Role::Note)?;
         row += 1;
     }
-    if let Some(spend) = figures.get("spend_by_workload") {
-        row = months(&mut page, sources, spend, allocated, row)?;
+    if let Some(spend) = parts.figures.get("spend_by_workload") {
+        row = months(&mut page, sources, spend, parts.allocated, row)?;
     }
-    for (column, chart) in (0..).step_by(5).zip(drawn.iter().take(2)) {
+    row = agreement(&mut page, parts.steps, row)?;
+    for (column, chart) in (0..).step_by(5).zip(parts.drawn.iter().take(2)) {
         charts::place(&mut page, std::slice::from_ref(chart), row, column)?;
     }
-    row += if drawn.is_empty() { 0 } else { 20 };
+    row += if parts.drawn.is_empty() { 0 } else { 20 };
     let is_shown = |block: &&Block| match block {
         Block::Text(_) => true,
         Block::Table(table) => SHOWN.contains(&table.name) && (table.name != "changed" || !table.rows.is_empty()),
@@ -163,6 +172,29 @@ fn months(
                 page.formula(row, at, &text, Some(sum.result()), styles.plain(Kind::Money))?;
             }
         }
+    }
+    Ok(row + 2)
+}
+
+/// What was billed and what the facts hold, in each currency, as formulas over Reconciliation.
+fn agreement(page: &mut Page<'_>, steps: &Steps, mut row: u32) -> Result<u32> {
+    page.say(row, 0, "Bill lines / facts / difference", Role::Label)?;
+    page.say(row + 1, 0, "billed cost of all stored periods, whole; formulas over Reconciliation", Role::Note)?;
+    row += 2;
+    for (at, name) in (0..).zip(["Billing currency", "Bill lines", "Facts", "Difference"]) {
+        page.say(row, at, name, if at == 0 { Role::Heading } else { Role::Number })?;
+    }
+    let style = page.styles.plain(Kind::Money);
+    for (key, sums) in steps.by_currency() {
+        // Step 0 is what was selected while the bill was read, step 2 the facts.
+        let [Some(bill), Some(facts)] = [0, 2].map(|step| steps.formula(&key, &sums, step)) else { continue };
+        row += 1;
+        page.put(row, 0, Value::Text(key.currency.as_deref().unwrap_or_default()), Kind::Text)?;
+        page.formula(row, 1, &bill.0, Some(bill.1), style)?;
+        page.formula(row, 2, &facts.0, Some(facts.1), style)?;
+        let [earlier, later] = [1, 2].map(|at| row_col_to_cell(row, at));
+        let text = format!("=ROUND({earlier}-{later},{})", sums[0].places().min(sums[2].places()));
+        page.formula(row, 3, &text, Some(cell::nearest(sums[0].units - sums[2].units)), style)?;
     }
     Ok(row + 2)
 }
