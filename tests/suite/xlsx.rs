@@ -152,6 +152,22 @@ fn an_xlsx_says_on_its_first_sheet_that_the_facts_are_the_bill() {
 }
 
 #[test]
+fn a_sheet_prints_its_table_with_headings_on_every_page_and_fixes_whole() {
+    for name in ["Daily spend", "Spend by workload", "Token volume", "Tag debt", "Reconciliation"] {
+        let sheet = &book().sheets[name];
+        let last = sheet.filter.as_deref().and_then(|range| range.split(':').nth(1)).expect("a filter");
+        let last = last.trim_end_matches(|c: char| c.is_ascii_digit());
+        let printed = sheet.printed.replace('$', "");
+        let columns = printed.rsplit('!').next().expect("a range").replace(|c: char| c.is_ascii_digit(), "");
+        assert_eq!(columns, format!("A:{last}"), "{name}: {}", sheet.printed);
+        assert_eq!(sheet.repeated.as_deref().map(|rows| rows.replace('$', "")), Some("4:4".into()), "{name}");
+    }
+    let debt = &book().sheets["Tag debt"];
+    let fix = debt.column("Fix");
+    assert_eq!(debt.wrapped, [char::from(b'A' + fix as u8).to_string()]);
+}
+
+#[test]
 fn an_xlsx_counts_the_charges_that_a_money_column_does_not_know() {
     let facts = harness::sql(
         harness::ingested(),

@@ -134,6 +134,11 @@ fn ranges(sheet: &str, rows: &dyn Rows, columns: &[Column]) -> Ranges {
     Ranges { columns: columns.iter().enumerate().map(range).collect(), currencies }
 }
 
+/// Columns whose texts are read whole, in several lines.
+const WRAPPED: [&str; 1] = ["fix"];
+/// The last row of a sheet.
+const LAST_ROW: u32 = 1_048_575;
+
 /// Title, notes and headings, and how the columns look.
 fn head(page: &mut Page<'_>, rows: &dyn Rows, columns: &[Column], plan: &Plan<'_>) -> Result<()> {
     page.say(0, 0, &plan.title, Role::Title)?;
@@ -144,10 +149,13 @@ fn head(page: &mut Page<'_>, rows: &dyn Rows, columns: &[Column], plan: &Plan<'_
     for (at, column) in (0_u16..).zip(columns) {
         page.say(HEADER, at, &heading(&column.name), Role::of(column.kind))?;
         let widest = column.widest.max(heading(&column.name).len().min(14)) as f64 + 3.0;
-        let width = if column.kind == Kind::Text { widest.clamp(8.0, 44.0) } else { column.kind.width() };
+        let is_wrapped = WRAPPED.contains(&column.name.as_str());
+        let most = if is_wrapped { 60.0 } else { 44.0 };
+        let width = if column.kind == Kind::Text { widest.clamp(8.0, most) } else { column.kind.width() };
         let styles = page.styles;
         page.sheet.set_column_width(at, width).map_err(failed)?;
-        page.sheet.set_column_format(at, styles.plain(column.kind)).map_err(failed)?;
+        let style = if is_wrapped { styles.wrapped() } else { styles.plain(column.kind) };
+        page.sheet.set_column_format(at, style).map_err(failed)?;
     }
     let sheet = &mut page.sheet;
     sheet.set_row_height(HEADER, 32).map_err(failed)?;
@@ -155,6 +163,8 @@ fn head(page: &mut Page<'_>, rows: &dyn Rows, columns: &[Column], plan: &Plan<'_
         sheet.autofilter(HEADER, 0, last, end).map_err(failed)?;
         // Account numbers are names.
         sheet.ignore_error_range(HEADER, 0, last, end, IgnoreError::NumberStoredAsText).map_err(failed)?;
+        // Charts stand beside the table and would make a page of it as wide as both.
+        sheet.set_print_area(0, 0, LAST_ROW, end).map_err(failed)?;
     }
     let frozen = columns.iter().take(2).position(|column| column.kind == Kind::Text).map_or(0, |at| at + 1);
     sheet.set_freeze_panes(HEADER + 1, frozen as u16).map_err(failed)?;
