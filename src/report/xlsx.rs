@@ -32,7 +32,7 @@ pub mod totals;
 
 use std::collections::BTreeMap;
 
-use rust_xlsxwriter::{Chart, DocProperties, ExcelDateTime, Workbook};
+use rust_xlsxwriter::{DocProperties, ExcelDateTime, Workbook};
 
 use super::forecast::Outlook;
 use super::{Document, showback, words};
@@ -46,7 +46,7 @@ use crate::metrics::queries::Query;
 use crate::metrics::{Cell, Engine, Grid, Rows};
 use crate::reconcile::Reconciliation;
 use book::{HEADER, Page, Styles, failed};
-use charts::Points;
+use charts::{Charts, Points};
 use figure::{Figure, Plan, heading};
 
 /// Figures in the order in which FinOps reads them.
@@ -140,7 +140,7 @@ pub fn workbook(sources: &Sources<'_>) -> Result<Vec<u8>> {
         let charts = points.charts(name, &answer, sources.engine.last_complete_day())?;
         let (page, figure) = of_query(sources, &mut book, (&query, &answer), &charts, &styles)?;
         if ["daily_spend", "spend_by_workload"].contains(&name) {
-            drawn.extend(charts.into_iter().take(1));
+            drawn.extend(charts.charts.into_iter().take(1));
         }
         if query.is_built_in() {
             figures.insert(name, figure);
@@ -172,7 +172,7 @@ fn of_query<'a>(
     sources: &Sources<'_>,
     book: &mut Workbook,
     (query, answer): (&Query, &dyn Rows),
-    charts: &[Chart],
+    charts: &Charts,
     styles: &'a Styles,
 ) -> Result<(Page<'a>, Figure)> {
     let folded = fold::fold(&query.name, &format!("query {}", query.name), answer, fold::MOST_ROWS);
@@ -191,14 +191,14 @@ fn of_query<'a>(
         title: heading(&header("question")),
         notes: [
             format!("`billtag query {}`: a row for each {grain}{basis}. As of {as_of}{until}. {note}", query.name),
-            reading(&query.name, answer),
+            reading(&query.name, answer) + &charts.note(),
         ],
         has_totals: is_whole,
         ..Plan::default()
     };
     let mut page = Page::of_rows(book, heading(&query.name), rows.height(), styles)?;
     let figure = figure::write(&mut page, rows, &plan)?;
-    charts::place(&mut page, charts, HEADER + 1, rows.names().len() as u16 + 1)?;
+    charts::place(&mut page, &charts.charts, HEADER + 1, rows.names().len() as u16 + 1)?;
     Ok((page, figure))
 }
 
