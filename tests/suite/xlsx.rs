@@ -168,6 +168,40 @@ fn a_sheet_prints_its_table_with_headings_on_every_page_and_fixes_whole() {
 }
 
 #[test]
+fn a_query_of_ones_own_is_named_and_has_no_total_that_is_not_exact() {
+    let folder = bills::world(&batch(&[on(0, nova().cost(1.0)), on(1, nova().cost(2.0)), on(2, nova().cost(3.0))]));
+    let queries = folder.path().join("own");
+    std::fs::create_dir(&queries).expect("a folder");
+    let own = |name: &str, columns: &str| {
+        let sql = format!(
+            "-- question: whose?\n-- grain: line\n-- cost: billed_cost\nselect {columns} from cost_daily order by billed_cost"
+        );
+        std::fs::write(queries.join(name), sql).expect("a query");
+    };
+    own(
+        "spend_by_team.sql",
+        "billing_period as month, sub_account_id, billing_currency, cast(billed_cost as double) as cost",
+    );
+    let dated = "case when billed_cost > 1.5 then billing_period end as month, sub_account_id, billing_currency, billed_cost as cost";
+    own("spend_by_cost_center.sql", dated);
+    let config = folder.path().join("billtag.toml");
+    let text = std::fs::read_to_string(&config).expect("a config") + "\n[queries]\npath = \"own\"\n";
+    std::fs::write(&config, text).expect("a config");
+    harness::ingest_folder(folder.path());
+    let path = written(folder.path(), "own.xlsx", &[]);
+    let book = workbook::read(&path);
+    let said = book.sheets["Summary"].value(3, 0);
+    assert!(said.contains("in place of built-in ones: Spend by team, Spend by cost center;"), "{said}");
+    let team = &book.sheets["Spend by team"];
+    assert!(team.value(2, 0).starts_with("No totals: cost is a double"), "{}", team.value(2, 0));
+    assert!(team.cells.len() == HEADER + 4 && rows_named(team, "Total").is_empty());
+    let center = &book.sheets["Spend by cost center"];
+    let totals: Vec<&str> = rows_named(center, "Total").into_iter().map(|row| center.value(row, 3)).collect();
+    assert_eq!(totals, ["5"], "a row without a month has no total, and is in none");
+    assert!(self::book().sheets["Summary"].value(3, 0).is_empty());
+}
+
+#[test]
 fn an_xlsx_counts_the_charges_that_a_money_column_does_not_know() {
     let facts = harness::sql(
         harness::ingested(),

@@ -76,8 +76,8 @@ pub fn summary<'a>(sources: &Sources<'_>, parts: &Parts<'_>, styles: &'a Styles)
     page.say(1, 0, &how, Role::Note)?;
     page.say(2, 0, READING, Role::Note)?;
     let mut row = 4;
-    if let Some(day) = engine.range.to {
-        page.say(3, 0, &cut(day), Role::Note)?;
+    for line in engine.range.to.map(cut).into_iter().chain(own(parts.figures)) {
+        page.say(row - 1, 0, &line, Role::Note)?;
         row += 1;
     }
     if let Some(spend) = parts.figures.get("spend_by_workload") {
@@ -111,6 +111,15 @@ fn cut(day: i32) -> String {
         "Days to {day} alone (--to): a month that goes on after it is shown in part. Showback and Reconciliation are of \
          whole months."
     )
+}
+
+/// Which figures are not ours, if any is: what they say is not what their name says elsewhere.
+fn own(figures: &BTreeMap<&str, Figure>) -> Option<String> {
+    let own: Vec<&str> = ORDER.into_iter().filter(|name| !figures.contains_key(name)).collect();
+    let sheets = own.iter().map(|name| heading(name)).collect::<Vec<_>>().join(", ");
+    (!own.is_empty()).then(|| {
+        format!("Queries of your own ([queries] path) in place of built-in ones: {sheets}; Totals does not check them.")
+    })
 }
 
 /// What the months' table is of.
