@@ -207,6 +207,7 @@ fn reading(figure: &str, answer: &dyn Rows) -> String {
     let inexact = totals::inexact(figure, answer);
     match inexact.as_slice() {
         _ if figure == "anomalies" => alerts::OF_QUERY.into(),
+        [] if figure == "unattributed" => summary::UNATTRIBUTED.into(),
         [] => "Totals are of the known cells, whatever is filtered.".into(),
         [one] => format!("No totals: {one} is a double, which adds to nothing exact; a query casts it to a decimal."),
         more => format!("No totals of {}: doubles add to nothing exact; a query casts them.", more.join(", ")),

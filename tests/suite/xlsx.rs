@@ -260,6 +260,9 @@ fn every_sheet_of_an_xlsx_is_what_its_query_says() {
     let said = book().sheets["Chart data"].value(1, 0);
     assert!(said.contains("Owners: the newest month as billed; days: complete days alone"), "{said}");
     let methods = &book().sheets["Methods"];
+    let unattributed = book().sheets["Unattributed"].value(2, 0);
+    assert!(unattributed.contains("which Summary's months keep apart"), "{unattributed}");
+    assert!(!rows_named(methods, "Unattributed").is_empty());
     let charts = rows_named(methods, "Charts")[0];
     assert!(
         methods.value(charts, 1).starts_with("Owners: the newest month as billed;"),

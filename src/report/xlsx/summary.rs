@@ -24,6 +24,10 @@ const SHOWN: [&str; 6] = ["day", "changed", "trust", "movers", "anomalies", "spe
 /// What the months' table takes apart.
 const ALLOCATIONS: [&str; 3] = ["allocated", "unattributed", "not_allocable"];
 
+/// Why sums of this name differ.
+pub const UNATTRIBUTED: &str = "All lines without a workload, with what nobody can own (not_allocable), which Summary's \
+     months keep apart. Its trust table counts Usage and Purchase alone; Showback, what has neither team nor cost center.";
+
 /// Cost by month, currency and allocation.
 pub type Allocated = BTreeMap<Key, BTreeMap<&'static str, Sum>>;
 
@@ -296,6 +300,7 @@ fn rules() -> Table {
             "Shares and rates",
             "As the query has them, shown to a tenth of a percent; of totals they are quotients of sums.",
         ),
+        ("Unattributed", UNATTRIBUTED),
         ("Months", "The first day of the month, shown as yyyy-mm."),
         ("Charts", &charts),
         ("Texts", "As the bill has them; control characters by their numbers, and never formulas."),
