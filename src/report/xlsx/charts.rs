@@ -394,7 +394,7 @@ mod tests {
         let (drawings, _) = ratios(&rows, Some(20_000), &of);
         let sums = totals::Sums::of("cache_hit_rate", &rows);
         let group = sums.by_key.values().next().expect("a total");
-        let parts = [1, 2, 3].map(|at| group.known.get(&(4, at)).map(|sum| sum.units));
+        let parts = [1, 1, 2, 3].map(|at| group.known.get(&(4, at)).map(|sum| sum.units));
         assert_eq!(drawings[0].series[0].1, [totals::quotient(&parts)]);
     }
 }
