@@ -150,6 +150,16 @@ impl<'a> Page<'a> {
         Ok(Self { sheet, name, styles })
     }
 
+    /// Prints so many rows and columns alone: charts stand beside the table and would make a page as wide as both.
+    ///
+    /// # Errors
+    /// Where the sheet ends.
+    pub fn print(&mut self, rows: u32, columns: usize) -> Result<()> {
+        let end = columns.saturating_sub(1) as u16;
+        self.sheet.set_print_area(0, 0, rows.saturating_sub(1), end).map_err(failed)?;
+        Ok(())
+    }
+
     /// A text of ours.
     ///
     /// # Errors

@@ -109,7 +109,11 @@ pub fn write(page: &mut Page<'_>, rows: &dyn Rows, plan: &Plan<'_>) -> Result<Fi
             }
         }
     }
-    total_rows(page, &figure, &columns, HEADER + 2 + rows.height() as u32)?;
+    let below = HEADER + 2 + rows.height() as u32;
+    let totals = total_rows(page, &figure, &columns, below)?;
+    // An empty row stands above totals.
+    let rows = if totals > 0 { below + totals } else { below - 1 };
+    page.print(rows, columns.len())?;
     Ok(figure)
 }
 
@@ -136,8 +140,6 @@ fn ranges(sheet: &str, rows: &dyn Rows, columns: &[Column]) -> Ranges {
 
 /// Columns whose texts are read whole, in several lines.
 const WRAPPED: [&str; 1] = ["fix"];
-/// The last row of a sheet.
-const LAST_ROW: u32 = 1_048_575;
 
 /// Title, notes and headings, and how the columns look.
 fn head(page: &mut Page<'_>, rows: &dyn Rows, columns: &[Column], plan: &Plan<'_>) -> Result<()> {
@@ -163,8 +165,6 @@ fn head(page: &mut Page<'_>, rows: &dyn Rows, columns: &[Column], plan: &Plan<'_
         sheet.autofilter(HEADER, 0, last, end).map_err(failed)?;
         // Account numbers are names.
         sheet.ignore_error_range(HEADER, 0, last, end, IgnoreError::NumberStoredAsText).map_err(failed)?;
-        // Charts stand beside the table and would make a page of it as wide as both.
-        sheet.set_print_area(0, 0, LAST_ROW, end).map_err(failed)?;
     }
     let frozen = columns.iter().take(2).position(|column| column.kind == Kind::Text).map_or(0, |at| at + 1);
     sheet.set_freeze_panes(HEADER + 1, frozen as u16).map_err(failed)?;
@@ -195,11 +195,11 @@ fn unknown(rows: &dyn Rows, columns: &[Column]) -> String {
     text
 }
 
-/// A row for each month and currency; none where each has but one row.
-fn total_rows(page: &mut Page<'_>, figure: &Figure, columns: &[Column], first: u32) -> Result<()> {
+/// A row for each month and currency; none where each has but one row. How many there are.
+fn total_rows(page: &mut Page<'_>, figure: &Figure, columns: &[Column], first: u32) -> Result<u32> {
     let sums = || figure.sums.totals();
     if sums().all(|(_, group)| group.rows < 2 || group.sums.is_empty()) {
-        return Ok(());
+        return Ok(0);
     }
     let place = |name: &str| columns.iter().position(|column| column.name == name);
     let taken = [place("month"), place("billing_currency")];
@@ -217,7 +217,7 @@ fn total_rows(page: &mut Page<'_>, figure: &Figure, columns: &[Column], first: u
             total(page, figure, (key, group), (row, at), column)?;
         }
     }
-    Ok(())
+    Ok(sums().count() as u32)
 }
 
 impl Figure {

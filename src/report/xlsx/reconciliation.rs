@@ -54,7 +54,11 @@ pub fn steps<'a>(engine: &Engine, styles: &'a Styles) -> Result<(Page<'a>, Steps
     let mut page = Page::new("Reconciliation", styles)?;
     let figure = figure::write(&mut page, &grid, &plan)?;
     let steps = Steps { ranges: figure.ranges, by_key: billed(&grid) };
-    step_totals(&mut page, &steps, HEADER + 2 + grid.rows.len() as u32)?;
+    let below = HEADER + 2 + grid.rows.len() as u32;
+    step_totals(&mut page, &steps, below)?;
+    if !steps.by_key.is_empty() {
+        page.print(below + steps.by_key.len() as u32, grid.columns.len())?;
+    }
     Ok((page, steps))
 }
 
