@@ -32,7 +32,7 @@ pub mod totals;
 
 use std::collections::BTreeMap;
 
-use rust_xlsxwriter::{Chart, DocProperties, ExcelDateTime, Workbook};
+use rust_xlsxwriter::{DocProperties, ExcelDateTime, Workbook};
 
 use super::forecast::Outlook;
 use super::{Document, showback, words};
@@ -46,7 +46,7 @@ use crate::metrics::queries::Query;
 use crate::metrics::{Cell, Engine, Grid, Rows};
 use crate::reconcile::Reconciliation;
 use book::{HEADER, Page, Styles, failed};
-use charts::Points;
+use charts::{Charts, Points};
 use figure::{Figure, Plan, heading};
 
 /// Figures in the order in which FinOps reads them.
@@ -140,7 +140,7 @@ pub fn workbook(sources: &Sources<'_>) -> Result<Vec<u8>> {
         let charts = points.charts(name, &answer, sources.engine.last_complete_day())?;
         let (page, figure) = of_query(sources, &mut book, (&query, &answer), &charts, &styles)?;
         if ["daily_spend", "spend_by_workload"].contains(&name) {
-            drawn.extend(charts.into_iter().take(1));
+            drawn.extend(charts.charts.into_iter().take(1));
         }
         if query.is_built_in() {
             figures.insert(name, figure);
@@ -151,11 +151,15 @@ pub fn workbook(sources: &Sources<'_>) -> Result<Vec<u8>> {
             pages.push(alerts::incidents(sources, &mut book, &styles)?);
         }
     }
-    pages.insert(0, summary::summary(sources, &figures, &allocated, &drawn, &styles)?);
     pages.push(summary::outlook(sources, &styles)?);
-    pages.push(of_showback(sources, &styles)?);
+    let (page, shown) = of_showback(sources, &styles)?;
+    pages.push(page);
+    figures.extend(shown.map(|figure| ("showback", figure)));
     pages.push(of_debt(sources, &styles)?);
-    pages.push(reconciliation::steps(sources.engine, &styles)?);
+    let (page, steps) = reconciliation::steps(sources.engine, &styles)?;
+    pages.push(page);
+    let parts = summary::Parts { figures: &figures, allocated: &allocated, steps: &steps, drawn: &drawn };
+    pages.insert(0, summary::summary(sources, &parts, &styles)?);
     pages.push(reconciliation::figures(sources.engine, &figures, &styles)?);
     pages.extend(reconciliation::explorer(sources.explorer.as_ref(), &styles)?);
     pages.push(summary::methods(sources, &styles)?);
@@ -168,7 +172,7 @@ fn of_query<'a>(
     sources: &Sources<'_>,
     book: &mut Workbook,
     (query, answer): (&Query, &dyn Rows),
-    charts: &[Chart],
+    charts: &Charts,
     styles: &'a Styles,
 ) -> Result<(Page<'a>, Figure)> {
     let folded = fold::fold(&query.name, &format!("query {}", query.name), answer, fold::MOST_ROWS);
@@ -187,14 +191,14 @@ fn of_query<'a>(
         title: heading(&header("question")),
         notes: [
             format!("`billtag query {}`: a row for each {grain}{basis}. As of {as_of}{until}. {note}", query.name),
-            reading(&query.name, answer),
+            reading(&query.name, answer) + &charts.note(),
         ],
         has_totals: is_whole,
         ..Plan::default()
     };
     let mut page = Page::of_rows(book, heading(&query.name), rows.height(), styles)?;
     let figure = figure::write(&mut page, rows, &plan)?;
-    charts::place(&mut page, charts, HEADER + 1, rows.names().len() as u16 + 1)?;
+    charts::place(&mut page, &charts.charts, HEADER + 1, rows.names().len() as u16 + 1)?;
     Ok((page, figure))
 }
 
@@ -203,13 +207,15 @@ fn reading(figure: &str, answer: &dyn Rows) -> String {
     let inexact = totals::inexact(figure, answer);
     match inexact.as_slice() {
         _ if figure == "anomalies" => alerts::OF_QUERY.into(),
+        [] if figure == "unattributed" => summary::UNATTRIBUTED.into(),
         [] => "Totals are of the known cells, whatever is filtered.".into(),
         [one] => format!("No totals: {one} is a double, which adds to nothing exact; a query casts it to a decimal."),
         more => format!("No totals of {}: doubles add to nothing exact; a query casts them.", more.join(", ")),
     }
 }
 
-fn of_showback<'a>(sources: &Sources<'_>, styles: &'a Styles) -> Result<Page<'a>> {
+/// The sheet of showback, and its figure unless the range cuts the month, which showback never does.
+fn of_showback<'a>(sources: &Sources<'_>, styles: &'a Styles) -> Result<(Page<'a>, Option<Figure>)> {
     let mut page = Page::new("Showback", styles)?;
     let shown = showback::showback(sources.engine, sources.config, None)?;
     let plan = Plan {
@@ -227,8 +233,10 @@ fn of_showback<'a>(sources: &Sources<'_>, styles: &'a Styles) -> Result<Page<'a>
         has_totals: true,
         ..Plan::default()
     };
-    figure::write(&mut page, &showback::grid(&shown), &plan)?;
-    Ok(page)
+    let figure = figure::write(&mut page, &showback::grid(&shown), &plan)?;
+    let end = clock::month_range(&shown.month).map_or(i32::MAX, |(_, next)| next - 1);
+    let is_cut = sources.engine.range.to.is_some_and(|to| to < end);
+    Ok((page, (!is_cut).then_some(figure)))
 }
 
 fn of_debt<'a>(sources: &Sources<'_>, styles: &'a Styles) -> Result<Page<'a>> {

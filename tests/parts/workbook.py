@@ -3,7 +3,8 @@
     workbook.py FILE
 
 Prints JSON: by sheet `cells` (rows of [kind, value, number format] or null), `results` (values of the same cells, as
-they were last reckoned), `frozen`, `filter`, `widths` and `charts`. Numbers are texts that read back as the same
+they were last reckoned), `frozen`, `filter`, `widths`, `charts`, what is `printed` with which rows `repeated`, and the
+columns whose first cell is `wrapped`. Numbers are texts that read back as the same
 double; days and times are ISO texts.
 """
 
@@ -72,6 +73,9 @@ def main():
             "filter": sheet.auto_filter.ref,
             "widths": {letter: column.width for letter, column in sheet.column_dimensions.items()},
             "charts": len(sheet._charts),
+            "printed": sheet.print_area,
+            "repeated": sheet.print_title_rows,
+            "wrapped": [one.column_letter for one in next(sheet.iter_rows(min_row=5, max_row=5), ()) if one.alignment.wrap_text],
             "links": [one.coordinate for one in sheet._cells.values() if one.hyperlink],
         }
     json.dump(book, sys.stdout)

@@ -61,3 +61,4 @@ mod units;
 mod unseen_usage_types;
 mod usage_type_properties;
 mod xlsx;
+mod xlsx_sheets;

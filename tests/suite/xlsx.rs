@@ -16,7 +16,7 @@ use crate::world::{Shape, World};
 
 const DAY: i64 = 86_400;
 
-fn written(folder: &Path, name: &str, arguments: &[&str]) -> PathBuf {
+pub fn written(folder: &Path, name: &str, arguments: &[&str]) -> PathBuf {
     let path = folder.join(name);
     harness::stdout(folder, &[&["report", "-o", path.to_str().expect("a name")], arguments].concat());
     path
@@ -34,7 +34,7 @@ fn fixtures() -> &'static Path {
     })
 }
 
-fn book() -> &'static Book {
+pub fn book() -> &'static Book {
     static BOOK: OnceLock<Book> = OnceLock::new();
     BOOK.get_or_init(|| workbook::read(fixtures()))
 }
@@ -45,7 +45,7 @@ fn sheet_of(query: &str) -> String {
 }
 
 /// Every figure's sheet is the query's answer, digit for digit.
-fn is_what_queries_say(book: &Book, folder: &Path, arguments: &[&str]) {
+pub fn is_what_queries_say(book: &Book, folder: &Path, arguments: &[&str]) {
     for (query, _) in BUILT_IN {
         let sheet = &book.sheets[&sheet_of(query)];
         let text = harness::stdout(folder, &[&["query", query, "--format", "csv"], arguments].concat());
@@ -66,7 +66,7 @@ fn is_what_queries_say(book: &Book, folder: &Path, arguments: &[&str]) {
     }
 }
 
-fn is_equal(cell: &Cell, expected: &str, place: &str) {
+pub fn is_equal(cell: &Cell, expected: &str, place: &str) {
     let Some((kind, value, format)) = cell else {
         assert_eq!(expected, "", "{place}: unknown");
         return;
@@ -117,23 +117,6 @@ fn is_reckoned_as_written(book: &Book, reckoned: &Book) -> usize {
     count
 }
 
-#[test]
-fn an_xlsx_counts_the_charges_that_a_money_column_does_not_know() {
-    let facts = harness::sql(
-        harness::ingested(),
-        "select count(*) - count(list_cost) as list, count(*) - count(billed_cost) as billed from charges",
-    );
-    let sheet = &book().sheets["Reconciliation"];
-    let (name, count) = (sheet.column("Money column"), sheet.column("Charges without it"));
-    let sum = |wanted: &str| -> f64 {
-        let rows = (HEADER + 1..sheet.cells.len()).filter(|row| sheet.value(*row, name) == wanted);
-        rows.map(|row| sheet.value(row, count).parse::<f64>().expect("a count")).sum()
-    };
-    let counted = |name: &str| facts.cell(&facts.rows[0], name).text().parse::<f64>().expect("a count");
-    assert!(counted("list") > 0.0, "the fixtures have lines of the Marketplace");
-    assert_eq!([sum("list_cost"), sum("billed_cost")], [counted("list"), counted("billed")]);
-}
-
 /// Every difference between bill, facts and figures is 0, and is a formula.
 fn agrees(reckoned: &Book, written: &Book) {
     for (name, columns) in [("Reconciliation", 8..11), ("Totals", 6..7)] {
@@ -176,6 +159,9 @@ fn every_sheet_of_an_xlsx_is_what_its_query_says() {
     let said = book().sheets["Chart data"].value(1, 0);
     assert!(said.contains("Owners: the newest month as billed; days: complete days alone"), "{said}");
     let methods = &book().sheets["Methods"];
+    let unattributed = book().sheets["Unattributed"].value(2, 0);
+    assert!(unattributed.contains("which Summary's months keep apart"), "{unattributed}");
+    assert_eq!(rows_named(methods, "Unattributed").len(), 2, "a query and a rule");
     let charts = rows_named(methods, "Charts")[0];
     assert!(
         methods.value(charts, 1).starts_with("Owners: the newest month as billed;"),
@@ -222,7 +208,7 @@ fn totals_are_the_facts(book: &Book, folder: &Path) {
     }
 }
 
-fn rows_named(sheet: &Sheet, name: &str) -> Vec<usize> {
+pub fn rows_named(sheet: &Sheet, name: &str) -> Vec<usize> {
     let is_its = |row: &usize| (0..3).any(|at| sheet.value(*row, at) == name);
     (0..sheet.cells.len()).filter(is_its).collect()
 }
@@ -267,7 +253,7 @@ fn held(text: String) -> &'static str {
     Box::leak(text.into_boxed_str())
 }
 
-fn on(day: i64, mut line: Line) -> Line {
+pub fn on(day: i64, mut line: Line) -> Line {
     line.start = NOVEMBER + day * DAY;
     line.end = line.start + 3_600;
     line
@@ -353,32 +339,6 @@ fn the_same_facts_give_the_same_xlsx_bytes_in_a_file_and_a_pipe() {
 }
 
 #[test]
-fn a_month_that_an_xlsx_cuts_is_called_a_part() {
-    let scratch = tempfile::tempdir().expect("a folder");
-    let path = scratch.path().join("to.xlsx");
-    let range = ["--to", "2026-11-10"];
-    harness::stdout(harness::ingested(), &[&["report", "-o", path.to_str().expect("a name")], &range[..]].concat());
-    let book = workbook::read(&path);
-    is_what_queries_say(&book, harness::ingested(), &range);
-    let summary = &book.sheets["Summary"];
-    assert!(summary.value(3, 0).contains("Days to 2026-11-10 alone"), "{}", summary.value(3, 0));
-    let months = rows_named(summary, "Month")[0];
-    assert!(summary.value(months - 1, 0).contains("a part where the month goes on after 2026-11-10"));
-    let states: Vec<[&str; 2]> = (months + 1..)
-        .map(|row| [0, 1].map(|at| summary.value(row, at)))
-        .take_while(|[month, _]| !month.is_empty())
-        .collect();
-    assert!(states.len() > 1, "{states:?}");
-    for [month, state] in states {
-        let is_cut = month.starts_with("2026-11");
-        assert_eq!(state == "part, days to 2026-11-10", is_cut, "{month}: {state}");
-    }
-    let whole = &self::book().sheets["Summary"];
-    let note = whole.value(rows_named(whole, "Month")[0] - 1, 0);
-    assert!(note.contains("whole bills;") && whole.value(3, 0).is_empty(), "{note}");
-}
-
-#[test]
 fn another_basis_is_named_and_read_in_an_xlsx() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("list.xlsx");
@@ -405,51 +365,6 @@ fn is_basis(book: &Book, basis: &str) {
     let sheet = &book.sheets["Spend by team"];
     for (record, row) in reader.records().zip(HEADER + 1..) {
         is_equal(&sheet.cells[row][4], &record.expect("a record")[4], basis);
-    }
-}
-
-/// The records of a command's CSV, with its headings first.
-fn csv_of(folder: &Path, arguments: &[&str]) -> Vec<csv::StringRecord> {
-    let text = harness::stdout(folder, &[arguments, &["--format", "csv"]].concat());
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
-    reader.records().map(|record| record.expect("a record")).collect()
-}
-
-#[test]
-fn an_xlsx_holds_what_every_rule_found_and_every_incident() {
-    let folder = harness::fixtures();
-    harness::ingest_folder(folder.path());
-    let before = workbook::read(&written(folder.path(), "before.xlsx", &[]));
-    let unkept = &before.sheets["Incidents"];
-    assert!(unkept.value(1, 0).contains("No incident is kept yet") && unkept.cells.len() == HEADER + 1);
-    let note = before.sheets["Anomalies"].value(2, 0);
-    assert!(note.contains("the query alone; Findings has what every rule found"), "{note}");
-    let findings = csv_of(folder.path(), &["alert", "--dry-run"]);
-    let sheet = &before.sheets["Findings"];
-    assert!(findings.len() > 5 && sheet.cells.len() == HEADER + findings.len(), "{} findings", findings.len());
-    for (row, record) in (HEADER + 1..).zip(&findings[1..]) {
-        for (at, expected) in record.iter().enumerate() {
-            let cell = sheet.cells[row].get(at).unwrap_or(&None);
-            is_equal(cell, expected, &format!("finding {row}, {}", &findings[0][at]));
-        }
-    }
-    let known = |row: &csv::StringRecord| row[2].to_string();
-    let rules: std::collections::BTreeSet<String> = findings[1..].iter().map(known).collect();
-    let query = csv_of(folder.path(), &["query", "anomalies"]);
-    let at = query[0].iter().position(|name| name == "rule").expect("a column");
-    let of_query: std::collections::BTreeSet<String> = query[1..].iter().map(|row| row[at].to_string()).collect();
-    assert!(!rules.is_subset(&of_query), "{rules:?} are all in {of_query:?}");
-    harness::billtag(folder.path(), &["alert"]);
-    let incidents = csv_of(folder.path(), &["incidents", "list", "--all"]);
-    let after = workbook::read(&written(folder.path(), "after.xlsx", &[]));
-    let sheet = &after.sheets["Incidents"];
-    assert!(incidents.len() > 1 && sheet.cells.len() == HEADER + incidents.len(), "{incidents:?}");
-    for (row, record) in (HEADER + 1..).zip(&incidents[1..]) {
-        for (heading, name) in [("Incident", "incident"), ("State", "state"), ("Beyond the usual", "excess")] {
-            let at = incidents[0].iter().position(|one| one == name).expect("a column");
-            is_equal(&sheet.cells[row][sheet.column(heading)], &record[at], heading);
-        }
-        assert_eq!(sheet.cells[row][sheet.column("Opened")].as_ref().map(|(kind, ..)| kind.as_str()), Some("d"));
     }
 }
 

@@ -33,6 +33,7 @@ pub struct Styles {
     number: Format,
     label: Format,
     quoted: Format,
+    wrapped: Format,
     plain: Vec<Format>,
     total: Vec<Format>,
 }
@@ -54,6 +55,7 @@ impl Default for Styles {
             heading: heading.set_align(FormatAlign::Left).set_indent(1),
             label: Format::new().set_bold(),
             quoted: aligned(Kind::Text).set_quote_prefix(),
+            wrapped: aligned(Kind::Text).set_text_wrap(),
             total: plain.iter().map(|one| one.clone().set_bold().set_border_top(FormatBorder::Thin)).collect(),
             plain,
         }
@@ -74,6 +76,11 @@ impl Styles {
     /// Of a kind's cells.
     pub fn plain(&self, kind: Kind) -> &Format {
         &self.plain[Self::place(kind)]
+    }
+
+    /// Of texts that take several lines.
+    pub fn wrapped(&self) -> &Format {
+        &self.wrapped
     }
 
     /// Of a kind's totals.
@@ -141,6 +148,16 @@ impl<'a> Page<'a> {
         sheet.set_landscape().set_paper_size(9).set_print_fit_to_pages(1, 0);
         sheet.set_footer("&L&A&RPage &P of &N");
         Ok(Self { sheet, name, styles })
+    }
+
+    /// Prints so many rows and columns alone: charts stand beside the table and would make a page as wide as both.
+    ///
+    /// # Errors
+    /// Where the sheet ends.
+    pub fn print(&mut self, rows: u32, columns: usize) -> Result<()> {
+        let end = columns.saturating_sub(1) as u16;
+        self.sheet.set_print_area(0, 0, rows.saturating_sub(1), end).map_err(failed)?;
+        Ok(())
     }
 
     /// A text of ours.

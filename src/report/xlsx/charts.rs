@@ -2,6 +2,7 @@
 //! sorting a figure changes no chart; they are exact sums of the figure's rows: of owners the newest month as billed, of
 //! days complete ones alone.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rust_xlsxwriter::{Chart, ChartLegendPosition, ChartType, ObjectMovement};
@@ -29,6 +30,42 @@ pub struct Points<'a> {
     /// The sheet.
     pub page: Page<'a>,
     column: u16,
+}
+
+/// The charts of a figure.
+#[derive(Default)]
+pub struct Charts {
+    /// Those of the currencies with the largest sums.
+    pub charts: Vec<Chart>,
+    /// Currencies that have none.
+    pub left: usize,
+}
+
+impl Charts {
+    /// What is not drawn; empty where all is.
+    pub fn note(&self) -> String {
+        match self.left {
+            0 => String::new(),
+            1 => " 1 currency with a smaller sum has no chart.".into(),
+            left => format!(" {left} currencies with smaller sums have no chart."),
+        }
+    }
+}
+
+/// What a figure's charts show, and how many currencies have none.
+type Drawings = (Vec<Drawing>, usize);
+
+/// A drawing for each of the currencies with the largest sums. Sums of several currencies say nothing beside one
+/// another, but a currency of a few cents should not take the place of one that somebody pays.
+fn largest<'a, T>(
+    by: BTreeMap<&'a str, T>,
+    size: impl Fn(&T) -> i128,
+    drawing: impl Fn((&'a str, T)) -> Drawing,
+) -> Drawings {
+    let mut found: Vec<(&str, T)> = by.into_iter().collect();
+    found.sort_by_cached_key(|(currency, of)| (Reverse(size(of)), *currency));
+    let left = found.len().saturating_sub(CURRENCIES);
+    (found.into_iter().take(CURRENCIES).map(drawing).collect(), left)
 }
 
 /// What a chart shows.
@@ -66,8 +103,8 @@ impl<'a> Points<'a> {
     ///
     /// # Errors
     /// Where the sheet ends.
-    pub fn charts(&mut self, figure: &str, rows: &dyn Rows, last: Option<i32>) -> Result<Vec<Chart>> {
-        let drawings = match figure {
+    pub fn charts(&mut self, figure: &str, rows: &dyn Rows, last: Option<i32>) -> Result<Charts> {
+        let (drawings, left) = match figure {
             "spend_by_workload" => by_owner(rows, "workload", "Spend by workload"),
             "spend_by_team" => by_owner(rows, "team", "Spend by team"),
             "spend_by_cost_center" => by_owner(rows, "cost_center", "Spend by cost center"),
@@ -99,9 +136,10 @@ impl<'a> Points<'a> {
                     has_currency: true,
                 },
             ),
-            _ => Vec::new(),
+            _ => Drawings::default(),
         };
-        drawings.into_iter().filter(|drawing| !drawing.categories.is_empty()).map(|one| self.keep(&one)).collect()
+        let drawn = drawings.iter().filter(|drawing| !drawing.categories.is_empty());
+        Ok(Charts { charts: drawn.map(|one| self.keep(one)).collect::<Result<_>>()?, left })
     }
 
     fn keep(&mut self, drawing: &Drawing) -> Result<Chart> {
@@ -186,10 +224,10 @@ fn column(rows: &dyn Rows, name: &str) -> Option<usize> {
 }
 
 /// The largest owners of the newest month.
-fn by_owner(rows: &dyn Rows, owner: &str, title: &str) -> Vec<Drawing> {
+fn by_owner(rows: &dyn Rows, owner: &str, title: &str) -> Drawings {
     let names = ["month", "billing_currency", "cost"].map(|name| column(rows, name));
     let (Some(owner), [Some(month), Some(currency), Some(cost)]) = (column(rows, owner), names) else {
-        return Vec::new();
+        return Drawings::default();
     };
     let newest = (0..rows.height()).map(|row| rows.value(row, month).as_text()).max().unwrap_or_default();
     let mut spent: BTreeMap<&str, BTreeMap<&str, i128>> = BTreeMap::new();
@@ -215,7 +253,7 @@ fn by_owner(rows: &dyn Rows, owner: &str, title: &str) -> Vec<Drawing> {
             categories: owners.iter().map(|(name, _)| Point::Name((*name).into())).collect(),
         }
     };
-    spent.into_iter().take(CURRENCIES).map(drawing).collect()
+    largest(spent, |owners| owners.values().map(|units| units.abs()).sum(), drawing)
 }
 
 /// What is summed by day.
@@ -242,8 +280,10 @@ fn shown(rows: &dyn Rows, row: usize, day: usize, last: Option<i32>) -> Option<i
     rows.value(row, day).day().filter(|day| (last - DAYS + 1..=last).contains(day))
 }
 
-fn by_day(rows: &dyn Rows, last: Option<i32>, lines: &Lines) -> Vec<Drawing> {
-    let (Some(day), Some(value)) = (column(rows, "day"), column(rows, lines.column)) else { return Vec::new() };
+fn by_day(rows: &dyn Rows, last: Option<i32>, lines: &Lines) -> Drawings {
+    let (Some(day), Some(value)) = (column(rows, "day"), column(rows, lines.column)) else {
+        return Drawings::default();
+    };
     let currency = column(rows, "billing_currency");
     let series = lines.series.and_then(|name| column(rows, name));
     type Days<'a> = BTreeMap<&'a str, BTreeMap<i32, i128>>;
@@ -276,7 +316,7 @@ fn by_day(rows: &dyn Rows, last: Option<i32>, lines: &Lines) -> Vec<Drawing> {
             categories: days.iter().map(|day| Point::Day(*day)).collect(),
         }
     };
-    sums.into_iter().take(CURRENCIES).map(drawing).collect()
+    largest(sums, |series| series.values().flat_map(BTreeMap::values).map(|units| units.abs()).sum(), drawing)
 }
 
 /// A quotient of sums by day.
@@ -287,11 +327,11 @@ struct Quotient {
     has_currency: bool,
 }
 
-fn ratios(rows: &dyn Rows, last: Option<i32>, of: &Quotient) -> Vec<Drawing> {
+fn ratios(rows: &dyn Rows, last: Option<i32>, of: &Quotient) -> Drawings {
     let names = (column(rows, "day"), column(rows, of.column), totals::ratio(of.column));
-    let (Some(day), Some(quotient), Some(ratio)) = names else { return Vec::new() };
+    let (Some(day), Some(quotient), Some(ratio)) = names else { return Drawings::default() };
     let parts: Option<Vec<usize>> = ratio.parts().map(|name| column(rows, name)).collect();
-    let Some(parts) = parts else { return Vec::new() };
+    let Some(parts) = parts else { return Drawings::default() };
     let currency = column(rows, "billing_currency").filter(|_| of.has_currency);
     type Days = BTreeMap<i32, Vec<Option<i128>>>;
     let mut sums: BTreeMap<&str, Days> = BTreeMap::new();
@@ -316,5 +356,45 @@ fn ratios(rows: &dyn Rows, last: Option<i32>, of: &Quotient) -> Vec<Drawing> {
             categories: days.keys().map(|day| Point::Day(*day)).collect(),
         }
     };
-    sums.into_iter().take(CURRENCIES).map(drawing).collect()
+    largest(sums, |days| days.values().flatten().flatten().map(|units| units.abs()).sum(), drawing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::{Cell, Grid};
+
+    fn grid(columns: &[&str], rows: Vec<Vec<Cell>>) -> Grid {
+        Grid { columns: columns.iter().map(ToString::to_string).collect(), rows }
+    }
+
+    #[test]
+    fn the_currencies_with_the_largest_sums_have_charts_and_the_rest_is_counted() {
+        let row = |(currency, cents): (&str, i128)| {
+            vec![Cell::Day(20_000), Cell::Text(currency.into()), Cell::Decimal(cents, 2)]
+        };
+        let costs = [("AUD", 1), ("BRL", 2), ("CAD", -900), ("EUR", 300), ("USD", 500), ("ZAR", 400)];
+        let rows = grid(&["day", "billing_currency", "cost"], costs.map(row).to_vec());
+        let (drawings, left) = by_day(&rows, Some(20_000), &Lines::of("Spend", "cost", ChartType::Column));
+        let titles: Vec<&str> = drawings.iter().map(|drawing| drawing.title.as_str()).collect();
+        assert_eq!(titles, ["Spend, CAD", "Spend, USD", "Spend, ZAR", "Spend, EUR"]);
+        assert_eq!(left, 2);
+        assert_eq!(Charts { charts: Vec::new(), left }.note(), " 2 currencies with smaller sums have no chart.");
+    }
+
+    #[test]
+    fn a_rate_of_a_chart_is_that_of_the_totals() {
+        let columns = ["day", "cache_read_tokens", "cache_write_tokens", "input_tokens", "hit_rate"];
+        let row = |(read, rate): (i128, Cell)| {
+            vec![Cell::Day(20_000), Cell::Decimal(read, 0), Cell::Decimal(0, 0), Cell::Decimal(10, 0), rate]
+        };
+        let rates = [(-3, Cell::Float(-0.5)), (5, Cell::Float(0.5)), (100, Cell::Null)];
+        let rows = grid(&columns, rates.map(row).to_vec());
+        let of = Quotient { title: "Rate", column: "hit_rate", kind: Kind::Share, has_currency: false };
+        let (drawings, _) = ratios(&rows, Some(20_000), &of);
+        let sums = totals::Sums::of("cache_hit_rate", &rows);
+        let group = sums.by_key.values().next().expect("a total");
+        let parts = [1, 1, 2, 3].map(|at| group.known.get(&(4, at)).map(|sum| sum.units));
+        assert_eq!(drawings[0].series[0].1, [totals::quotient(&parts)]);
+    }
 }

@@ -109,7 +109,11 @@ pub fn write(page: &mut Page<'_>, rows: &dyn Rows, plan: &Plan<'_>) -> Result<Fi
             }
         }
     }
-    total_rows(page, &figure, &columns, HEADER + 2 + rows.height() as u32)?;
+    let below = HEADER + 2 + rows.height() as u32;
+    let totals = total_rows(page, &figure, &columns, below)?;
+    // An empty row stands above totals.
+    let rows = if totals > 0 { below + totals } else { below - 1 };
+    page.print(rows, columns.len())?;
     Ok(figure)
 }
 
@@ -134,6 +138,9 @@ fn ranges(sheet: &str, rows: &dyn Rows, columns: &[Column]) -> Ranges {
     Ranges { columns: columns.iter().enumerate().map(range).collect(), currencies }
 }
 
+/// Columns whose texts are read whole, in several lines.
+const WRAPPED: [&str; 1] = ["fix"];
+
 /// Title, notes and headings, and how the columns look.
 fn head(page: &mut Page<'_>, rows: &dyn Rows, columns: &[Column], plan: &Plan<'_>) -> Result<()> {
     page.say(0, 0, &plan.title, Role::Title)?;
@@ -144,10 +151,13 @@ fn head(page: &mut Page<'_>, rows: &dyn Rows, columns: &[Column], plan: &Plan<'_
     for (at, column) in (0_u16..).zip(columns) {
         page.say(HEADER, at, &heading(&column.name), Role::of(column.kind))?;
         let widest = column.widest.max(heading(&column.name).len().min(14)) as f64 + 3.0;
-        let width = if column.kind == Kind::Text { widest.clamp(8.0, 44.0) } else { column.kind.width() };
+        let is_wrapped = WRAPPED.contains(&column.name.as_str());
+        let most = if is_wrapped { 60.0 } else { 44.0 };
+        let width = if column.kind == Kind::Text { widest.clamp(8.0, most) } else { column.kind.width() };
         let styles = page.styles;
         page.sheet.set_column_width(at, width).map_err(failed)?;
-        page.sheet.set_column_format(at, styles.plain(column.kind)).map_err(failed)?;
+        let style = if is_wrapped { styles.wrapped() } else { styles.plain(column.kind) };
+        page.sheet.set_column_format(at, style).map_err(failed)?;
     }
     let sheet = &mut page.sheet;
     sheet.set_row_height(HEADER, 32).map_err(failed)?;
@@ -185,11 +195,11 @@ fn unknown(rows: &dyn Rows, columns: &[Column]) -> String {
     text
 }
 
-/// A row for each month and currency; none where each has but one row.
-fn total_rows(page: &mut Page<'_>, figure: &Figure, columns: &[Column], first: u32) -> Result<()> {
+/// A row for each month and currency; none where each has but one row. How many there are.
+fn total_rows(page: &mut Page<'_>, figure: &Figure, columns: &[Column], first: u32) -> Result<u32> {
     let sums = || figure.sums.totals();
     if sums().all(|(_, group)| group.rows < 2 || group.sums.is_empty()) {
-        return Ok(());
+        return Ok(0);
     }
     let place = |name: &str| columns.iter().position(|column| column.name == name);
     let taken = [place("month"), place("billing_currency")];
@@ -207,7 +217,7 @@ fn total_rows(page: &mut Page<'_>, figure: &Figure, columns: &[Column], first: u
             total(page, figure, (key, group), (row, at), column)?;
         }
     }
-    Ok(())
+    Ok(sums().count() as u32)
 }
 
 impl Figure {

@@ -1,13 +1,15 @@
 //! Reconciliation: the bill's lines, the charges, the facts and the figures beside one another. Differences are
 //! formulas, and 0.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use rust_xlsxwriter::utility::row_col_to_cell;
 
-use super::book::{Page, Styles};
+use super::book::{HEADER, Page, Role, Styles, failed};
+use super::cell::{self, Kind};
 use super::figure::{self, Figure, Plan};
-use super::totals::{Key, Sum};
+use super::totals::{Condition, Key, Ranges, Sum};
 use crate::clock;
 use crate::error::Result;
 use crate::metrics::queries::Query;
@@ -21,11 +23,109 @@ use crate::schema::AMOUNTS;
 /// The steps between a bill and its figures, whose sums the store holds.
 const STEPS: [&str; 3] = ["charges", "cost_facts", "cost_daily"];
 
-/// The bill, step by step, for each period, account, currency and money column.
+/// The money column of totals.
+const TOTAL: &str = "billed_cost";
+/// Columns that have totals.
+const SUMMED: [&str; 4] = ["bill_lines", "charges", "cost_facts", "cost_daily"];
+
+/// The bill, step by step, for each period, account, currency and money column, with totals of what was billed; and what
+/// formulas elsewhere need to know of it.
 ///
 /// # Errors
 /// Where the store cannot be read.
-pub fn steps<'a>(engine: &Engine, styles: &'a Styles) -> Result<Page<'a>> {
+pub fn steps<'a>(engine: &Engine, styles: &'a Styles) -> Result<(Page<'a>, Steps)> {
+    let grid = step_rows(engine)?;
+    let formula = |row: usize, column: usize, at: u32| difference(&grid, row, column, at);
+    let plan = Plan {
+        figure: "reconciliation",
+        title: "Reconciliation: is every step from the bill to the figures the same money?".into(),
+        notes: [
+            "Whole periods, as stored. Bill lines: what was selected while the bill was read; the others: sums of the \
+             store's tables. Each difference is a formula and is 0, or nothing would have been written."
+                .into(),
+            "All ten places are shown. list_cost is unknown where AWS prints none: the last column counts the charges \
+             that are in no sum of theirs."
+                .into(),
+        ],
+        is_exact: true,
+        formula: Some(&formula),
+        ..Plan::default()
+    };
+    let mut page = Page::new("Reconciliation", styles)?;
+    let figure = figure::write(&mut page, &grid, &plan)?;
+    let steps = Steps { ranges: figure.ranges, by_key: billed(&grid) };
+    let below = HEADER + 2 + grid.rows.len() as u32;
+    step_totals(&mut page, &steps, below)?;
+    if !steps.by_key.is_empty() {
+        page.print(below + steps.by_key.len() as u32, grid.columns.len())?;
+    }
+    Ok((page, steps))
+}
+
+/// What was billed, step by step.
+pub struct Steps {
+    /// Cells of the sheet.
+    ranges: Ranges,
+    /// Sums by month and currency.
+    by_key: BTreeMap<Key, [Sum; 4]>,
+}
+
+impl Steps {
+    /// The currencies, and what was billed in each over all periods.
+    pub fn by_currency(&self) -> BTreeMap<Key, [Sum; 4]> {
+        let mut sums: BTreeMap<Key, [Sum; 4]> = BTreeMap::new();
+        for (key, parts) in &self.by_key {
+            let held = sums.entry(Key { month: None, currency: key.currency.clone() }).or_default();
+            held.iter_mut().zip(parts).for_each(|(held, part)| held.merge(part));
+        }
+        sums
+    }
+
+    /// The formula of a step, with what it comes to; nothing where no formula can say it.
+    pub fn formula(&self, key: &Key, sums: &[Sum; 4], step: usize) -> Option<(String, f64)> {
+        let text = self.ranges.sum(SUMMED[step], key, &[Condition::Is("money_column", TOTAL)])?;
+        Some((format!("=ROUND({text},{})", sums[step].places()), sums[step].result()))
+    }
+}
+
+fn billed(grid: &Grid) -> BTreeMap<Key, [Sum; 4]> {
+    let mut by_key: BTreeMap<Key, [Sum; 4]> = BTreeMap::new();
+    for row in grid.rows.iter().filter(|row| grid.text(row, "money_column") == TOTAL) {
+        let Some((first, _)) = clock::month_range(&grid.text(row, "month")) else { continue };
+        let key = Key { month: Some(Reverse(first)), currency: Some(grid.text(row, "billing_currency")) };
+        let held = by_key.entry(key).or_default();
+        for (held, name) in held.iter_mut().zip(SUMMED) {
+            grid.amount(row, name).into_iter().for_each(|units| held.add(units));
+        }
+    }
+    by_key
+}
+
+/// Totals of what was billed, by month and currency, below the rows.
+fn step_totals(page: &mut Page<'_>, steps: &Steps, first: u32) -> Result<()> {
+    let style = page.styles.total(Kind::Exact);
+    let at = |row: u32, column: usize| row_col_to_cell(row, column as u16);
+    for (row, (key, sums)) in (first..).zip(&steps.by_key) {
+        let month = key.month.and_then(|month| cell::serial(month.0)).unwrap_or_default();
+        page.sheet.write_number_with_format(row, 0, month, page.styles.total(Kind::Month)).map_err(failed)?;
+        page.say(row, 1, "Total", Role::Label)?;
+        page.write(row, 2, cell::Content::Text(cell::safe(key.currency.as_deref().unwrap_or_default())))?;
+        page.write(row, 3, cell::Content::Text(TOTAL.into()))?;
+        let formulas: Option<Vec<(String, f64)>> = (0..4).map(|step| steps.formula(key, sums, step)).collect();
+        for (step, (text, result)) in formulas.iter().flatten().enumerate() {
+            page.formula(row, 4 + step as u16, text, Some(*result), style)?;
+        }
+        for step in (0..3).filter(|_| formulas.is_some()) {
+            let places = sums[step].places().min(sums[step + 1].places());
+            let text = format!("=ROUND({}-{},{places})", at(row, step + 5), at(row, step + 4));
+            let result = cell::nearest(sums[step + 1].units - sums[step].units);
+            page.formula(row, 8 + step as u16, &text, Some(result), style)?;
+        }
+    }
+    Ok(())
+}
+
+fn step_rows(engine: &Engine) -> Result<Grid> {
     let mut sums: [BTreeMap<[String; 3], Vec<[Cell; 2]>>; 3] = Default::default();
     for (held, step) in sums.iter_mut().zip(STEPS) {
         let sums = AMOUNTS[1..].iter().map(|name| {
@@ -58,25 +158,7 @@ pub fn steps<'a>(engine: &Engine, styles: &'a Styles) -> Result<Page<'a>> {
             }
         }
     }
-    let formula = |row: usize, column: usize, at: u32| difference(&grid, row, column, at);
-    let plan = Plan {
-        figure: "reconciliation",
-        title: "Reconciliation: is every step from the bill to the figures the same money?".into(),
-        notes: [
-            "Whole periods, as stored. Bill lines: what was selected while the bill was read; the others: sums of the \
-             store's tables. Each difference is a formula and is 0, or nothing would have been written."
-                .into(),
-            "All ten places are shown. list_cost is unknown where AWS prints none: the last column counts the charges \
-             that are in no sum of theirs."
-                .into(),
-        ],
-        is_exact: true,
-        formula: Some(&formula),
-        ..Plan::default()
-    };
-    let mut page = Page::new("Reconciliation", styles)?;
-    figure::write(&mut page, &grid, &plan)?;
-    Ok(page)
+    Ok(grid)
 }
 
 fn step_row(key: &[String; 3], column: &str, billed: Option<i128>, stored: impl Fn(usize) -> i128) -> Vec<Cell> {
@@ -145,6 +227,7 @@ fn checks() -> Vec<Check> {
         check("allocation_coverage", "cost", true, Cost, |fact| {
             ["Usage", "Purchase"].contains(&fact.category.as_str())
         }),
+        check("showback", "cost", true, Cost, |_| true),
         check("unattributed", "cost", true, Cost, |fact| fact.is_nameless),
         check("daily_spend", "cost", false, Cost, |fact| fact.is_daily),
         check("daily_spend", "usage_cost", false, Unblended, Fact::is_usage),

@@ -4,10 +4,12 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use rust_xlsxwriter::Chart;
+use rust_xlsxwriter::utility::row_col_to_cell;
 
 use super::book::{Page, Role, Styles, failed};
 use super::cell::{self, Kind};
 use super::figure::{Figure, heading};
+use super::reconciliation::Steps;
 use super::totals::{Condition, Key, Sum, key_columns};
 use super::{ORDER, Sources, charts, tables};
 use crate::clock;
@@ -21,6 +23,10 @@ use crate::report::{Block, Look, Table, forecast, trust, words};
 const SHOWN: [&str; 6] = ["day", "changed", "trust", "movers", "anomalies", "spend"];
 /// What the months' table takes apart.
 const ALLOCATIONS: [&str; 3] = ["allocated", "unattributed", "not_allocable"];
+
+/// Why sums of this name differ.
+pub const UNATTRIBUTED: &str = "All lines without a workload, with what nobody can own (not_allocable), which Summary's \
+     months keep apart. Its trust table counts Usage and Purchase alone; Showback, what has neither team nor cost center.";
 
 /// Cost by month, currency and allocation.
 pub type Allocated = BTreeMap<Key, BTreeMap<&'static str, Sum>>;
@@ -45,17 +51,23 @@ pub fn allocated(rows: &dyn Rows) -> Allocated {
     sums
 }
 
+/// What other sheets hold that the first one shows.
+pub struct Parts<'a> {
+    /// Figures of built-in queries.
+    pub figures: &'a BTreeMap<&'a str, Figure>,
+    /// Spend by workload, taken apart.
+    pub allocated: &'a Allocated,
+    /// What was billed, step by step.
+    pub steps: &'a Steps,
+    /// Charts.
+    pub drawn: &'a [Chart],
+}
+
 /// The first sheet: how whole the bill is, what the months cost, what happened.
 ///
 /// # Errors
 /// Where the store cannot be read.
-pub fn summary<'a>(
-    sources: &Sources<'_>,
-    figures: &BTreeMap<&str, Figure>,
-    allocated: &Allocated,
-    drawn: &[Chart],
-    styles: &'a Styles,
-) -> Result<Page<'a>> {
+pub fn summary<'a>(sources: &Sources<'_>, parts: &Parts<'_>, styles: &'a Styles) -> Result<Page<'a>> {
     let engine = sources.engine;
     let mut page = Page::new("Summary", styles)?;
     widths(&mut page, &[24, 26, 18, 18, 18, 18, 18, 18])?;
@@ -68,17 +80,18 @@ pub fn summary<'a>(
     page.say(1, 0, &how, Role::Note)?;
     page.say(2, 0, READING, Role::Note)?;
     let mut row = 4;
-    if let Some(day) = engine.range.to {
-        page.say(3, 0, &cut(day), Role::Note)?;
+    for line in engine.range.to.map(cut).into_iter().chain(own(parts.figures)) {
+        page.say(row - 1, 0, &line, Role::Note)?;
         row += 1;
     }
-    if let Some(spend) = figures.get("spend_by_workload") {
-        row = months(&mut page, sources, spend, allocated, row)?;
+    if let Some(spend) = parts.figures.get("spend_by_workload") {
+        row = months(&mut page, sources, spend, parts.allocated, row)?;
     }
-    for (column, chart) in (0..).step_by(5).zip(drawn.iter().take(2)) {
+    row = agreement(&mut page, parts.steps, row)?;
+    for (column, chart) in (0..).step_by(5).zip(parts.drawn.iter().take(2)) {
         charts::place(&mut page, std::slice::from_ref(chart), row, column)?;
     }
-    row += if drawn.is_empty() { 0 } else { 20 };
+    row += if parts.drawn.is_empty() { 0 } else { 20 };
     let is_shown = |block: &&Block| match block {
         Block::Text(_) => true,
         Block::Table(table) => SHOWN.contains(&table.name) && (table.name != "changed" || !table.rows.is_empty()),
@@ -102,6 +115,15 @@ fn cut(day: i32) -> String {
         "Days to {day} alone (--to): a month that goes on after it is shown in part. Showback and Reconciliation are of \
          whole months."
     )
+}
+
+/// Which figures are not ours, if any is: what they say is not what their name says elsewhere.
+fn own(figures: &BTreeMap<&str, Figure>) -> Option<String> {
+    let own: Vec<&str> = ORDER.into_iter().filter(|name| !figures.contains_key(name)).collect();
+    let sheets = own.iter().map(|name| heading(name)).collect::<Vec<_>>().join(", ");
+    (!own.is_empty()).then(|| {
+        format!("Queries of your own ([queries] path) in place of built-in ones: {sheets}; Totals does not check them.")
+    })
 }
 
 /// What the months' table is of.
@@ -163,6 +185,29 @@ fn months(
                 page.formula(row, at, &text, Some(sum.result()), styles.plain(Kind::Money))?;
             }
         }
+    }
+    Ok(row + 2)
+}
+
+/// What was billed and what the facts hold, in each currency, as formulas over Reconciliation.
+fn agreement(page: &mut Page<'_>, steps: &Steps, mut row: u32) -> Result<u32> {
+    page.say(row, 0, "Bill lines / facts / difference", Role::Label)?;
+    page.say(row + 1, 0, "billed cost of all stored periods, whole; formulas over Reconciliation", Role::Note)?;
+    row += 2;
+    for (at, name) in (0..).zip(["Billing currency", "Bill lines", "Facts", "Difference"]) {
+        page.say(row, at, name, if at == 0 { Role::Heading } else { Role::Number })?;
+    }
+    let style = page.styles.plain(Kind::Money);
+    for (key, sums) in steps.by_currency() {
+        // Step 0 is what was selected while the bill was read, step 2 the facts.
+        let [Some(bill), Some(facts)] = [0, 2].map(|step| steps.formula(&key, &sums, step)) else { continue };
+        row += 1;
+        page.put(row, 0, Value::Text(key.currency.as_deref().unwrap_or_default()), Kind::Text)?;
+        page.formula(row, 1, &bill.0, Some(bill.1), style)?;
+        page.formula(row, 2, &facts.0, Some(facts.1), style)?;
+        let [earlier, later] = [1, 2].map(|at| row_col_to_cell(row, at));
+        let text = format!("=ROUND({earlier}-{later},{})", sums[0].places().min(sums[2].places()));
+        page.formula(row, 3, &text, Some(cell::nearest(sums[0].units - sums[2].units)), style)?;
     }
     Ok(row + 2)
 }
@@ -255,6 +300,7 @@ fn rules() -> Table {
             "Shares and rates",
             "As the query has them, shown to a tenth of a percent; of totals they are quotients of sums.",
         ),
+        ("Unattributed", UNATTRIBUTED),
         ("Months", "The first day of the month, shown as yyyy-mm."),
         ("Charts", &charts),
         ("Texts", "As the bill has them; control characters by their numbers, and never formulas."),

@@ -19,6 +19,9 @@ pub struct Sheet {
     pub frozen: Option<String>,
     pub filter: Option<String>,
     pub charts: u64,
+    pub printed: String,
+    pub repeated: Option<String>,
+    pub wrapped: Vec<String>,
 }
 
 /// A workbook by sheet.
@@ -55,6 +58,9 @@ pub fn read(path: &Path) -> Book {
             frozen: text(&sheet["frozen"]),
             filter: text(&sheet["filter"]),
             charts: sheet["charts"].as_u64().expect("a number"),
+            printed: text(&sheet["printed"]).unwrap_or_default(),
+            repeated: text(&sheet["repeated"]),
+            wrapped: serde_json::from_value(sheet["wrapped"].clone()).expect("columns"),
         };
         (name.clone(), sheet)
     };
