@@ -34,7 +34,7 @@ pub use findings::{Finding, Kind};
 pub use fix::Fix;
 pub use judge::{Judge, States};
 pub use owners::{Confidence, Likely};
-pub use show::{PARTS, document, faults, grid, part};
+pub use show::{PARTS, document, faults, grid, likely, part};
 pub use state::{CARRIERS, Carrier, State, Why};
 
 use crate::attribute::carriers;

@@ -183,9 +183,9 @@ impl<'a> Watchman<'a> {
         };
         let may = |routing: &str| routings.iter().any(|allowed| allowed == routing);
         let environment = line.environment;
-        if !routings.is_empty() {
+        if !routings.is_empty() && is_routed(line) {
             match routings_of(line) {
-                [] => said.is_unknown |= !line.model.is_empty(),
+                [] => said.is_unknown = true,
                 possible if possible.iter().all(|routing| may(routing)) => {}
                 possible if possible.iter().any(|routing| may(routing)) => said.is_unknown = true,
                 possible => {
@@ -203,6 +203,14 @@ impl<'a> Watchman<'a> {
             region => said.found.push((Kind::Region, format!("{environment:?} may not use {region:?}"))),
         }
     }
+}
+
+/// Whether calls of a line could have been routed at all: guardrails and runtimes serve no model, and what is
+/// provisioned or a customer's own model is in one place.
+fn is_routed(line: &Line<'_>) -> bool {
+    const FIXED: [&str; 4] = ["provisioned-model", "custom-model", "custom-model-deployment", "imported-model"];
+    let kind = classify::bedrock_arn(line.resource).map(|arn| arn.resource_type).unwrap_or_default();
+    !line.model.is_empty() && !FIXED.contains(&kind.as_str())
 }
 
 /// The routings that a line may have had. Geo profiles are billed as regional: only a profile's id, or

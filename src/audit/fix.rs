@@ -15,6 +15,8 @@ pub struct Fix {
     pub words: Vec<String>,
     /// Whether a value is still to be filled in or confirmed.
     pub is_open: bool,
+    /// The only account whose credentials may run it, where no word of it names one.
+    pub only_of: String,
     /// What to do where no command does it.
     pub advice: String,
     /// Tags for a resource of Terraform.
@@ -61,7 +63,7 @@ pub fn of(item: &Item, judge: &Judge) -> Fix {
         Fix::default()
     } else {
         match item.carrier {
-            Carrier::Principal => of_principal(&item.id, &tags),
+            Carrier::Principal => Fix { only_of: item.account.clone(), ..of_principal(&item.id, &tags) },
             Carrier::Account => of_account(&item.account, &tags),
             Carrier::Resource | Carrier::Project | Carrier::Consumer => of_resource(&item.id, &tags),
         }

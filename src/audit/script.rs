@@ -8,7 +8,8 @@ use crate::report::{safe, words};
 const HEAD: &str = "\
 #!/usr/bin/env bash
 # What would mend the gaps that `billtag audit` found. Read it first: run as it is, it only prints the commands.
-# With BILLTAG_APPLY=yes it runs those that begin with `run`. A command that begins with `todo` is never run: a value in
+# With BILLTAG_APPLY=yes it runs those that begin with `run`, and with `of ACCOUNT` where the credentials are that account's: a role's
+# name says nothing of its account. A command that begins with `todo` is never run: a value in
 # <angle brackets> is still to be filled in, or one is what only measurements or the account say, and to be confirmed. Tags of an IAM role, user or account take a day to reach the bill.
 failed=0
 run() {
@@ -18,6 +19,21 @@ run() {
     printf '%q ' \"$@\"
     printf '\\n'
   fi
+}
+own=
+of() {
+  account=$1
+  shift
+  if [ \"${BILLTAG_APPLY:-}\" = yes ]; then
+    [ -n \"$own\" ] || own=$(aws sts get-caller-identity --query Account --output text) || exit 1
+    if [ \"$own\" != \"$account\" ]; then
+      printf '# of account %s, and these are credentials of %s: ' \"$account\" \"$own\"
+      printf '%q ' \"$@\"
+      printf '\\n'
+      return
+    fi
+  fi
+  run \"$@\"
 }
 todo() {
   printf '# to do: '
@@ -38,7 +54,7 @@ pub fn text(audit: &Audit) -> String {
         );
     }
     for words in activations {
-        out.push_str(&call(words, false));
+        out.push_str(&call(words, "run"));
     }
     for (at, item) in audit.open_items().enumerate() {
         out.push_str(&part(audit, item, at + 1));
@@ -68,15 +84,20 @@ fn part(audit: &Audit, item: &Item, number: usize) -> String {
         note(&item.fix.advice);
     }
     if !item.fix.words.is_empty() {
-        out.push_str(&call(&item.fix.words, item.fix.is_open));
+        let by = match item.fix.only_of.as_str() {
+            _ if item.fix.is_open => "todo".to_string(),
+            "" => "run".to_string(),
+            account => format!("of {}", shell::quote(account)),
+        };
+        out.push_str(&call(&item.fix.words, &by));
     }
     out
 }
 
-fn call(words: &[String], is_open: bool) -> String {
+fn call(words: &[String], by: &str) -> String {
     // No argument of a program can hold this character, and no shell can pass it on.
     if words.iter().any(|word| word.contains('\0')) {
         return "# a name holds a NUL character, which no command can carry\n".into();
     }
-    format!("{} {}\n", if is_open { "todo" } else { "run" }, shell::command(words))
+    format!("{by} {}\n", shell::command(words))
 }

@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod months;
 mod morning;
 mod replay;
 
@@ -25,7 +26,7 @@ use crate::metrics::queries::{BUILT_IN, Query};
 use crate::metrics::{Cell, Engine, Grid, Range};
 use crate::report::daily::Tables;
 use crate::report::forecast::{self, Outlook};
-use crate::report::{Document, render, showback};
+use crate::report::{Document, render};
 use crate::watch::{Level, Message, Watch};
 use crate::{alert, audit, cores, explain, reconcile, report};
 
@@ -302,15 +303,6 @@ impl<'a> Session<'a> {
         Ok((Seen { looked, audit, outlook }, more))
     }
 
-    fn forecast(&self, is_tested: bool) -> Result<u8> {
-        let engine = self.engine_for_report()?;
-        let outlook = Outlook::read(&engine, &self.config, &self.ledger()?.incidents)?;
-        let tested = if is_tested { Some(forecast::backtest::backtest(&engine)?) } else { None };
-        let basis = engine.basis("billed_cost");
-        self.print(&[forecast::show::document(&outlook, tested.as_deref(), &basis)])?;
-        Ok(self.with_findings(0, outlook.has_findings()))
-    }
-
     /// Incidents as they are, and as they will be once this run is done, so that it says what the next one will say of
     /// the same days.
     fn foresee(&self, looked: &Looked) -> Result<Foreseen> {
@@ -325,18 +317,6 @@ impl<'a> Session<'a> {
     /// Incidents as the store knows them; what a past run saw had others.
     fn ledger(&self) -> Result<Ledger> {
         if self.common.as_seen.is_some() { Ok(Ledger::default()) } else { ledger::peek(&self.store) }
-    }
-
-    fn showback(&self, month: Option<&str>) -> Result<u8> {
-        let engine = self.engine()?;
-        let shown = showback::showback(&engine, &self.config, month)?;
-        let format = output::format(self.common)?;
-        let text = match format {
-            super::Format::Csv => render::answer(&showback::grid(&shown), format, None)?,
-            _ => render::documents(&[showback::document(&shown)], format, self.width)?,
-        };
-        output::write(self.common, &text)?;
-        Ok(0)
     }
 
     fn report_html(&self, wanted: &Wanted<'_>) -> Result<u8> {

@@ -1,8 +1,11 @@
 //! `[audit]`, `[policy.<environment>]` and `[[exempt]]`: what the audit lets pass, and what it does not.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer};
 
 use super::{Config, OWNER_NAMES};
+use crate::attribute::owner::canonical;
 use crate::error::Result;
 use crate::money;
 use crate::spelling;
@@ -60,6 +63,14 @@ impl Config {
         if self.audit.fail_below_compliance.is_some_and(|share| !(0..=money::ONE).contains(&share)) {
             let hint = "0.95 means that 95 % of the cost must be fully tagged";
             return wrong("[audit] fail_below_compliance".into(), "a share lies between 0 and 1".into(), hint);
+        }
+        let mut named: BTreeMap<String, &String> = BTreeMap::new();
+        for environment in self.policy.keys() {
+            let name = canonical(environment).unwrap_or_default();
+            if let Some(other) = named.insert(name, environment) {
+                let what = format!("[policy.{other}] is of the same environment");
+                return wrong(format!("[policy.{environment}]"), what, "put both into one");
+            }
         }
         for (environment, policy) in &self.policy {
             let place = format!("[policy.{environment}]");

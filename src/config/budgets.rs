@@ -70,7 +70,13 @@ impl Config {
                 let hint = "give one of team, workload, account and cost_center, or none for the whole bill";
                 return wrong(place(), "it is for several at once".into(), hint);
             }
-            if let Some(month) = budget.month.as_ref().filter(|month| clock::month_range(month).is_none()) {
+            let is_month =
+                |month: &String| clock::month_range(month).is_some_and(|(first, _)| clock::month_of(first) == *month);
+            if budget.currency != budget.currency.to_uppercase() {
+                let hint = "write it as the bill does, `currency = \"USD\"`";
+                return wrong(place(), format!("`{}` is no currency", budget.currency), hint);
+            }
+            if let Some(month) = budget.month.as_ref().filter(|month| !is_month(month)) {
                 let hint = "write it as `month = \"2026-11\"`, or leave it out for every month";
                 return wrong(place(), format!("`{month}` is no month"), hint);
             }

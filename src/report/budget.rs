@@ -39,10 +39,11 @@ impl Burn {
         self.course.days.get(first).filter(|_| ends_above).map(|(day, _)| *day)
     }
 
-    /// `crossed`, `will be crossed`, `may be crossed` or `within`.
+    /// `crossed`, `will be crossed`, `may be crossed`, `within`, or `unknown` where nothing stored is of it.
     pub fn state(&self) -> &'static str {
         let exceeds = |units: i128| units > self.amount;
         match self.course.outcome.end {
+            _ if !self.course.is_known => "unknown",
             _ if self.is_crossed() => "crossed",
             Some(end) if exceeds(end.middle) => "will be crossed",
             Some(end) if exceeds(end.high) => "may be crossed",
@@ -51,16 +52,18 @@ impl Burn {
     }
 }
 
-/// The budgets of the leading month, and those that name a month.
+/// The budgets of the months that are shown, and those that name a month.
 ///
 /// # Errors
 /// Where the store cannot be read.
 pub fn burns(engine: &Engine, config: &Config) -> Result<Vec<Burn>> {
-    let leading = forecast::leading(engine).into_iter().next();
+    let leading = forecast::leading(engine);
     let mut burns = Vec::new();
     for budget in &config.budget {
-        let Some(month) = budget.month.as_ref().or(leading.as_ref()) else { continue };
-        burns.push(burn(engine, budget, month)?);
+        let months = budget.month.as_ref().map_or(leading.as_slice(), std::slice::from_ref);
+        for month in months {
+            burns.push(burn(engine, budget, month)?);
+        }
     }
     Ok(burns)
 }
@@ -99,20 +102,34 @@ pub fn table(burns: &[Burn], basis: &str) -> Table {
     shown.sort_by(|a, b| used(b).total_cmp(&used(a)).then_with(|| (&a.scope, &a.month).cmp(&(&b.scope, &b.month))));
     for burn in shown {
         let outcome = &burn.course.outcome;
+        let end = outcome.end.filter(|_| burn.course.is_known);
+        let known = |cell: Cell| if burn.course.is_known { cell } else { Cell::Null };
         table.rows.push(vec![
             text(burn.state()),
             text(&burn.scope),
             text(&burn.month),
             text(&burn.currency),
             money(burn.amount),
-            money(outcome.billed),
-            Cell::Float(used(burn)),
-            outcome.end.map_or(Cell::Null, |end| money(end.middle)),
-            outcome.end.map_or(Cell::Null, |end| money(burn.amount - end.middle)),
+            known(money(outcome.billed)),
+            known(Cell::Float(used(burn))),
+            end.map_or(Cell::Null, |end| money(end.middle)),
+            end.map_or(Cell::Null, |end| money(burn.amount - end.middle)),
             burn.crossed_on().map_or(Cell::Null, Cell::Day),
         ]);
     }
     table
+}
+
+/// One sentence for each budget that nothing stored is of: it would be kept for ever.
+pub fn unmatched(burns: &[Burn]) -> Vec<String> {
+    let unmatched = burns.iter().filter(|burn| !burn.course.is_known);
+    let sentence = |burn: &Burn| {
+        let Burn { scope, month, currency, .. } = burn;
+        format!(
+            "The budget for {scope} in {month}, {currency}, is of nothing that is stored: check its name, month and currency."
+        )
+    };
+    unmatched.map(sentence).collect()
 }
 
 /// One sentence for each budget that is crossed.

@@ -102,6 +102,8 @@ pub struct Course {
     pub outcome: Outcome,
     /// Each day of the month with all that is billed, or expected to be, up to its end.
     pub days: Vec<(i32, i128)>,
+    /// Whether the month is stored, and any month has a line of the part in the currency.
+    pub is_known: bool,
 }
 
 /// The course of a part of the bill over a month in a currency.
@@ -131,7 +133,9 @@ pub fn course(engine: &Engine, part: Part<'_>, month: &str, currency: &str) -> R
         sum += cost;
         (day, sum)
     };
-    Ok(Course { outcome, days: (span.first..).zip(by_day).map(add).collect() })
+    let is_stored = engine.records.iter().any(|record| record.period == month);
+    let is_known = is_stored && !lines.of(currency).is_empty();
+    Ok(Course { outcome, days: (span.first..).zip(by_day).map(add).collect(), is_known })
 }
 
 /// What is to come: forecasts, and how far budgets are used.

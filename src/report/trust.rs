@@ -37,6 +37,7 @@ pub fn completeness(engine: &Engine) -> String {
             format!("; {first} to {last} ({} days) are not complete and not compared", incomplete.len())
         }
     };
+    let shown = engine.range.to.map_or(String::new(), |to| format!("shown to {}; ", clock::day_text(to)));
     let states: Vec<String> = engine
         .records
         .iter()
@@ -53,7 +54,11 @@ pub fn completeness(engine: &Engine) -> String {
             )
         })
         .collect();
-    format!("Bill through {reach}; last complete day {last}{incomplete}. {}.{}", states.join(", "), stale.concat())
+    format!(
+        "Bill through {reach}; {shown}last complete day {last}{incomplete}. {}.{}",
+        states.join(", "),
+        stale.concat()
+    )
 }
 
 /// The strip for one month.

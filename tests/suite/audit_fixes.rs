@@ -42,7 +42,7 @@ fn applied(folder: &Path) -> (bool, String, String) {
     std::fs::create_dir_all(&bin).expect("a folder");
     let python = parts::python().display();
     let aws = format!(
-        "#!/bin/sh\necho \"$1 $2\" >> \"$LOG\"\nexec {python} -m awscli \"$@\" --generate-cli-skeleton output > /dev/null\n"
+        "#!/bin/sh\n[ \"$1\" = sts ] && exec echo 111122223333\necho \"$1 $2\" >> \"$LOG\"\nexec {python} -m awscli \"$@\" --generate-cli-skeleton output > /dev/null\n"
     );
     std::fs::write(bin.join("aws"), aws).expect("written");
     std::fs::set_permissions(bin.join("aws"), std::fs::Permissions::from_mode(0o755)).expect("executable");
@@ -70,7 +70,7 @@ fn every_command_of_a_script_is_one_that_the_aws_cli_takes() {
         // What is only to be filled in must be a command as well.
         let script = script.replace("\ntodo aws ", "\nrun aws ");
         std::fs::write(folder.path().join("fix.sh"), &script).expect("written");
-        let commands = script.lines().filter(|line| line.starts_with("run aws ")).count();
+        let commands = script.lines().filter(|line| line.starts_with("run aws ") || line.starts_with("of 1")).count();
         let (is_taken, said, log) = applied(folder.path());
         assert!(is_taken && said.is_empty(), "{said}\n{script}");
         assert_eq!(log.lines().count(), commands, "{script}");
@@ -87,6 +87,37 @@ fn every_command_of_a_script_is_one_that_the_aws_cli_takes() {
             assert!(log.lines().any(|line| line == call), "{call}\n{script}");
         }
     }
+}
+
+#[test]
+fn what_names_no_account_is_run_by_credentials_of_its_own_alone() {
+    let of = |account: &str, name: &str| {
+        let arn = leaked(format!("arn:aws:sts::{account}:assumed-role/{name}"));
+        let line = nova().cost(3.0).text("line_item_usage_account_id", leaked(account.to_string()));
+        tagged(line.text("line_item_iam_principal", arn), "iamPrincipal", &tags("chat"))
+    };
+    let folder = ingested(
+        &[of("111122223333", "ours"), of("222233334444", "theirs"), until(0)],
+        "[tags]\nrequired = [\"workload\", \"environment\"]\n",
+    );
+    harness::stdout(folder.path(), &["audit", "--fix-script", "fix.sh"]);
+    let bin = folder.path().join("bin");
+    std::fs::create_dir(&bin).expect("a folder");
+    let aws = "#!/bin/sh\n[ \"$1\" = sts ] && echo 111122223333 || echo \"$@\" >> log\n";
+    std::fs::write(bin.join("aws"), aws).expect("written");
+    std::fs::set_permissions(bin.join("aws"), std::fs::Permissions::from_mode(0o755)).expect("executable");
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("a path"));
+    let run = |apply: &str| {
+        let mut bash = Command::new("bash");
+        bash.arg("fix.sh").current_dir(folder.path()).envs([("PATH", path.as_str()), ("BILLTAG_APPLY", apply)]);
+        harness::text(&bash.output().expect("bash runs").stdout)
+    };
+    let printed = run("");
+    assert!(printed.contains("--role-name ours") && printed.contains("--role-name theirs"), "{printed}");
+    let said = run("yes");
+    let log = std::fs::read_to_string(folder.path().join("log")).expect("calls");
+    assert!(log.contains("--role-name ours") && !log.contains("theirs"), "{log}");
+    assert!(said.contains("# of account 222233334444, and these are credentials of 111122223333: aws iam"), "{said}");
 }
 
 #[test]

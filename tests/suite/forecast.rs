@@ -198,12 +198,40 @@ fn a_budget_may_be_an_accounts_a_cost_centers_or_one_months() {
 }
 
 #[test]
+fn a_budget_of_nothing_that_is_stored_is_unknown_and_said() {
+    let folder = world(
+        "[[budget]]\namount = 5\nteam = \"serch\"\n[[budget]]\namount = 5\ncurrency = \"EUR\"\n\
+         [[budget]]\namount = 5\nmonth = \"2026-05\"\n",
+    );
+    let report = json(folder.path(), &["forecast"]);
+    for row in report["budgets"].as_array().expect("rows") {
+        assert_eq!(
+            (&row["state"], &row["spent"], &row["left"]),
+            (&"unknown".into(), &Value::Null, &Value::Null),
+            "{row}"
+        );
+    }
+    assert_eq!(report["notes"].as_array().map(Vec::len), Some(3));
+    assert!(report["notes"][0].as_str().is_some_and(|note| note.contains("check its name")));
+}
+
+#[test]
+fn on_the_first_days_a_budget_is_of_the_closing_month_and_of_the_open_one() {
+    let folder = world("[[budget]]\namount = 30\n");
+    let report = json(folder.path(), &["forecast", "--as-of", "2026-11-02T12:00:00Z"]);
+    let months: Vec<&Value> = report["budgets"].as_array().expect("rows").iter().map(|row| &row["month"]).collect();
+    assert!(months.contains(&&"2026-10".into()) && months.contains(&&"2026-11".into()), "{report}");
+}
+
+#[test]
 fn budgets_that_make_no_sense_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     for (budget, says) in [
         ("amount = 0", "not above zero"),
         ("amount = 1\nteam = \"a\"\nworkload = \"b\"", "for several at once"),
         ("amount = 1\nmonth = \"November\"", "is no month"),
+        ("amount = 1\nmonth = \"2026-9\"", "is no month"),
+        ("amount = 1\ncurrency = \"usd\"", "is no currency"),
         ("amount = 1\nteem = \"a\"", "teem"),
     ] {
         bills::configure(folder.path(), &format!("[[budget]]\n{budget}\n"));
@@ -249,6 +277,8 @@ fn showback_is_the_bill_whatever_the_policies() {
         assert_eq!(units(&total["cost"]), sums["USD"]);
         assert!(shown["notes"][0].as_str().is_some_and(|note| note.contains(&format!("unattributed = \"{policy}\""))));
     }
+    let text = harness::failure(harness::ingested(), &["showback", "--to", "2026-11-05"]);
+    assert!(text.starts_with("exit 2\n") && text.contains("--month"), "{text}");
     let text = harness::failure(harness::ingested(), &["showback", "--month", "2020-01"]);
     assert!(text.starts_with("exit 2\n") && text.contains("stored are 2026-08"), "{text}");
 }

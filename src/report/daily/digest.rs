@@ -155,6 +155,7 @@ fn spend(day: &Table, outlook: &Outlook) -> String {
         lines.push(format!("{more} in the report"));
     }
     lines.extend(budget::crossed(&outlook.burns));
+    lines.extend(budget::unmatched(&outlook.burns));
     let soon = outlook.burns.iter().filter(|burn| !burn.is_crossed());
     lines.extend(soon.filter_map(|burn| Some((burn, burn.crossed_on()?))).map(|(burn, on)| {
         let (amount, on) = (words::amount(burn.amount), clock::day_text(on));

@@ -115,7 +115,8 @@ pub fn document(outlook: &Outlook, tested: Option<&[Coverage]>, basis: &str) -> 
 /// What a report says of what is to come: the forecast, and budgets where there are any.
 pub fn blocks(Outlook { forecasts, burns }: &Outlook, basis: &str) -> Vec<Block> {
     let mut blocks = vec![Block::Table(section(forecasts, basis))];
-    blocks.extend(budget::crossed(burns).into_iter().map(Block::Text));
+    let sentences = budget::crossed(burns).into_iter().chain(budget::unmatched(burns));
+    blocks.extend(sentences.map(Block::Text));
     if !burns.is_empty() {
         blocks.push(Block::Table(budget::table(burns, basis)));
     }

@@ -161,15 +161,17 @@ pub fn debt(report: &Report<'_>, page: &Page<'_>, out: &mut Markup) {
     ];
     let mut table = Table::new("debt", "What spends without a full name", note, columns);
     for item in &shown {
-        let owner: Vec<&str> = item.owner.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+        let likely = item.likely.as_ref().map(audit::likely).unwrap_or_default();
+        let lead = if item.fix.is_open { "fill in or confirm first: " } else { "" };
+        let fix = Some(item.fix.text()).filter(|fix| !fix.is_empty()).map(|fix| format!("{lead}{fix}"));
         table.rows.push(vec![
             money(item.days.debt()),
             text(&item.currency),
             text(item.carrier.name()),
             text(&item.id),
             text(audit::faults(item)),
-            text_or_null(&owner.join(" / ")),
-            text_or_null(&item.fix.text()),
+            text_or_null(&likely),
+            text_or_null(&fix.unwrap_or_default()),
         ]);
     }
     out.table(&table, |row| {

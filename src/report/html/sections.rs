@@ -94,7 +94,7 @@ fn drawn(report: &Report<'_>) -> [Drawn; 8] {
     [
         section("day", "The day", format!("Usage is unblended cost of Usage; the month is {lower} of its complete days, all charges"), ALL_BUT_DATE, &[], false),
         section("movers", "Movers", "Unblended cost of Usage, against the day before. Causes of a change sum to it; they are known of a workload as a whole".into(), ALL_BUT_DATE, &[], true),
-        section("spend", "Spend", format!("{basis}, all charges; months are whole bills, the change compares the same number of complete days"), ALL, &[("spend", "Spend by day")], true),
+        section("spend", "Spend", format!("{basis}; months are whole bills, the days shown hold what is billed by the hour or day, without monthly fees, tax and credits; the change compares the same number of complete days"), ALL, &[("spend", "Spend by day")], true),
         section("tiers", "Model tiers", format!("{basis} of Usage, without routers. Calls are counted by workload: with a team or environment chosen, workloads that lie wholly within it; with a model chosen, none"), ALL, &[("tiers", "Share of each tier in cost"), ("ratio", "Haiku to Sonnet")], true),
         section("cache", "Prompt cache", format!("Reads ÷ (reads + writes + input), real-time tokens of models that can cache; below {floor} is flagged. Net saving in {} at this bill's own rates, {month} to date", unit.to_lowercase()), ALL, &[("cache", "Cache hit rate")], true),
         section("tokens", "Tokens", "Usage lines billed by the token".into(), ALL, &[("tokens", "Tokens by kind")], true),

@@ -120,7 +120,8 @@ class Figures {
     const { names } = this.data;
     const found = new Map();
     for (let at = 0; at < this.passes.length; at++) {
-      if (!this.passes[at]) continue;
+      // What nobody owns is no team's, whoever shares an account with it.
+      if (!this.passes[at] || keys.workload[at] < RESERVED.workload) continue;
       const held = found.get(keys.workload[at]) ?? [new Set(), new Set()];
       if (keys.team[at] >= RESERVED.team) held[0].add(names.team[keys.team[at]]);
       if (keys.environment[at] >= RESERVED.environment) held[1].add(names.environment[keys.environment[at]]);
