@@ -72,7 +72,7 @@ impl Baseline {
         Self::since(0, values, nature)
     }
 
-    /// The same for who asks of days from `first` on, and of the [`BEFORE`] days before it. Of earlier days nothing is
+    /// The same for who asks of days from `first` on, and of the `BEFORE` days before it. Of earlier days nothing is
     /// expected.
     pub fn since(first: usize, values: Vec<f64>, nature: Nature) -> Self {
         let first = first.saturating_sub(BEFORE);
