@@ -171,5 +171,7 @@ fn the_same_facts_make_the_same_html_byte_for_byte() {
 fn html_shows_another_basis_under_its_name() {
     let page = harness::stdout(harness::ingested(), &["report", "--format", "html", "--cost", "list"]);
     assert_eq!(data(&page)["basis"], "list cost");
-    assert!(page.contains("List cost; months are whole bills") && !page.contains("Billed cost; months are whole bills"));
+    assert!(
+        page.contains("List cost; months are whole bills") && !page.contains("Billed cost; months are whole bills")
+    );
 }
