@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use super::baseline::{Baseline, COSTS};
 use super::contract::Jump;
 use super::history::{ACCOUNT, History, Line, MODEL, Newcomer, REGION};
+use crate::clock;
 use crate::config::Config;
 use crate::cores;
 use crate::text::Text;
@@ -276,10 +277,18 @@ fn contract(history: &History, jump: &Jump, baselines: &[Baseline], floors: &Flo
             None => (0..day).any(|before| AS_BEFORE * baseline.value(before) >= baseline.value(day)),
         };
     let excess = jump.increase as f64;
-    let is_young = rule == Rule::New && day < MONTH;
+    let is_young =
+        (rule == Rule::New && day < MONTH) || (rule == Rule::R1 && is_after_rest_alone(history, baseline, day));
     let most = Severity::of(&jump.severity).min(if is_young { Severity::Warn } else { Severity::Page });
     let severity = if is_usual { Severity::Note } else { floors.severity(excess, true).min(most) };
     Some(Signal { rule, series, day, severity, excess })
+}
+
+/// Whether a day is a working day, and those with spend before it are of weekends: what it usually costs to work is
+/// not known yet.
+fn is_after_rest_alone(history: &History, baseline: &Baseline, day: usize) -> bool {
+    let is_rest = |day: usize| clock::weekday(history.first + day as i32) > 5;
+    !is_rest(day) && (0..day).all(|before| baseline.value(before) <= 0.0 || is_rest(before))
 }
 
 fn weekday(series: usize, day: usize, baseline: &Baseline, floors: &Floors) -> Option<Signal> {

@@ -120,6 +120,19 @@ fn an_incident_is_told_once_and_again_when_it_is_over() {
 }
 
 #[test]
+fn a_first_monday_wakes_nobody_and_a_first_tuesday_does() {
+    let listener = Listener::start();
+    let folder = folder(&listener, "severity = \"page\"\n");
+    // The first of November is a Sunday.
+    bill(folder.path(), &[100.0, 900.0]);
+    assert_eq!((alert(folder.path()), listener.said()), (0, vec![]));
+    let listed = incidents(folder.path());
+    assert_eq!((listed.len(), listed[0]["severity"].as_str()), (1, Some("warn")), "{listed:?}");
+    bill(folder.path(), &[100.0, 900.0, 4_000.0]);
+    assert_eq!((alert(folder.path()), listener.said()), (0, vec!["trigger".to_string()]));
+}
+
+#[test]
 fn a_channel_that_is_down_is_told_by_the_next_run() {
     let listener = Listener::start();
     let folder = folder(&listener, "");
