@@ -346,7 +346,15 @@ pub(super) fn refusal(text: &str, error: &toml::de::Error) -> Option<(String, St
     let mut heads =
         read.lines().map(str::trim_start).filter(|line| line.starts_with('[') || line.starts_with("channel"));
     let head = heads.next_back()?.trim_start_matches(['[', ' ']);
-    head.starts_with("channel").then(|| (format!("{place}: {message}"), unknown_key_hint(message)))
+    let of = key_of(text, start).map(|key| format!("{key}: ")).unwrap_or_default();
+    head.starts_with("channel").then(|| (format!("{place}: {of}{message}"), unknown_key_hint(message)))
+}
+
+/// The key on the line of a place, where it is a plain word.
+fn key_of(text: &str, place: usize) -> Option<&str> {
+    let line = &text[text[..place].rfind('\n').map_or(0, |end| end + 1)..];
+    let key = line.split_once('=')?.0.trim();
+    (!key.is_empty() && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')).then_some(key)
 }
 
 #[cfg(test)]

@@ -43,6 +43,7 @@ fn a_channel_that_cannot_work_is_refused_with_the_reason() {
         (format!("{slack}\nurll = \"https://hooks.slack.com/{SECRET}\""), "did you mean `url`?"),
         (format!("{slack}\ntopic_arn = \"x\""), "a channel of type `slack` has no such key"),
         (format!("{slack}\nseverity = \"pgae\""), "did you mean `page`?"),
+        (format!("{slack}\nseverity = [\"page\"]"), "line 7: severity: wanted"),
         (format!("{slack}\nfallback = true\nteam = [\"x\"]"), "a fallback gets what no other channel takes"),
         (format!("{slack}\n[[channel]]\nname = \"a\"\n{slack}"), "number 2: name: another channel has this name"),
         (hook("http://example.com"), "only `https` is posted to"),
