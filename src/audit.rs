@@ -137,6 +137,8 @@ pub struct Audit {
     pub unseen: Vec<&'static str>,
     /// What is fixed since the last audit.
     pub mended: Vec<note::Mended>,
+    /// Fingerprint of the rules that it judged by.
+    pub rules: String,
 }
 
 impl Audit {
@@ -197,7 +199,8 @@ pub fn audit(engine: &Engine, config: &Config, ask: &Ask) -> Result<Audit> {
     items.sort_by(|a, b| {
         (&a.currency, b.days.debt(), b.days.cost, &a.id).cmp(&(&b.currency, a.days.debt(), a.days.cost, &b.id))
     });
-    let mended = ask.note.as_ref().map(|note| note.mended(&items, last)).unwrap_or_default();
+    let rules = config.rules();
+    let mended = ask.note.as_ref().map(|note| note.mended(&items, last, &rules)).unwrap_or_default();
     Ok(Audit {
         window: Some((first, last)),
         items,
@@ -206,6 +209,7 @@ pub fn audit(engine: &Engine, config: &Config, ask: &Ask) -> Result<Audit> {
         unknown: gathered.unknown,
         unseen: unseen(&judge, &sets),
         mended,
+        rules,
     })
 }
 

@@ -377,6 +377,14 @@ pub struct Queries {
 }
 
 impl Config {
+    /// Fingerprint of everything that decides about owners.
+    pub fn rules(&self) -> String {
+        let parts = (&self.tags, &self.owner, &self.accounts, &self.shared, &self.privacy, &self.router);
+        // What serialises here are plain tables of text, which cannot fail.
+        let text = serde_json::to_string(&parts).unwrap_or_default();
+        blake3::hash(text.as_bytes()).to_hex()[..32].to_string()
+    }
+
     /// Reads and checks a file.
     pub fn load(file: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(file).map_err(|error| match error.kind() {

@@ -66,7 +66,7 @@ pub fn ingest(config: &Config, store: &Store, aws: &Arc<Aws>, as_of: i64, watch:
     let mut measured = read_metrics(config, store, aws, &mut summary, &mut unread)?;
     let mut known = store.known();
     let exports = find_exports(config, aws, &mut known, &mut summary, &mut unread);
-    let rules = rules_fingerprint(config);
+    let rules = config.rules();
     for (period, exports) in &exports {
         if summary.periods.contains_key(period) {
             continue;
@@ -164,12 +164,4 @@ struct Unread {
     bills: BTreeSet<String>,
     /// Whether a whole source of metrics is missing.
     metrics: bool,
-}
-
-/// Hash of everything in the config that decides about owners.
-fn rules_fingerprint(config: &Config) -> String {
-    let parts = (&config.tags, &config.owner, &config.accounts, &config.shared, &config.privacy, &config.router);
-    // What serialises here are plain tables of text, which cannot fail.
-    let text = serde_json::to_string(&parts).unwrap_or_default();
-    blake3::hash(text.as_bytes()).to_hex()[..32].to_string()
 }

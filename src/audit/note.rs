@@ -21,6 +21,9 @@ pub struct Found {
     pub day: i32,
     /// What was wrong with whom, by its name.
     pub wrong: BTreeMap<String, String>,
+    /// Fingerprint of the rules that it judged by, see [`crate::config::Config::rules`].
+    #[serde(default)]
+    pub rules: String,
 }
 
 /// What audits found.
@@ -41,6 +44,8 @@ pub struct Mended {
     pub faults: String,
     /// The last judged day of that audit.
     pub since: i32,
+    /// Whether that audit judged by other rules, so that they may be what changed.
+    pub by_other_rules: bool,
 }
 
 impl Note {
@@ -50,12 +55,13 @@ impl Note {
     }
 
     /// What is mended since.
-    pub fn mended(&self, items: &[Item], day: i32) -> Vec<Mended> {
+    pub fn mended(&self, items: &[Item], day: i32, rules: &str) -> Vec<Mended> {
         let Some(before) = self.before(day) else { return Vec::new() };
+        let by_other_rules = before.rules != rules;
         let right = items.iter().enumerate().filter(|(_, item)| item.is_compliant());
         let mended = right.filter_map(|(at, item)| {
             let faults = before.wrong.get(&name_of(item))?.clone();
-            Some(Mended { item: at, faults, since: before.day })
+            Some(Mended { item: at, faults, since: before.day, by_other_rules })
         });
         mended.collect()
     }
@@ -63,7 +69,7 @@ impl Note {
     /// The note of the first audit.
     fn first(audit: &Audit, day: i32) -> Self {
         let wrong = audit.open_items().map(|item| (name_of(item), faults(item))).collect();
-        Self { last: Found { day, wrong }, before: None }
+        Self { last: Found { day, wrong, rules: audit.rules.clone() }, before: None }
     }
 
     /// The note after another audit.

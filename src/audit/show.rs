@@ -274,8 +274,14 @@ fn mended(audit: &Audit) -> Table {
         column("id", "Id", Look::Plain),
         column("faults", "Was", Look::Plain),
         column("since", "Audit to", Look::Plain),
+        column("rules", "Rules", Look::Plain),
     ];
-    let note = "wrong at the last audit, right now";
+    let note = match audit.mended.first() {
+        Some(mended) if mended.by_other_rules => {
+            "wrong at the last audit, right now; the config's rules of owners are others since, which may be all that changed"
+        }
+        _ => "wrong at the last audit, right now",
+    };
     let mut table = Table::new("mended", "Fixed since the last audit", note, columns);
     for mended in &audit.mended {
         let item = &audit.items[mended.item];
@@ -286,6 +292,7 @@ fn mended(audit: &Audit) -> Table {
             text(&item.id),
             text(&mended.faults),
             Cell::Day(mended.since),
+            text(if mended.by_other_rules { "changed" } else { "same" }),
         ]);
     }
     table

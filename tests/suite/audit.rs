@@ -294,7 +294,13 @@ fn audit_says_what_was_fixed_since_the_last_one() {
             (mended[0]["faults"].as_str(), mended[0]["since"].as_str()),
             (Some("team missing"), Some("2026-11-01"))
         );
+        assert_eq!(mended[0]["rules"], "same");
     }
+    let changed = "may be all that changed";
+    assert!(!harness::stdout(folder.path(), &["audit"]).contains(changed));
+    bills::configure(folder.path(), "[tags.aliases]\nteam = [\"Team\", \"Squad\"]\n");
+    assert_eq!(json(folder.path(), &["--part", "mended"])[0]["rules"], "changed");
+    assert!(harness::stdout(folder.path(), &["audit"]).contains(changed));
 }
 
 #[test]
