@@ -10,6 +10,7 @@
 //! | `coverage` | which billed accounts and regions have metrics |
 //! | `logs` | whether model invocation logs are delivered |
 //! | `unknowns` | what the reader met and could not place |
+//! | `names` | policies and channels of what nothing that is stored is of |
 //! | `channels` | whether a page always reaches a channel, and whether secrets can be read; nobody is told anything |
 //!
 //! Nothing is asked of AWS for a config that names no AWS source, and nothing that costs a cent without
@@ -29,6 +30,7 @@ mod channels;
 mod coverage;
 mod exports;
 mod logs;
+mod names;
 mod rights;
 mod show;
 mod stored;
@@ -140,6 +142,7 @@ pub fn examine(subject: &Subject<'_>) -> Vec<Check> {
     checks.extend(coverage::look(subject, &stored));
     checks.extend(logs::look(subject, &stored, &doors));
     checks.extend(unknowns::look(&stored));
+    checks.extend(names::look(subject, &stored));
     checks.extend(channels::look(subject));
     checks.extend(stored.checks);
     checks

@@ -418,3 +418,28 @@ fn rights_to_cloudwatch_are_tried_in_each_region() {
     assert_eq!(states, [("ok", "CloudWatch us-east-1"), ("failure", "CloudWatch eu-west-1")], "{found:#?}");
     assert!(asked[1].fix.contains("\"Action\": \"cloudwatch:GetMetricData\", \"Resource\": \"*\""), "{asked:?}");
 }
+
+#[test]
+fn policies_and_channels_of_what_is_not_stored_are_told_with_what_is() {
+    let folder = harness::fixtures();
+    harness::ingest_folder(folder.path());
+    let config = folder.path().join("billtag.toml");
+    let text = std::fs::read_to_string(&config).expect("a config");
+    let told = |more: &str| {
+        std::fs::write(&config, format!("{text}\n{more}")).expect("written");
+        let of_names = |line: &Line| line.detail.starts_with("nothing stored is of");
+        examine(folder.path(), &[]).into_iter().filter(of_names).collect::<Vec<_>>()
+    };
+    let channel = |lines: &str| format!("[[channel]]\nname = \"a\"\ntype = \"stdout\"\n{lines}\n");
+    assert_eq!(told(&channel("environment = [\"st*\", \"prod\"]\nteam = [\"*\"]")), []);
+    let found = told(&(channel("environment = [\"Prod\"]") + "[policy.stagign]\nregions = [\"us-*\"]\n"));
+    let said: Vec<String> = found.iter().map(|line| format!("{}: {}; {}", line.on, line.detail, line.fix)).collect();
+    let there = "there are dev, prod, staging";
+    assert_eq!(
+        said,
+        [
+            format!("[policy.stagign]: nothing stored is of environment `stagign`; did you mean `staging`? {there}"),
+            format!("channel a: nothing stored is of environment `Prod`; did you mean `prod`? {there}"),
+        ]
+    );
+}
