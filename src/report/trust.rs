@@ -65,7 +65,12 @@ pub fn completeness(engine: &Engine) -> String {
 pub fn strip(engine: &Engine, config: &Config, month: &str) -> Result<Table> {
     let columns =
         vec![column("what", "", Look::Plain), column("value", "", Look::Plain), column("detail", "", Look::Plain)];
-    let mut table = Table::new("trust", format!("Trust, {month}"), "", columns);
+    let is_cut = clock::month_range(month).is_some_and(|(first, next)| {
+        engine.range.from.is_some_and(|from| from > first) || engine.range.to.is_some_and(|to| to + 1 < next)
+    });
+    // What the reader met is kept by month.
+    let note = if is_cut { "allocation and metrics of the shown days; the rest of the whole month" } else { "" };
+    let mut table = Table::new("trust", format!("Trust, {month}"), note, columns);
     let mut push =
         |what: &str, value: String, detail: String| table.rows.push(vec![text(what), text(value), text(detail)]);
     let allocation = engine.run_named_part("allocation_coverage", config, Part::Billed(month, month))?;

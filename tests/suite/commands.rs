@@ -254,3 +254,11 @@ fn a_query_may_be_text_or_a_file() {
     let rows = json(&harness::stdout(folder, &["query", file.path().to_str().expect("a name"), "--format", "json"]));
     assert_eq!((rows[0]["day"].as_str(), rows[0]["is_complete"].as_bool()), (Some("2026-11-22"), Some(false)));
 }
+
+#[test]
+fn a_trust_strip_of_a_part_of_a_month_says_what_is_of_the_whole() {
+    let report = |more: &[&str]| harness::stdout(harness::ingested(), &[&["report"], more].concat());
+    let note = "the rest of the whole month";
+    assert!(report(&["--to", "2026-11-10"]).contains(note));
+    assert!(!report(&[]).contains(note) && !report(&["--from", "2026-08-02"]).contains(note));
+}
