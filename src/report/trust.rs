@@ -1,5 +1,7 @@
 //! The trust strip: how far the figures can be trusted, and what they could not say.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::document::{Look, Table, column, money, text};
 use super::{coverage, words};
 use crate::clock;
@@ -65,10 +67,8 @@ pub fn completeness(engine: &Engine) -> String {
 pub fn strip(engine: &Engine, config: &Config, month: &str) -> Result<Table> {
     let columns =
         vec![column("what", "", Look::Plain), column("value", "", Look::Plain), column("detail", "", Look::Plain)];
-    let is_cut = clock::month_range(month).is_some_and(|(first, next)| {
-        engine.range.from.is_some_and(|from| from > first) || engine.range.to.is_some_and(|to| to + 1 < next)
-    });
     // What the reader met is kept by month.
+    let is_cut = is_cut(engine, month);
     let note = if is_cut { "allocation and metrics of the shown days; the rest of the whole month" } else { "" };
     let mut table = Table::new("trust", format!("Trust, {month}"), note, columns);
     let mut push =
@@ -107,21 +107,8 @@ pub fn strip(engine: &Engine, config: &Config, month: &str) -> Result<Table> {
         for (what, value, detail) in doubts(record) {
             push(what, value, detail);
         }
-        if let Some(changed) = &record.changed {
-            let (before, after) = (changed.before.by_currency(BILLED), record.totals.by_currency(BILLED));
-            let currencies: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-            let differences: Vec<String> = currencies
-                .into_iter()
-                .map(|currency| {
-                    let of = |sums: &std::collections::BTreeMap<String, i128>| sums.get(currency).copied().unwrap_or(0);
-                    format!("{} {}", words::change(of(&after) - of(&before)), words::currency(currency))
-                })
-                .collect();
-            push(
-                "changed",
-                differences.join(", "),
-                format!("since it was stored before; cause: {}", changed.causes.join(", ")),
-            );
+        if let Some((value, detail)) = changed(record) {
+            push("changed", value, detail);
         }
     }
     let basis = match &engine.cost {
@@ -136,6 +123,26 @@ pub fn strip(engine: &Engine, config: &Config, month: &str) -> Result<Table> {
     };
     push("cost basis", basis.0, basis.1);
     Ok(table)
+}
+
+/// Whether the shown days leave out some of a month.
+fn is_cut(engine: &Engine, month: &str) -> bool {
+    clock::month_range(month).is_some_and(|(first, next)| {
+        engine.range.from.is_some_and(|from| from > first) || engine.range.to.is_some_and(|to| to + 1 < next)
+    })
+}
+
+/// By how much the last run changed a month, and why.
+fn changed(record: &Record) -> Option<(String, String)> {
+    let changed = record.changed.as_ref()?;
+    let (before, after) = (changed.before.by_currency(BILLED), record.totals.by_currency(BILLED));
+    let currencies: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let differences = currencies.into_iter().map(|currency| {
+        let of = |sums: &BTreeMap<String, i128>| sums.get(currency).copied().unwrap_or(0);
+        format!("{} {}", words::change(of(&after) - of(&before)), words::currency(currency))
+    });
+    let detail = format!("since it was stored before; cause: {}", changed.causes.join(", "));
+    Some((differences.collect::<Vec<_>>().join(", "), detail))
 }
 
 /// What the reader met and could not place.
