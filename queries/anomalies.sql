@@ -27,6 +27,12 @@ with usage_lines as (
         and (workload is not null or coalesce(attribution_method, '') <> 'not_allocable')
 ),
 
+-- A month's fees and taxes may be dated before anybody used anything.
+first_use as (
+    select min(day) as first_day
+    from usage_lines
+),
+
 numbered_days as (
     select
         days.day,
@@ -43,6 +49,8 @@ numbered_days as (
         end as is_wanted
     from days
     cross join params
+    cross join first_use
+    where days.day >= first_use.first_day
 ),
 
 -- Years begin in March here, so that a leap day is the last of its year.

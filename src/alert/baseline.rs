@@ -11,6 +11,9 @@
 //! A week below does not make what was usual before it unusual: a day is expected to be no less than the middle one of
 //! what it was expected to be a week, two and three weeks earlier. So the Monday after the holidays, or a model that is
 //! back after a week in which another did its work, is as expected.
+//!
+//! Some work comes in bursts. What a series did about as much twice in the last two months, in quiet days between, or
+//! a month ago, is its habit, however far it lies from the expected.
 
 use std::collections::VecDeque;
 
@@ -35,6 +38,14 @@ pub const COSTS: Nature = Nature { steadiest: 0.07, week: mean_of_days };
 pub const RATIOS: Nature = Nature { steadiest: 0.04, week: mean_of_values };
 /// Days before one that is judged whose expectations are asked as well: those that were far in a row with it.
 const BEFORE: usize = 2;
+/// Days of which a habit is made.
+pub const HABIT: usize = 62;
+/// Times that make one, days between them that do without, and how much more than before is still as before.
+const TIMES: usize = 2;
+const APART: usize = 3;
+const AS_MUCH: f64 = 2.0;
+/// So many days ago was the same time of the month.
+const MONTH: std::ops::RangeInclusive<usize> = 28..=31;
 /// Spread of a series whose weeks are not known yet.
 const UNKNOWN: f64 = 0.35;
 
@@ -63,6 +74,8 @@ impl Expected {
 #[derive(Debug, Clone)]
 pub struct Baseline {
     values: Vec<f64>,
+    /// What was usual on the days that make habits.
+    usual: Vec<f64>,
     expected: Vec<Option<Expected>>,
 }
 
@@ -80,23 +93,25 @@ impl Baseline {
         let begun = values.iter().position(|value| *value > 0.0).unwrap_or(0);
         let week_of = |day: usize| (day >= begun + WEEK - 1).then(|| of_week(&values, day, nature.week)).flatten();
         let of_week: Vec<Option<f64>> = (0..values.len()).map(week_of).collect();
-        let from = first.saturating_sub(SPREAD);
+        let from = first.saturating_sub(HABIT);
         let share_of = |day: usize| if day + WEEK < from { None } else { share(&of_week, day) };
         let share: Vec<Option<f64>> = (0..values.len()).map(share_of).collect();
         let middles: Vec<Option<f64>> =
             (0..values.len()).map(|day| if day < from { None } else { middle(&values, &share, day) }).collect();
         let mut expected = vec![None; values.len()];
+        let mut usual = vec![0.0; values.len()];
         let mut deviations = Deviations::default();
         for day in from..values.len() {
             let found = match middles[day] {
                 Some(middle) => Some(Expected { middle, spread: deviations.spread(nature.steadiest) }),
                 None => by_last_days(&values, day),
             };
+            usual[day] = found.map_or(0.0, |found| found.middle);
             let is_known = found.filter(|_| values[day] > 0.0);
             deviations.add(is_known.map(|found| (values[day] / found.middle).ln().abs()));
             expected[day] = found.filter(|_| day >= first).map(|found| no_less(found, weeks_before(&middles, day)));
         }
-        Self { values, expected }
+        Self { values, usual, expected }
     }
 
     /// What a day is expected to be, of the days before it alone; `None` where those say nothing.
@@ -107,6 +122,31 @@ impl Baseline {
     /// The value of a day.
     pub fn value(&self, day: usize) -> f64 {
         self.values[day]
+    }
+
+    /// Whether what a day has beyond the expected is nothing that the series did not do before: about as much a month
+    /// ago, or at least twice in the last two months, in quiet days between.
+    pub fn is_habit(&self, day: usize) -> bool {
+        let (value, usual) = (self.values[day], self.expected[day].map_or(0.0, |expected| expected.middle));
+        let excess = value - usual;
+        // A Sunday that costs what is usual on Mondays is no habit: it is as much in money, and as many times the usual.
+        let was_as_much = |day: usize| {
+            AS_MUCH * (self.values[day] - self.usual[day]) >= excess
+                && AS_MUCH * self.values[day] * usual >= value * self.usual[day]
+        };
+        if excess <= 0.0 || MONTH.filter_map(|back| day.checked_sub(back)).any(was_as_much) {
+            return true;
+        }
+        let (mut times, mut quiet) = (0, 0);
+        for day in (day.saturating_sub(HABIT)..day).rev() {
+            if was_as_much(day) {
+                times += usize::from(quiet >= APART);
+                quiet = 0;
+            } else {
+                quiet += 1;
+            }
+        }
+        times >= TIMES
     }
 
     /// Median of the same weekdays three to six weeks before a day.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 
+use super::baseline::HABIT;
 use super::scope::Scope;
 use crate::attribute::principal;
 use crate::error::Result;
@@ -13,9 +14,9 @@ use crate::metrics::{Answer, Engine, Keep, Lines, Rows, Value, Wanted};
 use crate::schema::Table;
 use crate::text::{Text, Texts};
 
-/// Days before a judged one that say what is usual: six weeks of weekdays, for each day of the six weeks that say
-/// how far the series spreads, and the week that says its level.
-pub const BEFORE: i32 = 2 * 42 + 14;
+/// Days before a judged one that say what is usual: six weeks of weekdays, for each day of those that make habits,
+/// and the week that says its level.
+pub const BEFORE: i32 = HABIT as i32 + 2 + 42 + 14;
 
 /// A sum of unknown counts is unknown, which SQL engines do not agree on.
 const QUERIES: &str = "\
@@ -128,6 +129,11 @@ impl History {
     /// The series of an owner.
     pub fn series(&self, owner: &Owner) -> Option<usize> {
         self.owners.binary_search(owner).ok()
+    }
+
+    /// The first day with spend: a month's fees may be of days before it.
+    pub fn begun(&self) -> usize {
+        self.lines.first().map_or(0, |line| line.day)
     }
 
     /// The lines of complete days.

@@ -218,16 +218,16 @@ pub fn signals(history: &History, baselines: &[Baseline], jumps: &[Jump], floors
     }
     // Roles come and go; those that spend little are nobody's news.
     let newcomers = history.newcomers.iter().filter(|newcomer| newcomer.cost as f64 >= floors.warn);
-    found.extend(newcomers.map(|newcomer| new_principal(newcomer, baselines, floors)));
+    found.extend(newcomers.map(|newcomer| new_principal(history, newcomer, baselines, floors)));
     let (of_parts, of_units) = cores::both(
         || {
             let mut found = Vec::new();
-            parts(history, floors, &mut found);
+            parts(history, baselines, floors, &mut found);
             found
         },
         || {
             let mut found = Vec::new();
-            units::units(history, floors, &mut found);
+            units::units(history, baselines, floors, &mut found);
             units::flat_lines(history, baselines, floors, &mut found);
             found
         },
@@ -255,14 +255,19 @@ pub(super) fn baseline_of(history: &History, costs: &[i128]) -> Baseline {
 }
 
 /// A role that takes over from another costs nothing more, and is only noted.
-fn new_principal(newcomer: &Newcomer, baselines: &[Baseline], floors: &Floors) -> Signal {
+fn new_principal(history: &History, newcomer: &Newcomer, baselines: &[Baseline], floors: &Floors) -> Signal {
     let Newcomer { day, series, cost } = *newcomer;
-    let baseline = &baselines[series];
+    let (excess, is_on_top) = on_top(&baselines[series], day, cost);
+    let is_known = day >= history.begun() + HISTORY;
+    let severity = if is_known && is_on_top { floors.severity(excess, true) } else { Severity::Note };
+    Signal { rule: Rule::NewPrincipal, series, day, severity, excess }
+}
+
+/// What something new adds to what the day was expected to cost, and whether that is most of it.
+fn on_top(baseline: &Baseline, day: usize, cost: i128) -> (f64, bool) {
     let usual = baseline.expected(day).map_or(0.0, |expected| expected.middle);
     let excess = (cost as f64).min((baseline.value(day) - usual).max(0.0));
-    let is_known = day >= HISTORY;
-    let severity = if is_known && 2.0 * excess >= cost as f64 { floors.severity(excess, true) } else { Severity::Note };
-    Signal { rule: Rule::NewPrincipal, series, day, severity, excess }
+    (excess, 2.0 * excess >= cost as f64)
 }
 
 /// What the contract lists, as severe as it says at most: what the same weekday spends as well is only noted.
@@ -270,15 +275,15 @@ fn contract(history: &History, jump: &Jump, baselines: &[Baseline], floors: &Flo
     let rule = Rule::ALL.into_iter().find(|rule| rule.name() == jump.rule)?;
     let (series, day) = (history.series(&jump.owner)?, history.number(jump.day)?);
     let baseline = &baselines[series];
-    let is_usual = rule == Rule::R1
+    let is_usual = [Rule::R1, Rule::Returned].contains(&rule)
         && match baseline.expected(day) {
-            Some(expected) => expected.score(jump.cost as f64) < FAR,
+            Some(_) => far(baseline, day, FAR, 1.3).is_none(),
             // Where no week is known yet: a Monday is what the Friday was, whatever the Sunday.
             None => (0..day).any(|before| AS_BEFORE * baseline.value(before) >= baseline.value(day)),
         };
     let excess = jump.increase as f64;
-    let is_young =
-        (rule == Rule::New && day < MONTH) || (rule == Rule::R1 && is_after_rest_alone(history, baseline, day));
+    let is_young = (rule == Rule::New && day < history.begun() + MONTH)
+        || (rule == Rule::R1 && is_after_rest_alone(history, baseline, day));
     let most = Severity::of(&jump.severity).min(if is_young { Severity::Warn } else { Severity::Page });
     let severity = if is_usual { Severity::Note } else { floors.severity(excess, true).min(most) };
     Some(Signal { rule, series, day, severity, excess })
@@ -307,7 +312,7 @@ fn weekday(series: usize, day: usize, baseline: &Baseline, floors: &Floors) -> O
 /// hardly put in a row.
 pub(super) fn far(baseline: &Baseline, day: usize, score: f64, ratio: f64) -> Option<(f64, f64)> {
     let (value, expected) = (baseline.value(day), baseline.expected(day)?);
-    if value < ratio * expected.middle {
+    if value < ratio * expected.middle || baseline.is_habit(day) {
         return None;
     }
     let scores = (0..3).map_while(|back| {
@@ -335,7 +340,7 @@ fn ramp(series: usize, day: usize, baseline: &Baseline, floors: &Floors) -> Opti
         return None;
     }
     let base = super::baseline::median(&mut base)?;
-    let grows = last >= 1.4 * base && last >= 1.12 * second && second >= 1.05 * third;
+    let grows = last >= 1.4 * base && last >= 1.12 * second && second >= 1.05 * third && outgrows(baseline, day);
     // What is over already is no ramp, though its week still shows it.
     let is_on =
         (day - 1..=day).all(|day| baseline.long_before(day).is_some_and(|before| baseline.value(day) >= 1.35 * before));
@@ -349,8 +354,32 @@ fn ramp(series: usize, day: usize, baseline: &Baseline, floors: &Floors) -> Opti
     })
 }
 
+/// Whether the last two weeks grew by more than the weeks before them, and by more than those were uneven.
+fn outgrows(baseline: &Baseline, day: usize) -> bool {
+    let step = |weeks: usize| {
+        let week = |before: usize| baseline.sum_before((day + 1).checked_sub(7 * before)?, 7);
+        Some((week(weeks)?, week(weeks + 1)?))
+            .filter(|(_, before)| *before > 0.0)
+            .map(|(last, before)| (last / before).ln())
+    };
+    let mut before: Vec<f64> = (2..8).filter_map(step).collect();
+    let usual = super::baseline::median(&mut before).unwrap_or(0.0).max(0.0);
+    let mut off: Vec<f64> = before.iter().map(|step| (step - usual).abs()).collect();
+    let uneven = super::baseline::median(&mut off).unwrap_or(0.0) * 1.4826;
+    let now = (step(0).unwrap_or(0.0) + step(1).unwrap_or(0.0)) / 2.0;
+    now - usual >= f64::max(0.1, 1.5 * uneven) && is_broad(baseline, day)
+}
+
+/// Whether most of the last seven days cost more than those a week before: some dear days alone are no ramp.
+fn is_broad(baseline: &Baseline, day: usize) -> bool {
+    let days = (day.saturating_sub(6)..=day)
+        .filter_map(|day| Some((baseline.value(day), baseline.value(day.checked_sub(7)?))));
+    let spent: Vec<(f64, f64)> = days.filter(|(now, before)| now + before > 0.0).collect();
+    5 * spent.iter().filter(|(now, before)| now > before).count() >= 3 * spent.len()
+}
+
 /// One model, or one account and region, of a workload: what the rest of it hides.
-fn parts(history: &History, floors: &Floors, found: &mut Vec<Signal>) {
+fn parts(history: &History, baselines: &[Baseline], floors: &Floors, found: &mut Vec<Signal>) {
     let mut models: HashMap<(usize, Text), Vec<i128>> = HashMap::new();
     let mut places: HashMap<(usize, [Text; 2]), Vec<i128>> = HashMap::new();
     let none = || vec![0; history.days];
@@ -365,20 +394,26 @@ fn parts(history: &History, floors: &Floors, found: &mut Vec<Signal>) {
         layer(history, *series, costs, floors, found);
         let first = costs.iter().position(|cost| *cost > 0);
         if let (Some(day), false) = (first, model.is_null())
-            && day >= HISTORY
+            && day >= history.begun() + HISTORY
             && begun.get(series).is_some_and(|begun| day >= begun + HISTORY)
         {
-            let excess = costs[day] as f64;
-            let severity = floors.severity(excess, true).min(Severity::Warn);
+            let (excess, is_on_top) = on_top(&baselines[*series], day, costs[day]);
+            let most = if is_on_top { Severity::Warn } else { Severity::Note };
+            let severity = floors.severity(excess, true).min(most);
             found.push(Signal { rule: Rule::NewModel, series: *series, day, severity, excess });
         }
     }
     places.iter().for_each(|((series, _), costs)| layer(history, *series, costs, floors, found));
-    new_regions(&places, floors, found);
+    new_regions(history.begun(), &places, floors, found);
 }
 
 /// A region in which nobody of an account ever bought anything: whoever does so first.
-fn new_regions(places: &BTreeMap<(usize, [Text; 2]), Vec<i128>>, floors: &Floors, found: &mut Vec<Signal>) {
+fn new_regions(
+    begun: usize,
+    places: &BTreeMap<(usize, [Text; 2]), Vec<i128>>,
+    floors: &Floors,
+    found: &mut Vec<Signal>,
+) {
     let first = |costs: &Vec<i128>| costs.iter().position(|cost| *cost > 0);
     let mut accounts: BTreeMap<Text, usize> = BTreeMap::new();
     let mut regions: BTreeMap<[Text; 2], (usize, usize)> = BTreeMap::new();
@@ -390,7 +425,7 @@ fn new_regions(places: &BTreeMap<(usize, [Text; 2]), Vec<i128>>, floors: &Floors
         *held = (day, *series).min(*held);
     }
     for (place, (day, series)) in regions {
-        let is_new = day >= HISTORY && accounts.get(&place[0]).is_some_and(|begun| day >= begun + HISTORY);
+        let is_new = day >= begun + HISTORY && accounts.get(&place[0]).is_some_and(|begun| day >= begun + HISTORY);
         if !is_new || place[1].is_null() {
             continue;
         }

@@ -2,7 +2,7 @@
 
 use hashbrown::HashMap;
 
-use super::{CLEARLY, Floors, Rule, Signal, far};
+use super::{CLEARLY, Floors, Rule, Severity, Signal, far};
 use crate::alert::baseline::{Baseline, COSTS, RATIOS};
 use crate::alert::causes::Side;
 use crate::alert::history::{History, KIND, Line, MODEL};
@@ -23,7 +23,7 @@ struct Calls {
 }
 
 /// What a query or a token costs, whatever their number.
-pub(super) fn units(history: &History, floors: &Floors, found: &mut Vec<Signal>) {
+pub(super) fn units(history: &History, costs: &[Baseline], floors: &Floors, found: &mut Vec<Signal>) {
     let mut calls = vec![vec![Calls::default(); history.days]; history.owners.len()];
     let means = mean_prices(history);
     let (sides, cache_read) = (sides(history), history.texts.find("cache_read"));
@@ -61,7 +61,14 @@ pub(super) fn units(history: &History, floors: &Floors, found: &mut Vec<Signal>)
                 return;
             }
             let baseline = Baseline::since(history.judged, values, RATIOS);
+            let first = found.len();
             unit(rule, (series, history.judged), &baseline, (calls, share), floors, found);
+            // Who spends no more than usual can wait for the morning.
+            let is_cheap =
+                |day: usize| costs[series].expected(day).is_some_and(|usual| costs[series].value(day) <= usual.middle);
+            for signal in found[first..].iter_mut().filter(|signal| is_cheap(signal.day)) {
+                signal.severity = signal.severity.min(Severity::Warn);
+            }
         };
         judge(Rule::CostPerToken, of(&|_, calls| calls.cost / (calls.sent + calls.returned)), &|calls| calls.cost);
         judge(Rule::ModelMix, of(&|_, calls| calls.at_mean / (calls.sent + calls.returned)), &|calls| calls.cost);
