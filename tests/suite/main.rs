@@ -3,6 +3,7 @@
 #[path = "../../fixtures/generator/world/mod.rs"]
 mod world;
 
+mod habits;
 mod harness;
 mod history;
 
