@@ -11,6 +11,7 @@
 //!               └─────► cover (by key, team, account, week)   show
 //! ```
 
+mod callers;
 mod cover;
 mod exempt;
 mod findings;
@@ -36,6 +37,8 @@ pub use judge::{Judge, States};
 pub use owners::{Confidence, Likely};
 pub use show::{PARTS, document, faults, grid, likely, part};
 pub use state::{CARRIERS, Carrier, State, Why};
+
+use callers::Callers;
 
 use crate::attribute::carriers;
 use crate::clock;
@@ -73,6 +76,8 @@ pub struct Item {
     pub by_carrier: [States; CARRIERS],
     /// Models billed, by name.
     pub models: Vec<String>,
+    /// The resource that called, where its tags name the owner.
+    pub caller: Option<String>,
     /// Whom the facts name as its owner, by whatever evidence.
     pub owner: [String; 4],
     /// Of each of these, whether a tag or a rule says so, which is no guess.
@@ -194,7 +199,7 @@ pub fn audit(engine: &Engine, config: &Config, ask: &Ask) -> Result<Audit> {
     let mut judge = Judge::new(config, sets.iter().copied());
     judge.heed(&ask.listed_tags);
     let span = gather::Span { first, month, last };
-    let gathered = gather::gather(&lines, config, &judge, &span);
+    let gathered = gather::gather(&lines, config, &judge, &Callers::of(&engine.records), &span);
     let mut items = gathered.items;
     items.sort_by(|a, b| {
         (&a.currency, b.days.debt(), b.days.cost, &a.id).cmp(&(&b.currency, a.days.debt(), a.days.cost, &b.id))

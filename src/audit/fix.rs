@@ -61,6 +61,8 @@ pub fn of(item: &Item, judge: &Judge) -> Fix {
         .collect();
     let mut fix = if tags.is_empty() {
         Fix::default()
+    } else if let Some(caller) = faulty_caller(item) {
+        of_caller(caller, &item.account, &tags)
     } else {
         match item.carrier {
             Carrier::Principal => Fix { only_of: item.account.clone(), ..of_principal(&item.id, &tags) },
@@ -74,6 +76,15 @@ pub fn of(item: &Item, judge: &Judge) -> Fix {
     let inactive = (0..OWNER_NAMES.len()).filter(|key| item.states[*key] == State::NotActivated);
     fix.activations = inactive.filter_map(|key| judge.inactive_key(key)).map(activation).collect();
     fix
+}
+
+/// The resource that called, where every tag that is there and wrong is a tag of its.
+fn faulty_caller(item: &Item) -> Option<&str> {
+    let on_caller = &item.by_carrier[Carrier::Consumer as usize];
+    let mut there = item.states.iter().zip(on_caller).filter(|(state, _)| state.is_there() && !state.is_right());
+    let first = there.next()?;
+    let is_its = |(state, on_caller): (&State, &State)| state == on_caller;
+    (is_its(first) && there.all(is_its)).then_some(item.caller.as_deref()).flatten()
 }
 
 /// The value that the facts know.
@@ -138,14 +149,39 @@ fn of_resource(arn: &str, tags: &[Tag]) -> Fix {
     command.push("--tags".into());
     if !is_map {
         command.extend(pairs(tags, "key", "value"));
-    } else if tags.iter().all(Tag::is_simple) {
-        let pairs: Vec<String> = tags.iter().map(|tag| format!("{}={}", tag.key, tag.value)).collect();
-        command.push(pairs.join(","));
     } else {
-        let map = tags.iter().map(|tag| (tag.key.clone(), serde_json::json!(tag.value)));
-        command.push(serde_json::Value::Object(map.collect()).to_string());
+        command.push(map(tags));
     }
     Fix { words: command, terraform, ..Fix::default() }
+}
+
+/// Of whatever service: the tagging API takes the ARN of a function or task, EC2 the id of an instance.
+fn of_caller(resource: &str, account: &str, tags: &[Tag]) -> Fix {
+    if !resource.starts_with("arn:") {
+        let mut command = words(&["aws", "ec2", "create-tags", "--resources", resource, "--tags"]);
+        command.extend(pairs(tags, "Key", "Value"));
+        let terraform = terraform("aws_instance", "id", resource, tags);
+        return Fix { words: command, only_of: account.into(), terraform, ..Fix::default() };
+    }
+    let mut parts = resource.split(':').skip(2);
+    let (service, region) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    // A qualifier after the function's name is no resource that has tags.
+    let arn = if service == "lambda" {
+        resource.splitn(8, ':').take(7).collect::<Vec<_>>().join(":")
+    } else {
+        resource.to_string()
+    };
+    let mut command = words(&["aws", "resourcegroupstaggingapi", "tag-resources"]);
+    command.extend(option("--region", region));
+    command.extend(option("--resource-arn-list", &arn));
+    command.push("--tags".into());
+    command.push(map(tags));
+    let kind = match service {
+        "lambda" => "aws_lambda_function",
+        "ec2" => "aws_instance",
+        other => other,
+    };
+    Fix { words: command, terraform: terraform(kind, "arn", &arn, tags), ..Fix::default() }
 }
 
 fn of_principal(arn: &str, tags: &[Tag]) -> Fix {
@@ -204,6 +240,16 @@ impl Tag {
 fn is_simple(text: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || " -_./:+<>".contains(c);
     !text.is_empty() && text.trim() == text && text.chars().all(is_plain)
+}
+
+/// Tags as one map, as some commands take them.
+fn map(tags: &[Tag]) -> String {
+    if tags.iter().all(Tag::is_simple) {
+        let pairs: Vec<String> = tags.iter().map(|tag| format!("{}={}", tag.key, tag.value)).collect();
+        return pairs.join(",");
+    }
+    let map = tags.iter().map(|tag| (tag.key.clone(), serde_json::json!(tag.value)));
+    serde_json::Value::Object(map.collect()).to_string()
 }
 
 fn pairs(tags: &[Tag], key: &str, value: &str) -> Vec<String> {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
 
+use super::callers::{self, Callers};
 use super::cover::{self, Cover, Money, Summing};
 use super::exempt::Exemptions;
 use super::findings::{self, Finding, Kind, Watchman};
@@ -78,16 +79,19 @@ struct Carried<'a> {
 /// Verdicts, each found once.
 struct Verdicts<'a> {
     judge: &'a Judge,
+    callers: &'a Callers<'a>,
     known: HashMap<judge::Line<'a>, usize>,
     bearings: HashMap<&'a str, Bearing>,
     all: Vec<Verdict>,
 }
 
 impl<'a> Verdicts<'a> {
-    fn of(&mut self, [resource, principal, tags, evidence, .., model]: [&'a str; TOLD_APART.len()]) -> usize {
+    fn of(&mut self, texts: [&'a str; TOLD_APART.len()], day: i32) -> usize {
+        let [resource, principal, tags, evidence, .., model] = texts;
+        let consumer = self.callers.tags(evidence, day);
         let principal = *self.bearings.entry(principal).or_insert_with(|| judge::bearing(principal));
         let (judge, all) = (self.judge, &mut self.all);
-        let line = judge::Line { tags, evidence, resource, principal, model };
+        let line = judge::Line { tags, evidence, consumer, resource, principal, model };
         *self.known.entry(line).or_insert_with(|| {
             all.push(judge.verdict(&line));
             all.len() - 1
@@ -138,10 +142,16 @@ struct Gathering<'a> {
 }
 
 /// What lines make.
-pub fn gather<'a>(lines: &'a Lines, config: &'a Config, judge: &'a Judge, span: &'a Span) -> Gathered {
+pub fn gather<'a>(
+    lines: &'a Lines,
+    config: &'a Config,
+    judge: &'a Judge,
+    callers: &'a Callers<'a>,
+    span: &'a Span,
+) -> Gathered {
     let mut gathering = Gathering {
         span,
-        verdicts: Verdicts { judge, known: HashMap::new(), bearings: HashMap::new(), all: Vec::new() },
+        verdicts: Verdicts { judge, callers, known: HashMap::new(), bearings: HashMap::new(), all: Vec::new() },
         exemptions: Exemptions::new(config),
         watchman: Watchman::new(config, judge),
         clues: Clues::default(),
@@ -168,9 +178,10 @@ pub fn gather<'a>(lines: &'a Lines, config: &'a Config, judge: &'a Judge, span: 
             None => (Carrier::Account, text(account)),
         };
         let cost = lines.cell(row, cost).amount().unwrap_or(0);
-        let verdict = gathering.verdicts.of(texts);
+        let day = lines.cell(row, day).day().unwrap_or(0);
+        let verdict = gathering.verdicts.of(texts, day);
         gathering.add(Line {
-            day: lines.cell(row, day).day().unwrap_or(0),
+            day,
             money: Money { cost, ..Money::default() },
             verdict,
             exempt: None,
@@ -336,6 +347,7 @@ impl<'a> Carried<'a> {
             states: verdict.states,
             by_carrier: verdict.by_carrier,
             models: self.models.iter().map(ToString::to_string).collect(),
+            caller: shown.and_then(|(texts, _)| callers::resource(texts[EVIDENCE])).map(String::from),
             owner: shown.map(|(texts, _)| owner(texts).map(String::from)).unwrap_or_default(),
             is_said: std::array::from_fn(|key| {
                 shown.is_some_and(|(texts, _)| owners::is_said(texts[EVIDENCE], OWNER_NAMES[key]))

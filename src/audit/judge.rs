@@ -7,6 +7,7 @@ use crate::attribute::owner::{Vocabulary, canonical};
 use crate::classify;
 use crate::config::{Config, OWNER_NAMES};
 
+use super::callers;
 use super::state::{CARRIERS, Carrier, State, Why};
 
 /// Position of the `Model` tag.
@@ -38,6 +39,8 @@ pub struct Line<'a> {
     pub tags: &'a str,
     /// What named the owner.
     pub evidence: &'a str,
+    /// Owner tags of the resource that called, as JSON text, where the store knows them.
+    pub consumer: &'a str,
     /// The resource.
     pub resource: &'a str,
     /// What the principal can carry.
@@ -156,6 +159,7 @@ impl Judge {
     /// The state of every owner key on a line.
     pub fn verdict(&self, line: &Line<'_>) -> Verdict {
         let tags = carriers::parse(line.tags);
+        let caller = carriers::parse(line.consumer);
         let arn = classify::bedrock_arn(line.resource);
         let is_project = arn.as_ref().is_some_and(|arn| arn.resource_type == PROJECT);
         let one_model = arn.is_some_and(|arn| classify::single_model_carrier(&arn.resource_type));
@@ -167,10 +171,14 @@ impl Judge {
             }
             let on = |at: usize, bearing: Bearing| self.on(key, &tags, PREFIXES[at], line.model, bearing);
             let (own, principal, account) = (on(0, resource), on(1, line.principal), on(2, Bearing::Able));
-            let by_consumer = format!("{}=consumer_tag:", OWNER_NAMES[key]);
-            // The tags of a calling resource are on its own rows; the evidence says that they were there.
-            let is_by_consumer = line.evidence.split("; ").any(|part| part.starts_with(&by_consumer));
-            let consumer = if is_by_consumer { State::Present } else { State::NotApplicable };
+            // No caller is asked for tags, but those that it has must be right.
+            let consumer = match self.on(key, &caller, PREFIXES[0], line.model, Bearing::Absent) {
+                // A store of an older version knows only that they were there.
+                State::NotApplicable if line.consumer.is_empty() && callers::names(line.evidence, key) => {
+                    State::Present
+                }
+                state => state,
+            };
             let of_line = [&own, &principal, &consumer, &account];
             verdict.states[key] = self.together(key, of_line, resource, line.principal);
             let (resource, project) =
@@ -357,7 +365,7 @@ mod tests {
     }
 
     fn states(judge: &Judge, tags: &str, evidence: &str, resource: &str, model: &str) -> States {
-        judge.verdict(&Line { tags, evidence, resource, principal: Bearing::Absent, model }).states
+        judge.verdict(&Line { tags, evidence, consumer: "", resource, principal: Bearing::Absent, model }).states
     }
 
     fn environment(value: &str) -> String {

@@ -102,6 +102,10 @@ pub struct Trust {
     pub unknown_metric_models: BTreeMap<String, i64>,
     /// Session names that match several differently tagged resources.
     pub ambiguous_consumers: Tallies,
+    /// Owner tags of resources whose calls they name the owner of, by resource and the first day on which it
+    /// had them: facts hold what they mean, and only the audit asks how they are spelled.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub consumer_tags: BTreeMap<String, BTreeMap<i32, String>>,
 }
 
 impl Trust {
@@ -111,6 +115,9 @@ impl Trust {
         self.lines_selected += other.lines_selected;
         self.lines_without_invoice += other.lines_without_invoice;
         self.principal_column |= other.principal_column;
+        for (resource, days) in other.consumer_tags {
+            self.consumer_tags.entry(resource).or_default().extend(days);
+        }
         let tallies = [
             (&mut self.unknown_usage_types, other.unknown_usage_types),
             (&mut self.unknown_units, other.unknown_units),

@@ -83,7 +83,7 @@ pub fn ingested(lines: &[Line], config: &str) -> tempfile::TempDir {
     folder
 }
 
-fn json(folder: &Path, arguments: &[&str]) -> Vec<Value> {
+pub fn json(folder: &Path, arguments: &[&str]) -> Vec<Value> {
     let text = harness::stdout(folder, &[&["audit", "--format", "json"], arguments].concat());
     serde_json::from_str::<Value>(&text).expect("JSON").as_array().expect("rows").clone()
 }

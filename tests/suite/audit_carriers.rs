@@ -1,0 +1,44 @@
+//! Whom the audit accuses: the carrier whose tag is wrong, and nobody for what no tag or bill could show.
+
+use serde_json::Value;
+
+use crate::audit::{ingested, json, role, tagged, until};
+use crate::bills::{Line, nova};
+
+/// A world's only item.
+fn only(lines: &[Line], config: &str) -> Value {
+    let folder = ingested(&[lines, &[until(0)]].concat(), config);
+    let items = json(folder.path(), &[]);
+    let [item] = &items[..] else { panic!("{items:?}") };
+    item.clone()
+}
+
+fn text<'a>(item: &'a Value, name: &str) -> &'a str {
+    item[name].as_str().unwrap_or_default()
+}
+
+const KEYS: &str = "[tags]\nrequired = [\"workload\", \"team\", \"environment\"]\nallowed = { environment = [\"prod\"] }\n\
+                    aliases = { workload = [\"Workload\"], team = [\"Team\"] }\n";
+
+#[test]
+fn tags_of_what_called_are_judged_like_those_of_a_resource() {
+    let function = "arn:aws:lambda:us-east-1:111122223333:function:chat-fn";
+    let lambda = nova().text("line_item_product_code", "AWSLambda").text("line_item_resource_id", function);
+    let of =
+        |tags: &[(&str, &str)]| only(&[role("fn-role/chat-fn"), tagged(lambda.clone(), "resourceTags", tags)], KEYS);
+    let wrong = of(&[("Workload", "chat"), ("Team", " payments "), ("Environment", "uat")]);
+    let whys = ["workload_why", "team_why", "environment_why"].map(|name| text(&wrong, name));
+    assert_eq!((whys, text(&wrong, "debt")), (["", "space", "not_allowed"], "3"), "{wrong}");
+    assert!(text(&wrong, "on_consumer").contains("team invalid: stray space"), "{wrong}");
+    let fix = format!(
+        "aws resourcegroupstaggingapi tag-resources --region us-east-1 --resource-arn-list {function} --tags \
+         'Team=payments,Environment=<environment>'"
+    );
+    assert_eq!(text(&wrong, "fix"), fix);
+    let key = of(&[("WORKLOAD", "chat"), ("Team", "web"), ("Environment", "prod")]);
+    assert_eq!(text(&key, "workload_why"), "case", "{key}");
+    let empty = of(&[("Workload", "chat"), ("Team", ""), ("Environment", "prod")]);
+    assert_eq!(text(&empty, "team_why"), "empty", "{empty}");
+    let right = of(&[("Workload", "chat"), ("Team", "web"), ("Environment", "prod")]);
+    assert_eq!(text(&right, "debt"), "0", "{right}");
+}
