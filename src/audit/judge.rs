@@ -78,6 +78,9 @@ pub struct Judge {
 /// What stands before a key, by carrier, in the order in which the ladder asks them.
 const PREFIXES: [&[&str]; 3] = [&["resourceTags/"], &["iamPrincipal/", "userAttribute/"], &["accountTag/"]];
 
+/// What begins a key that billing has normalised.
+const NORMALISED: &str = "user_";
+
 /// Names of keys where the config gives no spelling.
 const PROPER: [&str; OWNER_NAMES.len()] = ["Workload", "Team", "Environment", "CostCenter", "Model"];
 
@@ -211,10 +214,12 @@ impl Judge {
             let (order, tag) =
                 prefixes.iter().enumerate().find_map(|(at, prefix)| Some((at, full.strip_prefix(prefix)?)))?;
             let (owner, alias) = self.vocabulary.key(tag)?;
-            (owner == key).then_some(((value.trim().is_empty(), order, alias, tag), value))
+            // A key that billing has normalised stands beside the one as it was spelled, which alone shows how.
+            let is_normalised = tag.starts_with(NORMALISED);
+            (owner == key).then_some(((value.trim().is_empty(), order, alias, is_normalised, tag), value))
         });
         match (found.min(), on) {
-            (Some(((_, _, _, tag), value)), _) => self.value(key, tag, value, model),
+            (Some(((.., tag), value)), _) => self.value(key, tag, value, model),
             (None, Bearing::Absent) => State::NotApplicable,
             (None, Bearing::Unable) => State::CannotBeTagged,
             (None, Bearing::Able) if self.inactive[key].is_some() => State::NotActivated,
@@ -264,7 +269,7 @@ impl Judge {
     fn key_fault(&self, key: usize, tag: &str) -> Option<(Why, String)> {
         let spellings = &self.spellings[key];
         let proper = spellings.first()?;
-        if tag.starts_with("user_") {
+        if tag.starts_with(NORMALISED) {
             let (_, alias) = self.vocabulary.key(tag)?;
             let is_alias = alias > 0 && self.vocabulary.key(proper) != Some((key, alias));
             return is_alias.then(|| (Why::Alias, format!("the key {tag:?} is an alias of {proper:?}")));

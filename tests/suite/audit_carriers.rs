@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::audit::{ingested, json, role, tagged, until};
+use crate::audit::{ingested, json, profile, role, tagged, until};
 use crate::bills::{Line, nova};
 
 /// A world's only item.
@@ -41,4 +41,13 @@ fn tags_of_what_called_are_judged_like_those_of_a_resource() {
     assert_eq!(text(&empty, "team_why"), "empty", "{empty}");
     let right = of(&[("Workload", "chat"), ("Team", "web"), ("Environment", "prod")]);
     assert_eq!(text(&right, "debt"), "0", "{right}");
+}
+
+#[test]
+fn a_key_as_it_was_spelled_counts_before_the_one_that_billing_normalised() {
+    let keys = [("Workload", None), ("Model", None)];
+    let line = tagged(profile("111122223333", "p", &keys), "resourceTags", &[("workload", "chat")]);
+    let line = tagged(line, "resourceTags", &[("user_workload", "chat"), ("user_team", "web")]);
+    let item = only(&[line], KEYS);
+    assert_eq!((text(&item, "workload_why"), text(&item, "team_state")), ("case", "present"), "{item}");
 }
