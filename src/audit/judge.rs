@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::attribute::carriers;
 use crate::attribute::owner::{Vocabulary, canonical};
-use crate::classify;
+use crate::classify::{self, Likeness};
 use crate::config::{Config, OWNER_NAMES};
 
 use super::callers;
@@ -295,15 +295,13 @@ fn spelling_fault(value: &str, right: &str) -> State {
     }
 }
 
-/// The `Model` tag against the model that was billed: a name or a tier may be meant.
+/// The `Model` tag against the model that was billed: a family, a tier or a less full name may be meant.
 fn model_state(tag: &str, billed: &str) -> State {
-    let Some(model) = classify::recognise_model(billed) else { return State::Present };
-    let agrees = match (classify::tier_word(tag), classify::recognise_model(tag)) {
-        (Some(tier), _) => model.tier.as_deref() == Some(tier),
-        (None, Some(tagged)) => tagged.name == model.name,
-        (None, None) => return State::Invalid(Why::NoModel, format!("{tag:?} names no model; {billed:?} is billed")),
-    };
-    if agrees { State::Present } else { State::Contradicts(format!("says {tag:?}, billed is {billed:?}")) }
+    match classify::likeness(tag, billed) {
+        None | Some(Likeness::Same) => State::Present,
+        Some(Likeness::Other) => State::Contradicts(format!("says {tag:?}, billed is {billed:?}")),
+        Some(Likeness::None) => State::Invalid(Why::NoModel, format!("{tag:?} names no model; {billed:?} is billed")),
+    }
 }
 
 /// Whether most distinct values of a key have capitals.
@@ -405,6 +403,8 @@ mod tests {
         assert_eq!(states(&judge, "{}", "", "", "Claude Haiku 4.5")[4], State::NotApplicable);
         let tier = r#"{"resourceTags/Model":"haiku"}"#;
         assert_eq!(states(&judge, tier, "", PROFILE, "Claude Haiku 4.5")[4], State::Present);
+        let family = r#"{"resourceTags/Model":"Haiku 4.5"}"#;
+        assert_eq!(states(&judge, family, "", PROFILE, "Claude Haiku 4.5")[4], State::Present);
     }
 
     #[test]
