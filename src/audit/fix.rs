@@ -134,9 +134,16 @@ fn tagger(service: &str, kind: &str) -> Option<(&'static str, bool)> {
     }
 }
 
+/// An ARN without what follows the resource's id.
+fn without_version(arn: &str) -> &str {
+    arn.rsplit_once('/').and_then(|(kind, id)| arn.get(..kind.len() + 1 + id.find(':')?)).unwrap_or(arn)
+}
+
 fn of_resource(arn: &str, tags: &[Tag]) -> Fix {
     let parsed = classify::bedrock_arn(arn);
     let (service, region, kind) = parsed.map(|arn| (arn.service, arn.region, arn.resource_type)).unwrap_or_default();
+    // A version has no tags of its own.
+    let arn = if kind == "guardrail" { without_version(arn) } else { arn };
     let terraform = terraform(terraform_type(&service, &kind), "arn", arn, tags);
     let Some((program, is_map)) = tagger(&service, &kind) else {
         let advice = "no command of the AWS CLI tags it: set its tags through the Projects API of the bedrock-mantle \

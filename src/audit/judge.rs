@@ -322,13 +322,21 @@ fn habits<'a>(sets: impl Iterator<Item = &'a str>, vocabulary: &Vocabulary) -> [
 /// Resource type of a project or workspace.
 const PROJECT: &str = "project";
 
-/// Whether a resource can carry tags of its own: a Bedrock resource of an account, not a model or a
-/// profile that AWS made for everybody, nor the project that stands in for none.
+/// Kinds of resources that AWS made for everybody, whatever account their ARN names, and sessions, which
+/// end before anybody could tag them.
+const OF_AWS: [&str; 5] =
+    ["foundation-model", "inference-profile", "default-prompt-router", "guardrail-profile", "session"];
+
+/// Whether a resource can carry tags of its own: a Bedrock resource of an account, not what AWS made for
+/// everybody, nor the project that stands in for none.
 pub fn is_taggable(resource: &str) -> bool {
     classify::bedrock_arn(resource).is_some_and(|arn| {
-        let of_account = arn.account.is_some_and(|account| !account.is_empty());
+        // In place of an account, AWS's own have none or `aws`.
+        let of_account = arn.account.is_some_and(|account| account.bytes().all(|byte| byte.is_ascii_digit()));
+        // The profiles of data automation that AWS made are named like the models': geography, then name.
+        let is_profile_of_aws = arn.resource_type == "data-automation-profile" && arn.resource_id.contains('.');
         let is_default = arn.resource_type == PROJECT && arn.resource_id == "default";
-        of_account && !is_default && !matches!(arn.resource_type.as_str(), "foundation-model" | "inference-profile")
+        of_account && !is_default && !is_profile_of_aws && !OF_AWS.contains(&arn.resource_type.as_str())
     })
 }
 

@@ -51,3 +51,24 @@ fn a_key_as_it_was_spelled_counts_before_the_one_that_billing_normalised() {
     let item = only(&[line], KEYS);
     assert_eq!((text(&item, "workload_why"), text(&item, "team_state")), ("case", "present"), "{item}");
 }
+
+#[test]
+fn what_aws_owns_is_left_to_the_next_carrier() {
+    for arn in [
+        "arn:aws:bedrock-agentcore:us-east-1:aws:browser/aws.browser.v1",
+        "arn:aws:bedrock-agentcore:us-east-1:aws:code-interpreter/aws.codeinterpreter.v1",
+        "arn:aws:bedrock:us-east-1:111122223333:default-prompt-router/anthropic.claude:1",
+        "arn:aws:bedrock:us-east-1:111122223333:guardrail-profile/us.guardrail.v1:0",
+        "arn:aws:bedrock:us-east-1:111122223333:data-automation-profile/us.data-automation-v1",
+        "arn:aws:bedrock:us-east-1:111122223333:session/0a1b",
+    ] {
+        let item = only(&[nova().cost(3.0).text("line_item_resource_id", arn)], KEYS);
+        let said = ["carrier", "id", "workload_state"].map(|name| text(&item, name));
+        assert_eq!(said, ["account", "111122223333", "cannot_be_tagged"], "{arn}");
+    }
+    let own = "arn:aws:bedrock:us-east-1:111122223333:guardrail/g1";
+    let item = only(&[nova().cost(3.0).text("line_item_resource_id", crate::audit::leaked(format!("{own}:1")))], KEYS);
+    assert_eq!(text(&item, "carrier"), "resource");
+    let fix = text(&item, "fix");
+    assert!(fix.contains(&format!("--resource-arn {own} ")), "{fix}");
+}
