@@ -26,6 +26,7 @@ mod show;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use hashbrown::HashSet;
 
@@ -44,6 +45,7 @@ use crate::attribute::carriers;
 use crate::clock;
 use crate::config::{Config, OWNER_NAMES};
 use crate::error::Result;
+use crate::facts::store::Record;
 use crate::metrics::{Engine, Keep, Lines, Wanted};
 use crate::money;
 use crate::schema::Table;
@@ -76,6 +78,8 @@ pub struct Item {
     pub by_carrier: [States; CARRIERS],
     /// Models billed, by name.
     pub models: Vec<String>,
+    /// Whether the export has no column for its tags and its principals'.
+    pub is_hidden: bool,
     /// The resource that called, where its tags name the owner.
     pub caller: Option<String>,
     /// Whom the facts name as its owner, by whatever evidence.
@@ -138,6 +142,8 @@ pub struct Audit {
     pub findings: Vec<Finding>,
     /// Cost of which a policy could say nothing, by currency.
     pub unknown: BTreeMap<String, i128>,
+    /// Cost of calls whose principal's tags the export has no column for, by currency.
+    pub hidden: BTreeMap<String, i128>,
     /// Required keys that are on no line, in any spelling.
     pub unseen: Vec<&'static str>,
     /// What is fixed since the last audit.
@@ -198,7 +204,7 @@ pub fn audit(engine: &Engine, config: &Config, ask: &Ask) -> Result<Audit> {
     let sets: HashSet<&str> = (0..lines.height()).map(|row| lines.cell(row, tags).as_text()).collect();
     let mut judge = Judge::new(config, sets.iter().copied());
     judge.heed(&ask.listed_tags);
-    let span = gather::Span { first, month, last };
+    let span = gather::Span { first, month, last, hidden: hidden(&engine.records) };
     let gathered = gather::gather(&lines, config, &judge, &Callers::of(&engine.records), &span);
     let mut items = gathered.items;
     items.sort_by(|a, b| {
@@ -212,10 +218,17 @@ pub fn audit(engine: &Engine, config: &Config, ask: &Ask) -> Result<Audit> {
         cover: gathered.cover,
         findings: gathered.findings,
         unknown: gathered.unknown,
+        hidden: gathered.hidden,
         unseen: unseen(&judge, &sets),
         mended,
         rules,
     })
+}
+
+/// Days of the periods whose export names principals and cannot show their tags.
+fn hidden(records: &[Record]) -> Vec<Range<i32>> {
+    let hiding = records.iter().filter(|record| record.trust.hides_principal_tags());
+    hiding.filter_map(|record| clock::month_range(&record.period)).map(|(first, next)| first..next).collect()
 }
 
 /// Required keys that no set of tags has, and of which AWS said nothing either.

@@ -37,6 +37,10 @@ impl Fix {
     }
 }
 
+/// What mends calls whose principal's tags no line could show.
+pub const HIDDEN: &str =
+    "add the column `tags` to the export: without it no line shows the tags of principals and accounts";
+
 /// A tag to set.
 struct Tag {
     key: String,
@@ -65,6 +69,7 @@ pub fn of(item: &Item, judge: &Judge) -> Fix {
         of_caller(caller, &item.account, &tags)
     } else {
         match item.carrier {
+            Carrier::Account if item.is_hidden => Fix { advice: HIDDEN.into(), ..Fix::default() },
             Carrier::Principal => Fix { only_of: item.account.clone(), ..of_principal(&item.id, &tags) },
             Carrier::Account => of_account(&item.account, &tags),
             Carrier::Resource | Carrier::Project | Carrier::Consumer => of_resource(&item.id, &tags),

@@ -4,6 +4,7 @@
 //! and each set of tags is judged once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use hashbrown::HashMap;
 
@@ -26,6 +27,14 @@ pub struct Span {
     pub month: i32,
     /// Last judged day.
     pub last: i32,
+    /// Days on which the bill cannot show tags of principals.
+    pub hidden: Vec<Range<i32>>,
+}
+
+impl Span {
+    fn hides(&self, day: i32) -> bool {
+        self.hidden.iter().any(|days| days.contains(&day))
+    }
 }
 
 /// What the lines come to.
@@ -39,6 +48,8 @@ pub struct Gathered {
     pub findings: Vec<Finding>,
     /// Cost of the judged days of which a policy could say nothing, by currency.
     pub unknown: BTreeMap<String, i128>,
+    /// Cost of the judged days whose principals' tags the bill cannot show, by currency.
+    pub hidden: BTreeMap<String, i128>,
 }
 
 /// Who carries a line: what, its id, the account, the currency.
@@ -86,9 +97,11 @@ struct Verdicts<'a> {
 }
 
 impl<'a> Verdicts<'a> {
-    fn of(&mut self, texts: [&'a str; TOLD_APART.len()], day: i32) -> usize {
+    fn of(&mut self, texts: [&'a str; TOLD_APART.len()], day: i32, is_hidden: bool) -> usize {
         let [resource, principal, tags, evidence, .., model] = texts;
         let consumer = self.callers.tags(evidence, day);
+        // Who is not accused of a tag that the bill cannot show is not there for the judge.
+        let principal = if is_hidden { "" } else { principal };
         let principal = *self.bearings.entry(principal).or_insert_with(|| judge::bearing(principal));
         let (judge, all) = (self.judge, &mut self.all);
         let line = judge::Line { tags, evidence, consumer, resource, principal, model };
@@ -138,6 +151,7 @@ struct Gathering<'a> {
     carried: HashMap<Key<'a>, Carried<'a>>,
     found: HashMap<Found<'a>, i128>,
     unknown: BTreeMap<String, i128>,
+    hidden: BTreeMap<String, i128>,
     run_out: BTreeSet<usize>,
 }
 
@@ -159,6 +173,7 @@ pub fn gather<'a>(
         carried: HashMap::new(),
         found: HashMap::new(),
         unknown: BTreeMap::new(),
+        hidden: BTreeMap::new(),
         run_out: BTreeSet::new(),
     };
     let [day, cost, account, currency] = lines.columns(["day", "billed_cost", "sub_account_id", "billing_currency"]);
@@ -172,14 +187,15 @@ pub fn gather<'a>(
         let own = *taggable
             .entry(resource)
             .or_insert_with(|| judge::is_taggable(resource).then(|| judge::carrier_of(resource)));
+        let day = lines.cell(row, day).day().unwrap_or(0);
+        let is_hidden = !principal.is_empty() && span.hides(day);
         let (carrier, id) = match own {
             Some(carrier) => (carrier, resource),
-            None if !principal.is_empty() => (Carrier::Principal, principal),
+            None if !principal.is_empty() && !is_hidden => (Carrier::Principal, principal),
             None => (Carrier::Account, text(account)),
         };
         let cost = lines.cell(row, cost).amount().unwrap_or(0);
-        let day = lines.cell(row, day).day().unwrap_or(0);
-        let verdict = gathering.verdicts.of(texts, day);
+        let verdict = gathering.verdicts.of(texts, day, is_hidden);
         gathering.add(Line {
             day,
             money: Money { cost, ..Money::default() },
@@ -216,6 +232,9 @@ impl<'a> Gathering<'a> {
         if line.day >= span.first {
             self.summing.add(whom, &line.money, line.verdict);
             self.find(&line, is_right);
+            if !is_right && is_hidden(carrier, line.texts, line.day, span) {
+                *self.hidden.entry(currency.to_string()).or_default() += line.money.cost;
+            }
         }
         let [resource, principal, _, evidence, workload, team, ..] = line.texts;
         let resource = own_resource(carrier, resource);
@@ -276,8 +295,17 @@ impl<'a> Gathering<'a> {
         });
         let sorted: BTreeMap<Key<'_>, Carried<'_>> = self.carried.into_iter().collect();
         let (verdicts, clues, exemptions) = (&self.verdicts, &self.clues, &self.exemptions);
-        let items = sorted.into_iter().map(|(key, carried)| carried.item(key, verdicts, clues, exemptions)).collect();
-        Gathered { items, cover: self.summing.done(&self.verdicts.all), findings, unknown: self.unknown }
+        let items = sorted
+            .into_iter()
+            .map(|(key, carried)| carried.item(key, verdicts, clues, exemptions, self.span))
+            .collect();
+        Gathered {
+            items,
+            cover: self.summing.done(&self.verdicts.all),
+            findings,
+            unknown: self.unknown,
+            hidden: self.hidden,
+        }
     }
 }
 
@@ -316,6 +344,7 @@ impl<'a> Carried<'a> {
         verdicts: &Verdicts<'_>,
         clues: &Clues<'_>,
         exemptions: &Exemptions<'_>,
+        span: &Span,
     ) -> Item {
         let owner = |texts: &[&'a str; TOLD_APART.len()]| {
             let [_, _, _, _, workload, team, environment, cost_center, _] = *texts;
@@ -347,6 +376,7 @@ impl<'a> Carried<'a> {
             states: verdict.states,
             by_carrier: verdict.by_carrier,
             models: self.models.iter().map(ToString::to_string).collect(),
+            is_hidden: shown.is_some_and(|(texts, _)| is_hidden(carrier, *texts, self.latest, span)),
             caller: shown.and_then(|(texts, _)| callers::resource(texts[EVIDENCE])).map(String::from),
             owner: shown.map(|(texts, _)| owner(texts).map(String::from)).unwrap_or_default(),
             is_said: std::array::from_fn(|key| {
@@ -359,6 +389,11 @@ impl<'a> Carried<'a> {
         item.fix = fix::of(&item, verdicts.judge);
         item
     }
+}
+
+/// Whether a line is left to its account although it has a principal, whose tags the bill cannot show.
+fn is_hidden(carrier: Carrier, [_, principal, ..]: [&str; TOLD_APART.len()], day: i32, span: &Span) -> bool {
+    carrier == Carrier::Account && !principal.is_empty() && span.hides(day)
 }
 
 /// The resource, where the line's carrier is that.

@@ -77,6 +77,14 @@ fn sentences(audit: &Audit, document: &mut Document) {
             audit.unseen.join(", ")
         ));
     }
+    for (currency, cost) in &audit.hidden {
+        document.say(format!(
+            "Of {} {} the bill cannot show how the principal is tagged, and none is accused: {}.",
+            words::amount(*cost),
+            words::currency(currency),
+            super::fix::HIDDEN
+        ));
+    }
     for (currency, cost) in &audit.unknown {
         document.say(format!(
             "Of {} {} a policy can say nothing: its environment or routing is unknown. Geo profiles are billed as \

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use crate::audit::{ingested, json, profile, role, tagged, until};
-use crate::bills::{Line, nova};
+use crate::bills::{self, Line, nova};
+use crate::harness;
 
 /// A world's only item.
 fn only(lines: &[Line], config: &str) -> Value {
@@ -71,4 +72,19 @@ fn what_aws_owns_is_left_to_the_next_carrier() {
     assert_eq!(text(&item, "carrier"), "resource");
     let fix = text(&item, "fix");
     assert!(fix.contains(&format!("--resource-arn {own} ")), "{fix}");
+}
+
+#[test]
+fn nobody_is_accused_of_tags_that_the_export_has_no_column_for() {
+    let call = nova().cost(3.0).text("line_item_iam_principal", "arn:aws:sts::111122223333:assumed-role/app/s");
+    let full = bills::batch(&[call, until(0)]);
+    let without: Vec<usize> = (0..full.num_columns()).filter(|at| full.schema().field(*at).name() != "tags").collect();
+    let folder = bills::world(&full.project(&without).expect("projected"));
+    harness::ingest_folder(folder.path());
+    let items = json(folder.path(), &[]);
+    let said = ["carrier", "on_principal", "workload_state"].map(|name| text(&items[0], name));
+    assert_eq!((items.len(), said), (1, ["account", "", "cannot_be_tagged"]), "{items:?}");
+    assert!(text(&items[0], "fix").starts_with("add the column `tags` to the export"), "{items:?}");
+    let people = harness::stdout(folder.path(), &["audit"]);
+    assert!(people.contains("the bill cannot show how the principal is tagged"), "{people}");
 }
