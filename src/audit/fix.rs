@@ -206,7 +206,10 @@ fn of_principal(arn: &str, tags: &[Tag]) -> Fix {
         name.rsplit('/').next().unwrap_or(name)
     };
     if name.is_empty() || !matches!(kind, "assumed-role" | "role" | "user") {
-        return advice("a root or federated user cannot be tagged; let the workload call with a role of its own");
+        let service =
+            "an AWS service called by itself and cannot be tagged; name whom it calls for with an `[[owner]]` rule";
+        let user = "a root or federated user cannot be tagged; let the workload call with a role of its own";
+        return advice(if is_service(arn) { service } else { user });
     }
     if name.starts_with("AWSReservedSSO_") {
         return advice("tag the user or its attributes in IAM Identity Center; this role is made by AWS");
@@ -219,6 +222,11 @@ fn of_principal(arn: &str, tags: &[Tag]) -> Fix {
     command.extend(pairs(tags, "Key", "Value"));
     let terraform = terraform(if is_user { "aws_iam_user" } else { "aws_iam_role" }, "name", name, tags);
     Fix { words: command, terraform, ..Fix::default() }
+}
+
+/// Whether a principal is a service, as `bedrock.amazonaws.com` is.
+fn is_service(principal: &str) -> bool {
+    !principal.starts_with("arn:") && principal.contains(".amazonaws.com")
 }
 
 /// What Terraform calls a resource; a guess would send people astray, so others keep AWS's own word.
@@ -287,7 +295,8 @@ mod tests {
         assert_eq!(role, "aws iam tag-role --role-name app --tags 'Key=Workload,Value=<workload>'");
         assert!(of("arn:aws:iam::1:user/path/ci").starts_with("aws iam tag-user --user-name ci"));
         assert!(of("arn:aws:sts::1:assumed-role/-rf").contains("--role-name=-rf"));
-        assert!(of("arn:aws:sts::1:federated-user").contains("cannot be tagged"));
+        assert!(of("arn:aws:sts::1:federated-user").starts_with("a root or federated user"));
+        assert!(of("bedrock.amazonaws.com").starts_with("an AWS service"));
     }
 
     #[test]
