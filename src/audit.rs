@@ -88,6 +88,8 @@ pub struct Item {
     pub is_said: [bool; 4],
     /// Who should be asked, where something is wrong.
     pub likely: Option<Likely>,
+    /// Of each key, whether an exemption lets it be wrong, which is no pass while another key is.
+    pub excused: exempt::Keys,
     /// Why it need not be tagged.
     pub exemption: Option<String>,
     /// What mends it.

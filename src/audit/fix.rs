@@ -52,8 +52,8 @@ pub fn of(item: &Item, judge: &Judge) -> Fix {
     if item.exemption.is_some() {
         return Fix::default();
     }
-    let wrong = |state: &State| state.asks_for_a_tag();
-    let keys: Vec<usize> = (0..OWNER_NAMES.len()).filter(|key| wrong(&item.states[*key])).collect();
+    let wrong = |key: &usize| item.states[*key].asks_for_a_tag() && !item.excused[*key];
+    let keys: Vec<usize> = (0..OWNER_NAMES.len()).filter(wrong).collect();
     let values: Vec<Option<String>> = keys.iter().map(|key| value(item, *key, judge)).collect();
     let tags: Vec<Tag> = keys
         .iter()
@@ -78,7 +78,7 @@ pub fn of(item: &Item, judge: &Judge) -> Fix {
     // What only measurements or the account say is nobody's own word: who runs the script must make it theirs.
     let is_guess = |key: &usize| item.is_said.get(*key).is_some_and(|is_said| !is_said);
     fix.is_open = values.iter().any(Option::is_none) || keys.iter().any(is_guess);
-    let inactive = (0..OWNER_NAMES.len()).filter(|key| item.states[*key] == State::NotActivated);
+    let inactive = (0..OWNER_NAMES.len()).filter(|key| item.states[*key] == State::NotActivated && !item.excused[*key]);
     fix.activations = inactive.filter_map(|key| judge.inactive_key(key)).map(activation).collect();
     fix
 }

@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 
 use super::callers::{self, Callers};
 use super::cover::{self, Cover, Money, Summing};
-use super::exempt::Exemptions;
+use super::exempt::{self, Exemptions};
 use super::findings::{self, Finding, Kind, Watchman};
 use super::judge::{self, Bearing, Judge, Verdict};
 use super::owners::{self, Clues};
@@ -81,10 +81,18 @@ struct Carried<'a> {
     month: Money,
     wrong: i128,
     models: BTreeSet<&'a str>,
-    /// The last day, its cost that is not compliant, and its lines: the cost and the verdict on each.
+    /// The last day, its cost that is not compliant, and its lines.
     latest: i32,
     open: i128,
-    lines: BTreeMap<[&'a str; TOLD_APART.len()], (i128, usize, Option<usize>)>,
+    lines: BTreeMap<[&'a str; TOLD_APART.len()], Held>,
+}
+
+/// Lines of a day that nothing tells apart.
+struct Held {
+    cost: i128,
+    verdict: usize,
+    exempt: Option<usize>,
+    excused: exempt::Keys,
 }
 
 /// Verdicts, each found once.
@@ -119,6 +127,8 @@ struct Line<'a> {
     verdict: usize,
     /// The exemption that lets it pass.
     exempt: Option<usize>,
+    /// Keys that an exemption lets be wrong, whatever the others are.
+    excused: exempt::Keys,
     texts: [&'a str; TOLD_APART.len()],
     key: Key<'a>,
     team: &'a str,
@@ -128,7 +138,7 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    fn place(&self) -> super::exempt::Place<'a> {
+    fn place(&self) -> exempt::Place<'a> {
         let [resource, principal, ..] = self.texts;
         [principal, resource, self.key.2, self.categories]
     }
@@ -201,6 +211,7 @@ pub fn gather<'a>(
             money: Money { cost, ..Money::default() },
             verdict,
             exempt: None,
+            excused: exempt::Keys::default(),
             texts,
             key: (carrier, id, text(account), text(currency)),
             team: texts[5],
@@ -220,7 +231,7 @@ impl<'a> Gathering<'a> {
         if is_right {
             line.money.compliant = line.money.cost;
         } else {
-            line.exempt = self.exemptions.of_tags(line.place(), line.day, &verdict.states);
+            (line.excused, line.exempt) = self.exemptions.of_tags(line.place(), line.day, &verdict.states);
             line.money.exempt = if line.exempt.is_some() { line.money.cost } else { 0 };
         }
         let (carrier, _, account, currency) = line.key;
@@ -334,7 +345,9 @@ impl<'a> Carried<'a> {
         }
         if line.day == self.latest {
             self.open += line.money.debt();
-            self.lines.entry(line.texts).or_insert((0, line.verdict, line.exempt)).0 += line.money.cost;
+            let Line { verdict, exempt, excused, .. } = *line;
+            let held = self.lines.entry(line.texts).or_insert(Held { cost: 0, verdict, exempt, excused });
+            held.cost += line.money.cost;
         }
     }
 
@@ -351,19 +364,17 @@ impl<'a> Carried<'a> {
             [workload, team, environment, cost_center]
         };
         // Each dollar is judged; what is shown is the dearest fault of the last day, or, where it has none, its dearest line.
-        let shown =
-            self.lines.iter().max_by(|(a, (cost_a, verdict_a, exempt_a)), (b, (cost_b, verdict_b, exempt_b))| {
-                let is_wrong = |verdict: &usize| !verdicts.all[*verdict].is_right();
-                let rank_a = (is_wrong(verdict_a), exempt_a.is_none(), cost_a, owner(b));
-                rank_a.cmp(&(is_wrong(verdict_b), exempt_b.is_none(), cost_b, owner(a)))
-            });
-        let verdict = shown.map(|(_, (_, verdict, _))| verdicts.all[*verdict].clone()).unwrap_or_default();
+        let shown = self.lines.iter().max_by(|(a, held_a), (b, held_b)| {
+            let rank = |held: &Held| (!verdicts.all[held.verdict].is_right(), held.exempt.is_none(), held.cost);
+            (rank(held_a), owner(b)).cmp(&(rank(held_b), owner(a)))
+        });
+        let verdict = shown.map(|(_, held)| verdicts.all[held.verdict].clone()).unwrap_or_default();
         let likely = shown.and_then(|(texts, _)| {
             let [resource, principal, _, evidence, workload, team, ..] = *texts;
             let resource = own_resource(carrier, resource);
             clues.likely(&owners::Line { resource, principal, account, currency, evidence, workload, team })
         });
-        let exemption = shown.and_then(|(_, (_, _, exempt))| *exempt);
+        let exemption = shown.and_then(|(_, held)| held.exempt);
         let mut item = Item {
             carrier,
             id: id.to_string(),
@@ -383,6 +394,7 @@ impl<'a> Carried<'a> {
                 shown.is_some_and(|(texts, _)| owners::is_said(texts[EVIDENCE], OWNER_NAMES[key]))
             }),
             likely: if verdict_is_right(&self.lines, verdicts) { None } else { likely },
+            excused: shown.map(|(_, held)| held.excused).unwrap_or_default(),
             exemption: exemption.map(|at| exemptions.all()[at].reason.clone()),
             fix: fix::Fix::default(),
         };
@@ -402,9 +414,6 @@ fn own_resource(carrier: Carrier, resource: &str) -> &str {
 }
 
 /// Whether nothing of a carrier's last day is wrong: who owns it, it says itself.
-fn verdict_is_right(
-    lines: &BTreeMap<[&str; TOLD_APART.len()], (i128, usize, Option<usize>)>,
-    verdicts: &Verdicts<'_>,
-) -> bool {
-    lines.values().all(|(_, verdict, _)| verdicts.all[*verdict].is_right())
+fn verdict_is_right(lines: &BTreeMap<[&str; TOLD_APART.len()], Held>, verdicts: &Verdicts<'_>) -> bool {
+    lines.values().all(|held| verdicts.all[held.verdict].is_right())
 }

@@ -387,7 +387,9 @@ fn fixes(audit: &Audit) -> Table {
 
 /// What is wrong with an item, in words.
 pub fn faults(item: &Item) -> String {
-    let wrong = OWNER_NAMES.iter().zip(&item.states).filter(|(_, state)| !state.is_right());
+    // What is exempt is no fault beside others that are.
+    let is_fault = |key: &usize| !item.states[*key].is_right() && (item.exemption.is_some() || !item.excused[*key]);
+    let wrong = (0..OWNER_NAMES.len()).filter(is_fault).map(|key| (OWNER_NAMES[key], &item.states[key]));
     wrong.map(|(name, state)| format!("{name} {}", state.words())).collect::<Vec<_>>().join("; ")
 }
 

@@ -88,3 +88,18 @@ fn nobody_is_accused_of_tags_that_the_export_has_no_column_for() {
     let people = harness::stdout(folder.path(), &["audit"]);
     assert!(people.contains("the bill cannot show how the principal is tagged"), "{people}");
 }
+
+#[test]
+fn what_is_exempt_is_no_fault_beside_others() {
+    let exempt = |key: &str| {
+        format!("[[exempt]]\naccount = \"*\"\nreason = \"r {key}\"\nuntil = \"2027-01-01\"\nkeys = [\"{key}\"]\n")
+    };
+    let line = profile("111122223333", "p", &[("Environment", Some(("Environment", "uat"))), ("Team", None)]);
+    let item = only(std::slice::from_ref(&line), &format!("{KEYS}{}", exempt("environment")));
+    assert_eq!((text(&item, "debt"), text(&item, "environment_why")), ("10", "not_allowed"), "{item}");
+    let fix = text(&item, "fix");
+    assert!(fix.contains("Team") && !fix.contains("nvironment"), "{fix}");
+    let both = format!("{KEYS}{}{}", exempt("environment"), exempt("team"));
+    let item = only(&[line], &both);
+    assert_eq!((text(&item, "debt"), text(&item, "exempt_reason")), ("0", "r environment"), "{item}");
+}
