@@ -11,6 +11,7 @@
 //!               └─────► cover (by key, team, account, week)   show
 //! ```
 
+mod callers;
 mod cover;
 mod exempt;
 mod findings;
@@ -25,6 +26,7 @@ mod show;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use hashbrown::HashSet;
 
@@ -37,10 +39,13 @@ pub use owners::{Confidence, Likely};
 pub use show::{PARTS, document, faults, grid, likely, part};
 pub use state::{CARRIERS, Carrier, State, Why};
 
+use callers::Callers;
+
 use crate::attribute::carriers;
 use crate::clock;
 use crate::config::{Config, OWNER_NAMES};
 use crate::error::Result;
+use crate::facts::store::Record;
 use crate::metrics::{Engine, Keep, Lines, Wanted};
 use crate::money;
 use crate::schema::Table;
@@ -73,12 +78,18 @@ pub struct Item {
     pub by_carrier: [States; CARRIERS],
     /// Models billed, by name.
     pub models: Vec<String>,
+    /// Whether the export has no column for its tags and its principals'.
+    pub is_hidden: bool,
+    /// The resource that called, where its tags name the owner.
+    pub caller: Option<String>,
     /// Whom the facts name as its owner, by whatever evidence.
     pub owner: [String; 4],
     /// Of each of these, whether a tag or a rule says so, which is no guess.
     pub is_said: [bool; 4],
     /// Who should be asked, where something is wrong.
     pub likely: Option<Likely>,
+    /// Of each key, whether an exemption lets it be wrong, which is no pass while another key is.
+    pub excused: exempt::Keys,
     /// Why it need not be tagged.
     pub exemption: Option<String>,
     /// What mends it.
@@ -133,6 +144,8 @@ pub struct Audit {
     pub findings: Vec<Finding>,
     /// Cost of which a policy could say nothing, by currency.
     pub unknown: BTreeMap<String, i128>,
+    /// Cost of calls whose principal's tags the export has no column for, by currency.
+    pub hidden: BTreeMap<String, i128>,
     /// Required keys that are on no line, in any spelling.
     pub unseen: Vec<&'static str>,
     /// What is fixed since the last audit.
@@ -193,8 +206,8 @@ pub fn audit(engine: &Engine, config: &Config, ask: &Ask) -> Result<Audit> {
     let sets: HashSet<&str> = (0..lines.height()).map(|row| lines.cell(row, tags).as_text()).collect();
     let mut judge = Judge::new(config, sets.iter().copied());
     judge.heed(&ask.listed_tags);
-    let span = gather::Span { first, month, last };
-    let gathered = gather::gather(&lines, config, &judge, &span);
+    let span = gather::Span { first, month, last, hidden: hidden(&engine.records) };
+    let gathered = gather::gather(&lines, config, &judge, &Callers::of(&engine.records), &span);
     let mut items = gathered.items;
     items.sort_by(|a, b| {
         (&a.currency, b.days.debt(), b.days.cost, &a.id).cmp(&(&b.currency, a.days.debt(), a.days.cost, &b.id))
@@ -207,10 +220,17 @@ pub fn audit(engine: &Engine, config: &Config, ask: &Ask) -> Result<Audit> {
         cover: gathered.cover,
         findings: gathered.findings,
         unknown: gathered.unknown,
+        hidden: gathered.hidden,
         unseen: unseen(&judge, &sets),
         mended,
         rules,
     })
+}
+
+/// Days of the periods whose export names principals and cannot show their tags.
+fn hidden(records: &[Record]) -> Vec<Range<i32>> {
+    let hiding = records.iter().filter(|record| record.trust.hides_principal_tags());
+    hiding.filter_map(|record| clock::month_range(&record.period)).map(|(first, next)| first..next).collect()
 }
 
 /// Required keys that no set of tags has, and of which AWS said nothing either.

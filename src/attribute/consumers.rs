@@ -57,13 +57,29 @@ pub fn session_name(resource: &str) -> Option<&str> {
     }
 }
 
+/// The owner that tags name, and the tags.
+type Tagged = (OwnerTexts, Text);
+
 /// Tagged consumers of one billing period.
 #[derive(Debug, Default)]
 pub struct Consumers {
-    /// By account and session name: by resource, by day, the owner that its tags name.
-    found: BTreeMap<(String, String), BTreeMap<String, BTreeMap<i32, OwnerTexts>>>,
-    /// Every text of the owners.
+    /// By account and session name: by resource, by day.
+    found: BTreeMap<(String, String), BTreeMap<String, BTreeMap<i32, Tagged>>>,
+    /// Every text of the owners and the tags.
     texts: Texts,
+}
+
+/// A tagged resource that called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The resource.
+    pub resource: String,
+    /// The owner that its tags name.
+    pub owner: OwnerTexts,
+    /// First day on which it had these tags.
+    pub since: i32,
+    /// Its tags as billed, as JSON text.
+    pub tags: Text,
 }
 
 /// What a look-up said.
@@ -73,8 +89,8 @@ pub enum Match {
     None,
     /// Several do, and they disagree.
     Ambiguous,
-    /// This resource, with this owner, whose values [`Consumers::text`] spells.
-    Owner(String, OwnerTexts),
+    /// This one, whose texts [`Consumers::text`] spells.
+    Owner(Found),
 }
 
 impl Consumers {
@@ -88,11 +104,12 @@ impl Consumers {
             return;
         }
         let days = self.found.entry((account.to_string(), name.to_string())).or_default();
-        let held = days.entry(resource.to_string()).or_default().entry(clock::day_of(time)).or_insert(owner);
+        let held = days.entry(resource.to_string()).or_default().entry(clock::day_of(time)).or_insert((owner, tags));
         // Of tags that changed within a day the alphabetically last is kept, whatever the order of lines.
-        let order = |owner: &OwnerTexts| owner.map(|text| texts.str(text).to_string());
-        if order(&owner) > order(held) {
-            *held = owner;
+        let order =
+            |(owner, tags): &Tagged| (owner.map(|text| texts.str(text).to_string()), texts.str(*tags).to_string());
+        if order(&(owner, tags)) > order(held) {
+            *held = (owner, tags);
         }
     }
 
@@ -116,17 +133,15 @@ impl Consumers {
             |resource: &&String| !region.is_empty() && resource.split(':').nth(3).is_some_and(|found| found == region);
         let near: Vec<&String> = resources.keys().filter(in_region).collect();
         let considered = if near.is_empty() { resources.keys().collect() } else { near };
-        let owners = considered.iter().filter_map(|resource| {
+        let mut owners = considered.iter().filter_map(|resource| {
             let days = &resources[*resource];
-            let then = days.range(..=day).next_back().or_else(|| days.range(day..).next());
-            then.map(|(_, owner)| ((*resource).clone(), *owner))
+            let (then, (owner, tags)) = days.range(..=day).next_back().or_else(|| days.range(day..).next())?;
+            let same = days.range(..=then).rev().take_while(|(_, (_, held))| held == tags);
+            let since = same.last().map_or(*then, |(day, _)| *day);
+            Some(Found { resource: (*resource).clone(), owner: *owner, since, tags: *tags })
         });
-        let owners: Vec<(String, OwnerTexts)> = owners.collect();
-        match owners.first() {
-            None => Match::None,
-            Some((_, first)) if owners.iter().any(|(_, owner)| owner != first) => Match::Ambiguous,
-            Some((resource, owner)) => Match::Owner(resource.clone(), *owner),
-        }
+        let Some(first) = owners.next() else { return Match::None };
+        if owners.any(|other| other.owner != first.owner) { Match::Ambiguous } else { Match::Owner(first) }
     }
 }
 

@@ -18,7 +18,7 @@ pub mod tokens;
 use std::collections::HashMap;
 
 use carriers::{Carriers, TagReader};
-use consumers::{Consumers, Match, Wanted};
+use consumers::{Consumers, Found, Match, Wanted};
 use demand::Profiles;
 use owner::{KEYS, OwnerTexts, Vocabulary, WORKLOAD};
 use rules::Rules;
@@ -167,7 +167,7 @@ pub struct Ladder<'a> {
 }
 
 /// What the rungs that need no measurement say of charges with the same dimensions.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Named {
     /// Rungs 1 to 4.
     standing: Standing,
@@ -178,6 +178,8 @@ struct Named {
     typos: Vec<String>,
     /// A session name that several resources have.
     ambiguous: Option<String>,
+    /// The resource that called, where its tags name an owner: since when it has them, and they.
+    caller: Option<(String, i32, String)>,
 }
 
 impl<'a> Ladder<'a> {
@@ -210,6 +212,9 @@ impl<'a> Ladder<'a> {
             let at = self.named(charge, dimensions, texts);
             self.named[at].count(charge, dimensions, texts, trust);
             named.push(at);
+        }
+        for (resource, since, tags) in self.named.iter().filter_map(|named| named.caller.as_ref()) {
+            trust.consumer_tags.entry(resource.clone()).or_default().insert(*since, tags.clone());
         }
         let (rows, claims) = self.claims(charges, &named, samples, profiles, trust);
         let mut facts = Vec::with_capacity(charges.rows.len());
@@ -248,8 +253,7 @@ impl<'a> Ladder<'a> {
     /// Rungs 1 to 4.
     fn upper_rungs(&mut self, set: &Dimensions, time: i64, texts: &mut Texts) -> Named {
         let is_router = self.rules.is_router(set, texts);
-        let mut named =
-            Named { standing: Standing::default(), ownership: 0, is_router, typos: Vec::new(), ambiguous: None };
+        let mut named = Named { is_router, ..Named::default() };
         if !is_allocable(texts.str(set[ChargeText::ChargeCategory as usize])) {
             return named;
         }
@@ -262,7 +266,11 @@ impl<'a> Ladder<'a> {
         let shown = shown_principal(principal, self.config.privacy.sessions, texts);
         standing.fill(Method::PrincipalTag, carriers.principal, shown);
         if standing.owner.iter().any(|value| value.is_null()) {
-            named.ambiguous = self.consumer_rung(set, clock::day_of(time), standing, texts);
+            match self.consumer(set, clock::day_of(time), standing, texts) {
+                Ok(None) => (),
+                Ok(Some(found)) => named.caller = Some(self.consumer_rung(found, standing, texts)),
+                Err(ambiguous) => named.ambiguous = Some(ambiguous),
+            }
             for (key, (value, rule)) in self.rules.owner(set, time, texts).into_iter().enumerate() {
                 standing.fill_key(key, Method::OwnerRule, value, rule);
             }
@@ -270,25 +278,35 @@ impl<'a> Ladder<'a> {
         named
     }
 
-    /// Rung 3; returns a session name that several resources have.
-    fn consumer_rung(&self, set: &Dimensions, day: i32, standing: &mut Standing, texts: &mut Texts) -> Option<String> {
+    /// The tagged resource that called; an error is a session name that several resources have.
+    fn consumer(
+        &self,
+        set: &Dimensions,
+        day: i32,
+        standing: &Standing,
+        texts: &Texts,
+    ) -> Result<Option<Found>, String> {
         // The second pass looked only for sessions without a workload, so only those are asked.
         if !standing.owner[WORKLOAD].is_null() {
-            return None;
+            return Ok(None);
         }
         let text = |column: ChargeText| texts.str(set[column as usize]);
-        let session = principal::session(text(ChargeText::PrincipalArn))?;
+        let Some(session) = principal::session(text(ChargeText::PrincipalArn)) else { return Ok(None) };
         let account = text(ChargeText::SubAccountId);
         match self.consumers.find(account, session, text(ChargeText::RegionId), day) {
-            Match::None => None,
-            Match::Ambiguous => Some(format!("{session} in {account}")),
-            Match::Owner(resource, owner) => {
-                let id = texts.intern(&resource);
-                let owner = owner.map(|text| texts.intern_opt(self.consumers.text(text)));
-                standing.fill(Method::ConsumerTag, owner, id);
-                None
-            }
+            Match::None => Ok(None),
+            Match::Ambiguous => Err(format!("{session} in {account}")),
+            Match::Owner(found) => Ok(Some(found)),
         }
+    }
+
+    /// Rung 3; returns the resource, since when it has its tags, and they.
+    fn consumer_rung(&self, found: Found, standing: &mut Standing, texts: &mut Texts) -> (String, i32, String) {
+        let id = texts.intern(&found.resource);
+        let owner = found.owner.map(|text| texts.intern_opt(self.consumers.text(text)));
+        standing.fill(Method::ConsumerTag, owner, id);
+        let tags = self.consumers.text(found.tags).unwrap_or_default();
+        (found.resource, found.since, self.vocabulary.owner_tags(tags))
     }
 
     /// The number of the ownership that a standing comes to, with rung 6 beneath it.

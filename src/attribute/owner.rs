@@ -79,6 +79,13 @@ impl Vocabulary {
         bare.and_then(|bare| self.keys.get(&squeezed(bare))).or_else(|| self.keys.get(&squeezed(tag_key))).copied()
     }
 
+    /// Of tags, as JSON text, those whose keys mean an owner key.
+    pub fn owner_tags(&self, tags: &str) -> String {
+        let mut tags = super::carriers::parse(tags);
+        tags.retain(|full, _| self.key(full.split_once('/').map_or(full, |(_, tag)| tag)).is_some());
+        serde_json::to_string(&tags).unwrap_or_default()
+    }
+
     /// The owner key that a tag key is probably a typo of, where it means none.
     pub fn typo(&self, tag_key: &str) -> Option<usize> {
         if self.key(tag_key).is_some() {

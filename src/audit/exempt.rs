@@ -13,6 +13,9 @@ use crate::config::{Config, OWNER_NAMES};
 /// What an exemption looks at: principal, resource, account and cost categories.
 pub type Place<'a> = [&'a str; 4];
 
+/// Of each owner key, whether it may be wrong.
+pub type Keys = [bool; OWNER_NAMES.len()];
+
 /// The exemptions, ready to be asked.
 #[derive(Debug)]
 pub struct Exemptions<'a> {
@@ -27,7 +30,7 @@ pub struct Exemption {
     resource: Option<WildMatch>,
     account: Option<WildMatch>,
     cost_category: Option<(Option<String>, WildMatch)>,
-    keys: [bool; OWNER_NAMES.len()],
+    keys: Keys,
     /// Whether it is about every key, and about findings that are not about tags.
     covers_all: bool,
     /// Why.
@@ -98,13 +101,27 @@ impl<'a> Exemptions<'a> {
         })
     }
 
-    /// The first exemption that lets a line's wrong tags pass on a day.
-    pub fn of_tags(&mut self, place: Place<'a>, day: i32, states: &States) -> Option<usize> {
+    /// Which of a line's keys may be wrong on a day, and, where no other is, the first exemption that lets it pass.
+    pub fn of_tags(&mut self, place: Place<'a>, day: i32, states: &States) -> (Keys, Option<usize>) {
+        let mut excused = Keys::default();
         if self.all.is_empty() {
-            return None;
+            return (excused, None);
         }
-        let matching = self.matching(place).to_vec();
-        matching.into_iter().find(|at| day < self.all[*at].until && self.all[*at].covers(states))
+        let mut matching = self.matching(place).to_vec();
+        matching.retain(|at| day < self.all[*at].until);
+        for at in &matching {
+            excused.iter_mut().zip(self.all[*at].keys).for_each(|(is_excused, is_covered)| *is_excused |= is_covered);
+        }
+        let is_rest_right = excused.iter().zip(states).all(|(is_excused, state)| *is_excused || state.is_right());
+        // One may cover them all, else several do together.
+        let of_all = || matching.iter().find(|at| self.all[**at].covers(states));
+        let of_some = || {
+            let lets_pass =
+                |at: &&usize| self.all[**at].keys.iter().zip(states).any(|(is, state)| *is && !state.is_right());
+            matching.iter().find(lets_pass)
+        };
+        let first = is_rest_right.then(|| of_all().or_else(of_some)).flatten().copied();
+        (excused, first)
     }
 
     /// Whether findings that are not about tags pass on a day.

@@ -37,6 +37,10 @@ impl Fix {
     }
 }
 
+/// What mends calls whose principal's tags no line could show.
+pub const HIDDEN: &str =
+    "add the column `tags` to the export: without it no line shows the tags of principals and accounts";
+
 /// A tag to set.
 struct Tag {
     key: String,
@@ -48,8 +52,8 @@ pub fn of(item: &Item, judge: &Judge) -> Fix {
     if item.exemption.is_some() {
         return Fix::default();
     }
-    let wrong = |state: &State| state.asks_for_a_tag();
-    let keys: Vec<usize> = (0..OWNER_NAMES.len()).filter(|key| wrong(&item.states[*key])).collect();
+    let wrong = |key: &usize| item.states[*key].asks_for_a_tag() && !item.excused[*key];
+    let keys: Vec<usize> = (0..OWNER_NAMES.len()).filter(wrong).collect();
     let values: Vec<Option<String>> = keys.iter().map(|key| value(item, *key, judge)).collect();
     let tags: Vec<Tag> = keys
         .iter()
@@ -61,8 +65,11 @@ pub fn of(item: &Item, judge: &Judge) -> Fix {
         .collect();
     let mut fix = if tags.is_empty() {
         Fix::default()
+    } else if let Some(caller) = faulty_caller(item) {
+        of_caller(caller, &item.account, &tags)
     } else {
         match item.carrier {
+            Carrier::Account if item.is_hidden => Fix { advice: HIDDEN.into(), ..Fix::default() },
             Carrier::Principal => Fix { only_of: item.account.clone(), ..of_principal(&item.id, &tags) },
             Carrier::Account => of_account(&item.account, &tags),
             Carrier::Resource | Carrier::Project | Carrier::Consumer => of_resource(&item.id, &tags),
@@ -71,9 +78,18 @@ pub fn of(item: &Item, judge: &Judge) -> Fix {
     // What only measurements or the account say is nobody's own word: who runs the script must make it theirs.
     let is_guess = |key: &usize| item.is_said.get(*key).is_some_and(|is_said| !is_said);
     fix.is_open = values.iter().any(Option::is_none) || keys.iter().any(is_guess);
-    let inactive = (0..OWNER_NAMES.len()).filter(|key| item.states[*key] == State::NotActivated);
+    let inactive = (0..OWNER_NAMES.len()).filter(|key| item.states[*key] == State::NotActivated && !item.excused[*key]);
     fix.activations = inactive.filter_map(|key| judge.inactive_key(key)).map(activation).collect();
     fix
+}
+
+/// The resource that called, where every tag that is there and wrong is a tag of its.
+fn faulty_caller(item: &Item) -> Option<&str> {
+    let on_caller = &item.by_carrier[Carrier::Consumer as usize];
+    let mut there = item.states.iter().zip(on_caller).filter(|(state, _)| state.is_there() && !state.is_right());
+    let first = there.next()?;
+    let is_its = |(state, on_caller): (&State, &State)| state == on_caller;
+    (is_its(first) && there.all(is_its)).then_some(item.caller.as_deref()).flatten()
 }
 
 /// The value that the facts know.
@@ -123,9 +139,16 @@ fn tagger(service: &str, kind: &str) -> Option<(&'static str, bool)> {
     }
 }
 
+/// An ARN without what follows the resource's id.
+fn without_version(arn: &str) -> &str {
+    arn.rsplit_once('/').and_then(|(kind, id)| arn.get(..kind.len() + 1 + id.find(':')?)).unwrap_or(arn)
+}
+
 fn of_resource(arn: &str, tags: &[Tag]) -> Fix {
     let parsed = classify::bedrock_arn(arn);
     let (service, region, kind) = parsed.map(|arn| (arn.service, arn.region, arn.resource_type)).unwrap_or_default();
+    // A version has no tags of its own.
+    let arn = if kind == "guardrail" { without_version(arn) } else { arn };
     let terraform = terraform(terraform_type(&service, &kind), "arn", arn, tags);
     let Some((program, is_map)) = tagger(&service, &kind) else {
         let advice = "no command of the AWS CLI tags it: set its tags through the Projects API of the bedrock-mantle \
@@ -138,14 +161,39 @@ fn of_resource(arn: &str, tags: &[Tag]) -> Fix {
     command.push("--tags".into());
     if !is_map {
         command.extend(pairs(tags, "key", "value"));
-    } else if tags.iter().all(Tag::is_simple) {
-        let pairs: Vec<String> = tags.iter().map(|tag| format!("{}={}", tag.key, tag.value)).collect();
-        command.push(pairs.join(","));
     } else {
-        let map = tags.iter().map(|tag| (tag.key.clone(), serde_json::json!(tag.value)));
-        command.push(serde_json::Value::Object(map.collect()).to_string());
+        command.push(map(tags));
     }
     Fix { words: command, terraform, ..Fix::default() }
+}
+
+/// Of whatever service: the tagging API takes the ARN of a function or task, EC2 the id of an instance.
+fn of_caller(resource: &str, account: &str, tags: &[Tag]) -> Fix {
+    if !resource.starts_with("arn:") {
+        let mut command = words(&["aws", "ec2", "create-tags", "--resources", resource, "--tags"]);
+        command.extend(pairs(tags, "Key", "Value"));
+        let terraform = terraform("aws_instance", "id", resource, tags);
+        return Fix { words: command, only_of: account.into(), terraform, ..Fix::default() };
+    }
+    let mut parts = resource.split(':').skip(2);
+    let (service, region) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    // A qualifier after the function's name is no resource that has tags.
+    let arn = if service == "lambda" {
+        resource.splitn(8, ':').take(7).collect::<Vec<_>>().join(":")
+    } else {
+        resource.to_string()
+    };
+    let mut command = words(&["aws", "resourcegroupstaggingapi", "tag-resources"]);
+    command.extend(option("--region", region));
+    command.extend(option("--resource-arn-list", &arn));
+    command.push("--tags".into());
+    command.push(map(tags));
+    let kind = match service {
+        "lambda" => "aws_lambda_function",
+        "ec2" => "aws_instance",
+        other => other,
+    };
+    Fix { words: command, terraform: terraform(kind, "arn", &arn, tags), ..Fix::default() }
 }
 
 fn of_principal(arn: &str, tags: &[Tag]) -> Fix {
@@ -158,7 +206,10 @@ fn of_principal(arn: &str, tags: &[Tag]) -> Fix {
         name.rsplit('/').next().unwrap_or(name)
     };
     if name.is_empty() || !matches!(kind, "assumed-role" | "role" | "user") {
-        return advice("a root or federated user cannot be tagged; let the workload call with a role of its own");
+        let service =
+            "an AWS service called by itself and cannot be tagged; name whom it calls for with an `[[owner]]` rule";
+        let user = "a root or federated user cannot be tagged; let the workload call with a role of its own";
+        return advice(if is_service(arn) { service } else { user });
     }
     if name.starts_with("AWSReservedSSO_") {
         return advice("tag the user or its attributes in IAM Identity Center; this role is made by AWS");
@@ -171,6 +222,11 @@ fn of_principal(arn: &str, tags: &[Tag]) -> Fix {
     command.extend(pairs(tags, "Key", "Value"));
     let terraform = terraform(if is_user { "aws_iam_user" } else { "aws_iam_role" }, "name", name, tags);
     Fix { words: command, terraform, ..Fix::default() }
+}
+
+/// Whether a principal is a service, as `bedrock.amazonaws.com` is.
+fn is_service(principal: &str) -> bool {
+    !principal.starts_with("arn:") && principal.contains(".amazonaws.com")
 }
 
 /// What Terraform calls a resource; a guess would send people astray, so others keep AWS's own word.
@@ -206,6 +262,16 @@ fn is_simple(text: &str) -> bool {
     !text.is_empty() && text.trim() == text && text.chars().all(is_plain)
 }
 
+/// Tags as one map, as some commands take them.
+fn map(tags: &[Tag]) -> String {
+    if tags.iter().all(Tag::is_simple) {
+        let pairs: Vec<String> = tags.iter().map(|tag| format!("{}={}", tag.key, tag.value)).collect();
+        return pairs.join(",");
+    }
+    let map = tags.iter().map(|tag| (tag.key.clone(), serde_json::json!(tag.value)));
+    serde_json::Value::Object(map.collect()).to_string()
+}
+
 fn pairs(tags: &[Tag], key: &str, value: &str) -> Vec<String> {
     if !tags.iter().all(Tag::is_simple) {
         let pairs = tags.iter().map(|tag| serde_json::json!({ key: tag.key, value: tag.value })).collect();
@@ -229,7 +295,8 @@ mod tests {
         assert_eq!(role, "aws iam tag-role --role-name app --tags 'Key=Workload,Value=<workload>'");
         assert!(of("arn:aws:iam::1:user/path/ci").starts_with("aws iam tag-user --user-name ci"));
         assert!(of("arn:aws:sts::1:assumed-role/-rf").contains("--role-name=-rf"));
-        assert!(of("arn:aws:sts::1:federated-user").contains("cannot be tagged"));
+        assert!(of("arn:aws:sts::1:federated-user").starts_with("a root or federated user"));
+        assert!(of("bedrock.amazonaws.com").starts_with("an AWS service"));
     }
 
     #[test]

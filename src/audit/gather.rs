@@ -4,11 +4,13 @@
 //! and each set of tags is judged once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use hashbrown::HashMap;
 
+use super::callers::{self, Callers};
 use super::cover::{self, Cover, Money, Summing};
-use super::exempt::Exemptions;
+use super::exempt::{self, Exemptions};
 use super::findings::{self, Finding, Kind, Watchman};
 use super::judge::{self, Bearing, Judge, Verdict};
 use super::owners::{self, Clues};
@@ -25,6 +27,14 @@ pub struct Span {
     pub month: i32,
     /// Last judged day.
     pub last: i32,
+    /// Days on which the bill cannot show tags of principals.
+    pub hidden: Vec<Range<i32>>,
+}
+
+impl Span {
+    fn hides(&self, day: i32) -> bool {
+        self.hidden.iter().any(|days| days.contains(&day))
+    }
 }
 
 /// What the lines come to.
@@ -38,6 +48,8 @@ pub struct Gathered {
     pub findings: Vec<Finding>,
     /// Cost of the judged days of which a policy could say nothing, by currency.
     pub unknown: BTreeMap<String, i128>,
+    /// Cost of the judged days whose principals' tags the bill cannot show, by currency.
+    pub hidden: BTreeMap<String, i128>,
 }
 
 /// Who carries a line: what, its id, the account, the currency.
@@ -69,25 +81,38 @@ struct Carried<'a> {
     month: Money,
     wrong: i128,
     models: BTreeSet<&'a str>,
-    /// The last day, its cost that is not compliant, and its lines: the cost and the verdict on each.
+    /// The last day, its cost that is not compliant, and its lines.
     latest: i32,
     open: i128,
-    lines: BTreeMap<[&'a str; TOLD_APART.len()], (i128, usize, Option<usize>)>,
+    lines: BTreeMap<[&'a str; TOLD_APART.len()], Held>,
+}
+
+/// Lines of a day that nothing tells apart.
+struct Held {
+    cost: i128,
+    verdict: usize,
+    exempt: Option<usize>,
+    excused: exempt::Keys,
 }
 
 /// Verdicts, each found once.
 struct Verdicts<'a> {
     judge: &'a Judge,
+    callers: &'a Callers<'a>,
     known: HashMap<judge::Line<'a>, usize>,
     bearings: HashMap<&'a str, Bearing>,
     all: Vec<Verdict>,
 }
 
 impl<'a> Verdicts<'a> {
-    fn of(&mut self, [resource, principal, tags, evidence, .., model]: [&'a str; TOLD_APART.len()]) -> usize {
+    fn of(&mut self, texts: [&'a str; TOLD_APART.len()], day: i32, is_hidden: bool) -> usize {
+        let [resource, principal, tags, evidence, .., model] = texts;
+        let consumer = self.callers.tags(evidence, day);
+        // Who is not accused of a tag that the bill cannot show is not there for the judge.
+        let principal = if is_hidden { "" } else { principal };
         let principal = *self.bearings.entry(principal).or_insert_with(|| judge::bearing(principal));
         let (judge, all) = (self.judge, &mut self.all);
-        let line = judge::Line { tags, evidence, resource, principal, model };
+        let line = judge::Line { tags, evidence, consumer, resource, principal, model };
         *self.known.entry(line).or_insert_with(|| {
             all.push(judge.verdict(&line));
             all.len() - 1
@@ -102,6 +127,8 @@ struct Line<'a> {
     verdict: usize,
     /// The exemption that lets it pass.
     exempt: Option<usize>,
+    /// Keys that an exemption lets be wrong, whatever the others are.
+    excused: exempt::Keys,
     texts: [&'a str; TOLD_APART.len()],
     key: Key<'a>,
     team: &'a str,
@@ -111,7 +138,7 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    fn place(&self) -> super::exempt::Place<'a> {
+    fn place(&self) -> exempt::Place<'a> {
         let [resource, principal, ..] = self.texts;
         [principal, resource, self.key.2, self.categories]
     }
@@ -134,14 +161,21 @@ struct Gathering<'a> {
     carried: HashMap<Key<'a>, Carried<'a>>,
     found: HashMap<Found<'a>, i128>,
     unknown: BTreeMap<String, i128>,
+    hidden: BTreeMap<String, i128>,
     run_out: BTreeSet<usize>,
 }
 
 /// What lines make.
-pub fn gather<'a>(lines: &'a Lines, config: &'a Config, judge: &'a Judge, span: &'a Span) -> Gathered {
+pub fn gather<'a>(
+    lines: &'a Lines,
+    config: &'a Config,
+    judge: &'a Judge,
+    callers: &'a Callers<'a>,
+    span: &'a Span,
+) -> Gathered {
     let mut gathering = Gathering {
         span,
-        verdicts: Verdicts { judge, known: HashMap::new(), bearings: HashMap::new(), all: Vec::new() },
+        verdicts: Verdicts { judge, callers, known: HashMap::new(), bearings: HashMap::new(), all: Vec::new() },
         exemptions: Exemptions::new(config),
         watchman: Watchman::new(config, judge),
         clues: Clues::default(),
@@ -149,6 +183,7 @@ pub fn gather<'a>(lines: &'a Lines, config: &'a Config, judge: &'a Judge, span: 
         carried: HashMap::new(),
         found: HashMap::new(),
         unknown: BTreeMap::new(),
+        hidden: BTreeMap::new(),
         run_out: BTreeSet::new(),
     };
     let [day, cost, account, currency] = lines.columns(["day", "billed_cost", "sub_account_id", "billing_currency"]);
@@ -162,18 +197,21 @@ pub fn gather<'a>(lines: &'a Lines, config: &'a Config, judge: &'a Judge, span: 
         let own = *taggable
             .entry(resource)
             .or_insert_with(|| judge::is_taggable(resource).then(|| judge::carrier_of(resource)));
+        let day = lines.cell(row, day).day().unwrap_or(0);
+        let is_hidden = !principal.is_empty() && span.hides(day);
         let (carrier, id) = match own {
             Some(carrier) => (carrier, resource),
-            None if !principal.is_empty() => (Carrier::Principal, principal),
+            None if !principal.is_empty() && !is_hidden => (Carrier::Principal, principal),
             None => (Carrier::Account, text(account)),
         };
         let cost = lines.cell(row, cost).amount().unwrap_or(0);
-        let verdict = gathering.verdicts.of(texts);
+        let verdict = gathering.verdicts.of(texts, day, is_hidden);
         gathering.add(Line {
-            day: lines.cell(row, day).day().unwrap_or(0),
+            day,
             money: Money { cost, ..Money::default() },
             verdict,
             exempt: None,
+            excused: exempt::Keys::default(),
             texts,
             key: (carrier, id, text(account), text(currency)),
             team: texts[5],
@@ -193,7 +231,7 @@ impl<'a> Gathering<'a> {
         if is_right {
             line.money.compliant = line.money.cost;
         } else {
-            line.exempt = self.exemptions.of_tags(line.place(), line.day, &verdict.states);
+            (line.excused, line.exempt) = self.exemptions.of_tags(line.place(), line.day, &verdict.states);
             line.money.exempt = if line.exempt.is_some() { line.money.cost } else { 0 };
         }
         let (carrier, _, account, currency) = line.key;
@@ -205,6 +243,9 @@ impl<'a> Gathering<'a> {
         if line.day >= span.first {
             self.summing.add(whom, &line.money, line.verdict);
             self.find(&line, is_right);
+            if !is_right && is_hidden(carrier, line.texts, line.day, span) {
+                *self.hidden.entry(currency.to_string()).or_default() += line.money.cost;
+            }
         }
         let [resource, principal, _, evidence, workload, team, ..] = line.texts;
         let resource = own_resource(carrier, resource);
@@ -265,8 +306,17 @@ impl<'a> Gathering<'a> {
         });
         let sorted: BTreeMap<Key<'_>, Carried<'_>> = self.carried.into_iter().collect();
         let (verdicts, clues, exemptions) = (&self.verdicts, &self.clues, &self.exemptions);
-        let items = sorted.into_iter().map(|(key, carried)| carried.item(key, verdicts, clues, exemptions)).collect();
-        Gathered { items, cover: self.summing.done(&self.verdicts.all), findings, unknown: self.unknown }
+        let items = sorted
+            .into_iter()
+            .map(|(key, carried)| carried.item(key, verdicts, clues, exemptions, self.span))
+            .collect();
+        Gathered {
+            items,
+            cover: self.summing.done(&self.verdicts.all),
+            findings,
+            unknown: self.unknown,
+            hidden: self.hidden,
+        }
     }
 }
 
@@ -295,7 +345,9 @@ impl<'a> Carried<'a> {
         }
         if line.day == self.latest {
             self.open += line.money.debt();
-            self.lines.entry(line.texts).or_insert((0, line.verdict, line.exempt)).0 += line.money.cost;
+            let Line { verdict, exempt, excused, .. } = *line;
+            let held = self.lines.entry(line.texts).or_insert(Held { cost: 0, verdict, exempt, excused });
+            held.cost += line.money.cost;
         }
     }
 
@@ -305,25 +357,24 @@ impl<'a> Carried<'a> {
         verdicts: &Verdicts<'_>,
         clues: &Clues<'_>,
         exemptions: &Exemptions<'_>,
+        span: &Span,
     ) -> Item {
         let owner = |texts: &[&'a str; TOLD_APART.len()]| {
             let [_, _, _, _, workload, team, environment, cost_center, _] = *texts;
             [workload, team, environment, cost_center]
         };
         // Each dollar is judged; what is shown is the dearest fault of the last day, or, where it has none, its dearest line.
-        let shown =
-            self.lines.iter().max_by(|(a, (cost_a, verdict_a, exempt_a)), (b, (cost_b, verdict_b, exempt_b))| {
-                let is_wrong = |verdict: &usize| !verdicts.all[*verdict].is_right();
-                let rank_a = (is_wrong(verdict_a), exempt_a.is_none(), cost_a, owner(b));
-                rank_a.cmp(&(is_wrong(verdict_b), exempt_b.is_none(), cost_b, owner(a)))
-            });
-        let verdict = shown.map(|(_, (_, verdict, _))| verdicts.all[*verdict].clone()).unwrap_or_default();
+        let shown = self.lines.iter().max_by(|(a, held_a), (b, held_b)| {
+            let rank = |held: &Held| (!verdicts.all[held.verdict].is_right(), held.exempt.is_none(), held.cost);
+            (rank(held_a), owner(b)).cmp(&(rank(held_b), owner(a)))
+        });
+        let verdict = shown.map(|(_, held)| verdicts.all[held.verdict].clone()).unwrap_or_default();
         let likely = shown.and_then(|(texts, _)| {
             let [resource, principal, _, evidence, workload, team, ..] = *texts;
             let resource = own_resource(carrier, resource);
             clues.likely(&owners::Line { resource, principal, account, currency, evidence, workload, team })
         });
-        let exemption = shown.and_then(|(_, (_, _, exempt))| *exempt);
+        let exemption = shown.and_then(|(_, held)| held.exempt);
         let mut item = Item {
             carrier,
             id: id.to_string(),
@@ -336,11 +387,14 @@ impl<'a> Carried<'a> {
             states: verdict.states,
             by_carrier: verdict.by_carrier,
             models: self.models.iter().map(ToString::to_string).collect(),
+            is_hidden: shown.is_some_and(|(texts, _)| is_hidden(carrier, *texts, self.latest, span)),
+            caller: shown.and_then(|(texts, _)| callers::resource(texts[EVIDENCE])).map(String::from),
             owner: shown.map(|(texts, _)| owner(texts).map(String::from)).unwrap_or_default(),
             is_said: std::array::from_fn(|key| {
                 shown.is_some_and(|(texts, _)| owners::is_said(texts[EVIDENCE], OWNER_NAMES[key]))
             }),
             likely: if verdict_is_right(&self.lines, verdicts) { None } else { likely },
+            excused: shown.map(|(_, held)| held.excused).unwrap_or_default(),
             exemption: exemption.map(|at| exemptions.all()[at].reason.clone()),
             fix: fix::Fix::default(),
         };
@@ -349,15 +403,17 @@ impl<'a> Carried<'a> {
     }
 }
 
+/// Whether a line is left to its account although it has a principal, whose tags the bill cannot show.
+fn is_hidden(carrier: Carrier, [_, principal, ..]: [&str; TOLD_APART.len()], day: i32, span: &Span) -> bool {
+    carrier == Carrier::Account && !principal.is_empty() && span.hides(day)
+}
+
 /// The resource, where the line's carrier is that.
 fn own_resource(carrier: Carrier, resource: &str) -> &str {
     if matches!(carrier, Carrier::Resource | Carrier::Project) { resource } else { "" }
 }
 
 /// Whether nothing of a carrier's last day is wrong: who owns it, it says itself.
-fn verdict_is_right(
-    lines: &BTreeMap<[&str; TOLD_APART.len()], (i128, usize, Option<usize>)>,
-    verdicts: &Verdicts<'_>,
-) -> bool {
-    lines.values().all(|(_, verdict, _)| verdicts.all[*verdict].is_right())
+fn verdict_is_right(lines: &BTreeMap<[&str; TOLD_APART.len()], Held>, verdicts: &Verdicts<'_>) -> bool {
+    lines.values().all(|held| verdicts.all[held.verdict].is_right())
 }

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::attribute::carriers;
 use crate::attribute::owner::{Vocabulary, canonical};
-use crate::classify;
+use crate::classify::{self, Likeness};
 use crate::config::{Config, OWNER_NAMES};
 
+use super::callers;
 use super::state::{CARRIERS, Carrier, State, Why};
 
 /// Position of the `Model` tag.
@@ -38,6 +39,8 @@ pub struct Line<'a> {
     pub tags: &'a str,
     /// What named the owner.
     pub evidence: &'a str,
+    /// Owner tags of the resource that called, as JSON text, where the store knows them.
+    pub consumer: &'a str,
     /// The resource.
     pub resource: &'a str,
     /// What the principal can carry.
@@ -74,6 +77,9 @@ pub struct Judge {
 
 /// What stands before a key, by carrier, in the order in which the ladder asks them.
 const PREFIXES: [&[&str]; 3] = [&["resourceTags/"], &["iamPrincipal/", "userAttribute/"], &["accountTag/"]];
+
+/// What begins a key that billing has normalised.
+const NORMALISED: &str = "user_";
 
 /// Names of keys where the config gives no spelling.
 const PROPER: [&str; OWNER_NAMES.len()] = ["Workload", "Team", "Environment", "CostCenter", "Model"];
@@ -156,6 +162,7 @@ impl Judge {
     /// The state of every owner key on a line.
     pub fn verdict(&self, line: &Line<'_>) -> Verdict {
         let tags = carriers::parse(line.tags);
+        let caller = carriers::parse(line.consumer);
         let arn = classify::bedrock_arn(line.resource);
         let is_project = arn.as_ref().is_some_and(|arn| arn.resource_type == PROJECT);
         let one_model = arn.is_some_and(|arn| classify::single_model_carrier(&arn.resource_type));
@@ -167,10 +174,14 @@ impl Judge {
             }
             let on = |at: usize, bearing: Bearing| self.on(key, &tags, PREFIXES[at], line.model, bearing);
             let (own, principal, account) = (on(0, resource), on(1, line.principal), on(2, Bearing::Able));
-            let by_consumer = format!("{}=consumer_tag:", OWNER_NAMES[key]);
-            // The tags of a calling resource are on its own rows; the evidence says that they were there.
-            let is_by_consumer = line.evidence.split("; ").any(|part| part.starts_with(&by_consumer));
-            let consumer = if is_by_consumer { State::Present } else { State::NotApplicable };
+            // No caller is asked for tags, but those that it has must be right.
+            let consumer = match self.on(key, &caller, PREFIXES[0], line.model, Bearing::Absent) {
+                // A store of an older version knows only that they were there.
+                State::NotApplicable if line.consumer.is_empty() && callers::names(line.evidence, key) => {
+                    State::Present
+                }
+                state => state,
+            };
             let of_line = [&own, &principal, &consumer, &account];
             verdict.states[key] = self.together(key, of_line, resource, line.principal);
             let (resource, project) =
@@ -203,10 +214,12 @@ impl Judge {
             let (order, tag) =
                 prefixes.iter().enumerate().find_map(|(at, prefix)| Some((at, full.strip_prefix(prefix)?)))?;
             let (owner, alias) = self.vocabulary.key(tag)?;
-            (owner == key).then_some(((value.trim().is_empty(), order, alias, tag), value))
+            // A key that billing has normalised stands beside the one as it was spelled, which alone shows how.
+            let is_normalised = tag.starts_with(NORMALISED);
+            (owner == key).then_some(((value.trim().is_empty(), order, alias, is_normalised, tag), value))
         });
         match (found.min(), on) {
-            (Some(((_, _, _, tag), value)), _) => self.value(key, tag, value, model),
+            (Some(((.., tag), value)), _) => self.value(key, tag, value, model),
             (None, Bearing::Absent) => State::NotApplicable,
             (None, Bearing::Unable) => State::CannotBeTagged,
             (None, Bearing::Able) if self.inactive[key].is_some() => State::NotActivated,
@@ -256,7 +269,7 @@ impl Judge {
     fn key_fault(&self, key: usize, tag: &str) -> Option<(Why, String)> {
         let spellings = &self.spellings[key];
         let proper = spellings.first()?;
-        if tag.starts_with("user_") {
+        if tag.starts_with(NORMALISED) {
             let (_, alias) = self.vocabulary.key(tag)?;
             let is_alias = alias > 0 && self.vocabulary.key(proper) != Some((key, alias));
             return is_alias.then(|| (Why::Alias, format!("the key {tag:?} is an alias of {proper:?}")));
@@ -282,15 +295,13 @@ fn spelling_fault(value: &str, right: &str) -> State {
     }
 }
 
-/// The `Model` tag against the model that was billed: a name or a tier may be meant.
+/// The `Model` tag against the model that was billed: a family, a tier or a less full name may be meant.
 fn model_state(tag: &str, billed: &str) -> State {
-    let Some(model) = classify::recognise_model(billed) else { return State::Present };
-    let agrees = match (classify::tier_word(tag), classify::recognise_model(tag)) {
-        (Some(tier), _) => model.tier.as_deref() == Some(tier),
-        (None, Some(tagged)) => tagged.name == model.name,
-        (None, None) => return State::Invalid(Why::NoModel, format!("{tag:?} names no model; {billed:?} is billed")),
-    };
-    if agrees { State::Present } else { State::Contradicts(format!("says {tag:?}, billed is {billed:?}")) }
+    match classify::likeness(tag, billed) {
+        None | Some(Likeness::Same) => State::Present,
+        Some(Likeness::Other) => State::Contradicts(format!("says {tag:?}, billed is {billed:?}")),
+        Some(Likeness::None) => State::Invalid(Why::NoModel, format!("{tag:?} names no model; {billed:?} is billed")),
+    }
 }
 
 /// Whether most distinct values of a key have capitals.
@@ -311,13 +322,21 @@ fn habits<'a>(sets: impl Iterator<Item = &'a str>, vocabulary: &Vocabulary) -> [
 /// Resource type of a project or workspace.
 const PROJECT: &str = "project";
 
-/// Whether a resource can carry tags of its own: a Bedrock resource of an account, not a model or a
-/// profile that AWS made for everybody, nor the project that stands in for none.
+/// Kinds of resources that AWS made for everybody, whatever account their ARN names, and sessions, which
+/// end before anybody could tag them.
+const OF_AWS: [&str; 5] =
+    ["foundation-model", "inference-profile", "default-prompt-router", "guardrail-profile", "session"];
+
+/// Whether a resource can carry tags of its own: a Bedrock resource of an account, not what AWS made for
+/// everybody, nor the project that stands in for none.
 pub fn is_taggable(resource: &str) -> bool {
     classify::bedrock_arn(resource).is_some_and(|arn| {
-        let of_account = arn.account.is_some_and(|account| !account.is_empty());
+        // In place of an account, AWS's own have none or `aws`.
+        let of_account = arn.account.is_some_and(|account| account.bytes().all(|byte| byte.is_ascii_digit()));
+        // The profiles of data automation that AWS made are named like the models': geography, then name.
+        let is_profile_of_aws = arn.resource_type == "data-automation-profile" && arn.resource_id.contains('.');
         let is_default = arn.resource_type == PROJECT && arn.resource_id == "default";
-        of_account && !is_default && !matches!(arn.resource_type.as_str(), "foundation-model" | "inference-profile")
+        of_account && !is_default && !is_profile_of_aws && !OF_AWS.contains(&arn.resource_type.as_str())
     })
 }
 
@@ -357,7 +376,7 @@ mod tests {
     }
 
     fn states(judge: &Judge, tags: &str, evidence: &str, resource: &str, model: &str) -> States {
-        judge.verdict(&Line { tags, evidence, resource, principal: Bearing::Absent, model }).states
+        judge.verdict(&Line { tags, evidence, consumer: "", resource, principal: Bearing::Absent, model }).states
     }
 
     fn environment(value: &str) -> String {
@@ -392,6 +411,8 @@ mod tests {
         assert_eq!(states(&judge, "{}", "", "", "Claude Haiku 4.5")[4], State::NotApplicable);
         let tier = r#"{"resourceTags/Model":"haiku"}"#;
         assert_eq!(states(&judge, tier, "", PROFILE, "Claude Haiku 4.5")[4], State::Present);
+        let family = r#"{"resourceTags/Model":"Haiku 4.5"}"#;
+        assert_eq!(states(&judge, family, "", PROFILE, "Claude Haiku 4.5")[4], State::Present);
     }
 
     #[test]

@@ -77,6 +77,14 @@ fn sentences(audit: &Audit, document: &mut Document) {
             audit.unseen.join(", ")
         ));
     }
+    for (currency, cost) in &audit.hidden {
+        document.say(format!(
+            "Of {} {} the bill cannot show how the principal is tagged, and none is accused: {}.",
+            words::amount(*cost),
+            words::currency(currency),
+            super::fix::HIDDEN
+        ));
+    }
     for (currency, cost) in &audit.unknown {
         document.say(format!(
             "Of {} {} a policy can say nothing: its environment or routing is unknown. Geo profiles are billed as \
@@ -379,7 +387,9 @@ fn fixes(audit: &Audit) -> Table {
 
 /// What is wrong with an item, in words.
 pub fn faults(item: &Item) -> String {
-    let wrong = OWNER_NAMES.iter().zip(&item.states).filter(|(_, state)| !state.is_right());
+    // What is exempt is no fault beside others that are.
+    let is_fault = |key: &usize| !item.states[*key].is_right() && (item.exemption.is_some() || !item.excused[*key]);
+    let wrong = (0..OWNER_NAMES.len()).filter(is_fault).map(|key| (OWNER_NAMES[key], &item.states[key]));
     wrong.map(|(name, state)| format!("{name} {}", state.words())).collect::<Vec<_>>().join("; ")
 }
 

@@ -15,6 +15,7 @@ mod grammar_tokens;
 mod meter;
 mod model;
 mod model_catalogue;
+mod model_likeness;
 mod model_name;
 mod model_spellings;
 mod modifiers;
@@ -27,6 +28,7 @@ mod words;
 pub use arn::{BedrockArn, bedrock_arn, single_model_carrier};
 pub use meter::{Measure, Meter};
 pub use model::{Model, names_ai_publisher, recognise_model, routing_of_model_id, tier_word};
+pub use model_likeness::{Likeness, likeness};
 pub use units::{Unit, base_unit, plausible_token_rate};
 pub use usage_type::parse_usage_type;
 

@@ -32,6 +32,30 @@ const MOST_WORDS: usize = 16;
 
 /// Recognises a model; none for a text that names no model of a known publisher or family.
 pub fn recognise_model(text: &str) -> Option<Model> {
+    let Read { vendor, publisher, words } = read(text)?;
+    let proof = match (vendor, publisher) {
+        (Some(_), _) => Proof::Id,
+        (None, Some(_)) => Proof::Publisher,
+        (None, None) => Proof::None,
+    };
+    match family_of(&words, publisher) {
+        Some((family, rest)) => model_name::compose(family, rest, proof),
+        None => unknown_family(vendor?, &words),
+    }
+}
+
+/// The words of a text that may name a model.
+pub struct Read {
+    /// The publisher whose id it begins with.
+    vendor: Option<&'static Publisher>,
+    /// The publisher that it states in any way.
+    pub publisher: Option<&'static Publisher>,
+    /// The words after that.
+    pub words: Vec<String>,
+}
+
+/// Reads the words of a text; none where it is too long for a model's name, or names a resource of another kind.
+pub fn read(text: &str) -> Option<Read> {
     let text = text.trim();
     if text.is_empty() || text.len() > LONGEST {
         return None;
@@ -46,15 +70,7 @@ pub fn recognise_model(text: &str) -> Option<Model> {
         Some(publisher) => (Some(publisher), words),
         None => skip_publisher(&words),
     };
-    let proof = match (vendor, publisher) {
-        (Some(_), _) => Proof::Id,
-        (None, Some(_)) => Proof::Publisher,
-        (None, None) => Proof::None,
-    };
-    match family_of(&words, publisher) {
-        Some((family, rest)) => model_name::compose(family, rest, proof),
-        None => unknown_family(vendor?, &words),
-    }
+    Some(Read { vendor, publisher, words })
 }
 
 /// What shows, besides its words, that a text names a model.
@@ -242,7 +258,7 @@ fn stated_publisher(words: &[String]) -> (Option<&'static Publisher>, Vec<String
 
 /// The family whose words begin the name, of the stated publisher if there is one, and the words after them. Publishers
 /// whose ids leave the family out (`deepseek.r1-v1:0`) are found by their own name.
-fn family_of<'w>(words: &'w [String], publisher: Option<&Publisher>) -> Option<(&'static Family, &'w [String])> {
+pub fn family_of<'w>(words: &'w [String], publisher: Option<&Publisher>) -> Option<(&'static Family, &'w [String])> {
     let fits = |family: &&Family| publisher.is_none_or(|publisher| publisher.name == family.publisher);
     let begins = |family: &&Family| {
         words.len() >= family.words.len() && words[..family.words.len()].iter().eq(family.words.iter())

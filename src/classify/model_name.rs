@@ -7,9 +7,7 @@ use super::model_spellings::{ALIASES, SPELLINGS};
 /// The model of a family's words; none if they name no model. An id of the publisher needs no further proof, a display
 /// name must have a number or a word that only models have, else `Claude Platform on AWS` were one.
 pub fn compose(family: &'static Family, rest: &[String], proof: Proof) -> Option<Model> {
-    let words: Vec<&str> = family.words.iter().copied().chain(rest.iter().map(String::as_str)).collect();
-    let words = clean(family, &words);
-    let (family, words) = resolve(family, words);
+    let (family, words) = settled(family, rest);
     if !is_proven(family, &words, proof) {
         return None;
     }
@@ -17,6 +15,12 @@ pub fn compose(family: &'static Family, rest: &[String], proof: Proof) -> Option
     let name = shaped(family, &words);
     let caches = caches(family, &words, tier.as_deref());
     Some(Model { name, publisher: family.publisher.to_owned(), tier, caches })
+}
+
+/// The words after the family, without what spellings of one model differ in, and the family that they lead to.
+pub fn settled(family: &'static Family, rest: &[String]) -> (&'static Family, Vec<String>) {
+    let words: Vec<&str> = family.words.iter().copied().chain(rest.iter().map(String::as_str)).collect();
+    resolve(family, clean(family, &words))
 }
 
 fn is_proven(family: &Family, words: &[String], proof: Proof) -> bool {
@@ -39,7 +43,8 @@ fn is_prose(family: &Family, word: &str) -> bool {
     PROSE.contains(&word) && !known(family, word)
 }
 
-fn known(family: &Family, word: &str) -> bool {
+/// Whether a word is one that only the family's models have.
+pub fn known(family: &Family, word: &str) -> bool {
     family.ladder.contains(&word) || family.known.contains(&word)
 }
 
@@ -51,7 +56,7 @@ pub fn is_number(word: &str) -> bool {
 }
 
 /// A size: `70b`, `8x7b`.
-fn is_size(word: &str) -> bool {
+pub fn is_size(word: &str) -> bool {
     let Some(digits) = word.strip_suffix('b') else { return false };
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'x' || byte == b'.')
 }

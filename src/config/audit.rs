@@ -64,6 +64,10 @@ impl Config {
             let hint = "0.95 means that 95 % of the cost must be fully tagged";
             return wrong("[audit] fail_below_compliance".into(), "a share lies between 0 and 1".into(), hint);
         }
+        if self.audit.fail_above_debt.is_some_and(|most| most < 0) {
+            let hint = "0 fails for any cost that is not fully tagged";
+            return wrong("[audit] fail_above_debt".into(), "a cost to bear is not below 0".into(), hint);
+        }
         let mut named: BTreeMap<String, &String> = BTreeMap::new();
         for environment in self.policy.keys() {
             let name = canonical(environment).unwrap_or_default();

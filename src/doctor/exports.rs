@@ -196,6 +196,11 @@ fn tags(on: &str, files: &[BillFile]) -> Check {
         let fix = "add `resource_tags` and `tags` to the export's columns, and activate the keys";
         return Check::warning(WHAT, on, found, fix);
     }
+    let names_principals = files.iter().any(|file| file.positions.text(TextColumn::Principal).is_some());
+    if names_principals && !files.iter().any(|file| file.positions.can_hold_principal_tags()) {
+        let found = "the export names principals and has no column `tags`, so no line can show their tags";
+        return Check::warning(WHAT, on, found, "add the column `tags` to the export");
+    }
     let found = match (has(PairSource::ResourceTags), has(PairSource::Tags)) {
         (_, true) => "`tags`, with the tags of resources, principals and accounts",
         (true, false) => "`resource_tags` alone: tags of resources, none of principals or accounts",

@@ -90,6 +90,7 @@ impl<'a> Collector<'a> {
     /// Where a line's cost is none, or what does not fit into memory cannot be written out.
     pub fn take(&mut self, file: &BillFile, lines: &Lines) -> Result<()> {
         self.collected.trust.principal_column |= file.positions.text(TextColumn::Principal).is_some();
+        self.collected.trust.principal_tags_column |= file.positions.can_hold_principal_tags();
         let mut known = Known::of(lines);
         for row in 0..lines.len {
             if !(self.mixed && self.other_period(lines, row)) {

@@ -75,6 +75,10 @@ pub struct Trust {
     /// Whether the export carries `line_item_iam_principal`; without it no line can, which is not the
     /// same as no principal having spent.
     pub principal_column: bool,
+    /// Whether the export has a column that can hold tags of principals; without one no line can show any. A record
+    /// of an older version does not say, and is believed to have one.
+    #[serde(default = "believed")]
+    pub principal_tags_column: bool,
     /// Usage types that the parser does not know.
     pub unknown_usage_types: Tallies,
     /// Units that are none of the known base units; their quantities are as billed.
@@ -102,15 +106,32 @@ pub struct Trust {
     pub unknown_metric_models: BTreeMap<String, i64>,
     /// Session names that match several differently tagged resources.
     pub ambiguous_consumers: Tallies,
+    /// Owner tags of resources whose calls they name the owner of, by resource and the first day on which it
+    /// had them: facts hold what they mean, and only the audit asks how they are spelled.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub consumer_tags: BTreeMap<String, BTreeMap<i32, String>>,
+}
+
+fn believed() -> bool {
+    true
 }
 
 impl Trust {
+    /// Whether principals are named whose tags no line could show.
+    pub fn hides_principal_tags(&self) -> bool {
+        self.principal_column && !self.principal_tags_column
+    }
+
     /// Adds what another export's part of the period showed.
     pub fn merge(&mut self, other: Self) {
         self.lines_read += other.lines_read;
         self.lines_selected += other.lines_selected;
         self.lines_without_invoice += other.lines_without_invoice;
         self.principal_column |= other.principal_column;
+        self.principal_tags_column |= other.principal_tags_column;
+        for (resource, days) in other.consumer_tags {
+            self.consumer_tags.entry(resource).or_default().extend(days);
+        }
         let tallies = [
             (&mut self.unknown_usage_types, other.unknown_usage_types),
             (&mut self.unknown_units, other.unknown_units),

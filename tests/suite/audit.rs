@@ -83,7 +83,7 @@ pub fn ingested(lines: &[Line], config: &str) -> tempfile::TempDir {
     folder
 }
 
-fn json(folder: &Path, arguments: &[&str]) -> Vec<Value> {
+pub fn json(folder: &Path, arguments: &[&str]) -> Vec<Value> {
     let text = harness::stdout(folder, &[&["audit", "--format", "json"], arguments].concat());
     serde_json::from_str::<Value>(&text).expect("JSON").as_array().expect("rows").clone()
 }
@@ -323,6 +323,7 @@ fn audit_fails_only_beyond_the_thresholds_that_are_set() {
     };
     for (config, said) in [
         ("[audit]\nfail_below_compliance = 95\n", "a share lies between 0 and 1"),
+        ("[audit]\nfail_above_debt = -1\n", "a cost to bear is not below 0"),
         ("[policy.prod]\n", "it forbids nothing"),
         ("[policy.prod]\nrouting = [\"globl\"]\n", "did you mean `global`?"),
         ("[[exempt]]\nreason = \"r\"\nuntil = \"2027-01-01\"\n", "it has no condition"),

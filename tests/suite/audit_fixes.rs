@@ -29,6 +29,9 @@ fn gaps(name: &str) -> Vec<Line> {
             &tags(name),
         ),
     ];
+    let function = resource("arn:aws:lambda:us-east-1:111122223333:function:chat-fn");
+    lines.push(tagged(function.text("line_item_product_code", "AWSLambda"), "resourceTags", &tags(name)));
+    lines.push(role("fn-role/chat-fn"));
     lines.extend(bedrock.map(|kind| {
         tagged(resource(&format!("arn:aws:bedrock:us-east-1:111122223333:{kind}")), "resourceTags", &tags(name))
     }));
@@ -82,6 +85,7 @@ fn every_command_of_a_script_is_one_that_the_aws_cli_takes() {
             "iam tag-role",
             "iam tag-user",
             "organizations tag-resource",
+            "resourcegroupstaggingapi tag-resources",
             "ce update-cost-allocation-tags-status",
         ] {
             assert!(log.lines().any(|line| line == call), "{call}\n{script}");

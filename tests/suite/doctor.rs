@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Output;
+use std::sync::Arc;
 
 use billtag::clock;
 use billtag::facts::store::Store;
@@ -108,6 +109,16 @@ fn columns_that_an_export_lacks_are_told_from_columns_without_values() {
     assert!(empty.state == "warning" && empty.detail.contains("is there and empty"), "{empty:?}");
     let filled = principals(nova().text("line_item_iam_principal", "arn:aws:iam::111122223333:role/a"));
     assert_eq!(filled.state, "ok");
+
+    let full = batch(&[nova().text("line_item_iam_principal", "arn:aws:iam::111122223333:role/a")]);
+    let resource_tags = Arc::clone(full.column_by_name("tags").expect("a column"));
+    let schema = full.schema();
+    let columns = schema.fields().iter().zip(full.columns()).filter(|(field, _)| field.name() != "tags");
+    let columns = columns.map(|(field, column)| (field.name().clone(), Arc::clone(column)));
+    let columns = columns.chain([("resource_tags".to_string(), resource_tags)]);
+    let found = examine(bills::world(&arrow::array::RecordBatch::try_from_iter(columns).expect("a batch")).path(), &[]);
+    let tags = of(&found, "tag columns");
+    assert!(tags.state == "warning" && tags.fix.contains("add the column `tags`"), "{tags:?}");
 
     let full = batch(&[nova()]);
     let keep = |name: &str| name != "line_item_resource_id" && name != "tags";

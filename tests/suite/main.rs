@@ -17,6 +17,7 @@ mod says;
 mod workbook;
 
 mod audit;
+mod audit_carriers;
 #[cfg(unix)]
 mod audit_fixes;
 mod backtest;

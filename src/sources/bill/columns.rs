@@ -195,6 +195,12 @@ impl Positions {
         all
     }
 
+    /// Whether a column is there that can hold tags of principals, as `tags` can and `resource_tags` cannot.
+    pub fn can_hold_principal_tags(&self) -> bool {
+        let flat = self.flat.iter().any(|(source, ..)| *source == PairSource::Tags);
+        flat || self.map(PairSource::Tags).is_some()
+    }
+
     /// The positions that hold tags.
     pub fn tags(&self) -> Vec<usize> {
         let tag = |source: &PairSource| matches!(source, PairSource::ResourceTags | PairSource::Tags);
