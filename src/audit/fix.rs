@@ -2,6 +2,7 @@
 //! Terraform. billtag never runs it.
 
 use super::judge::Judge;
+use super::known::OWNED;
 use super::shell::{self, hcl};
 use super::state::State;
 use super::{Carrier, Item};
@@ -15,6 +16,8 @@ pub struct Fix {
     pub words: Vec<String>,
     /// Whether a value is still to be filled in or confirmed.
     pub is_open: bool,
+    /// Keys in which the item's lines differ, with the values that they have: none is right for all.
+    pub split: Vec<(&'static str, Vec<String>)>,
     /// The only account whose credentials may run it, where no word of it names one.
     pub only_of: String,
     /// What to do where no command does it.
@@ -33,9 +36,31 @@ impl Fix {
         }
         let activations = self.activations.iter().map(Vec::as_slice);
         let commands = [self.words.as_slice()].into_iter().chain(activations).filter(|words| !words.is_empty());
-        commands.map(shell::command).collect::<Vec<_>>().join("; ")
+        let text = commands.map(shell::command).collect::<Vec<_>>().join("; ");
+        let keys: Vec<&str> = self.split.iter().map(|(key, _)| *key).collect();
+        if keys.is_empty() { text } else { format!("{text} # lines differ in {}", keys.join(", ")) }
+    }
+
+    /// Why a value is left open that lines have, in words; empty where they agree.
+    pub fn split_words(&self) -> String {
+        let of = |(key, values): &(&str, Vec<String>)| {
+            let shown: Vec<String> = values.iter().take(SHOWN).map(|value| format!("{value:?}")).collect();
+            let more = if values.len() > SHOWN { format!(" and {} more", values.len() - SHOWN) } else { String::new() };
+            format!("{key}: {}{more}", shown.join(", "))
+        };
+        let keys: Vec<String> = self.split.iter().map(of).collect();
+        if keys.is_empty() {
+            return String::new();
+        }
+        format!(
+            "lines differ in {}; callers, sessions or days do not agree, and one value for all would be wrong for some",
+            keys.join("; ")
+        )
     }
 }
+
+/// Differing values that are named.
+const SHOWN: usize = 4;
 
 /// A tag to set.
 struct Tag {
@@ -48,8 +73,8 @@ pub fn of(item: &Item, judge: &Judge) -> Fix {
     if item.exemption.is_some() {
         return Fix::default();
     }
-    let wrong = |state: &State| state.asks_for_a_tag();
-    let keys: Vec<usize> = (0..OWNER_NAMES.len()).filter(|key| wrong(&item.states[*key])).collect();
+    let is_wrong = |key: &usize| item.faults.iter().any(|fault| fault.key == *key && fault.state.asks_for_a_tag());
+    let keys: Vec<usize> = (0..OWNER_NAMES.len()).filter(is_wrong).collect();
     let values: Vec<Option<String>> = keys.iter().map(|key| value(item, *key, judge)).collect();
     let tags: Vec<Tag> = keys
         .iter()
@@ -69,18 +94,18 @@ pub fn of(item: &Item, judge: &Judge) -> Fix {
         }
     };
     // What only measurements or the account say is nobody's own word: who runs the script must make it theirs.
-    let is_guess = |key: &usize| item.is_said.get(*key).is_some_and(|is_said| !is_said);
-    fix.is_open = values.iter().any(Option::is_none) || keys.iter().any(is_guess);
+    fix.is_open = values.iter().any(Option::is_none) || keys.iter().any(|key| !item.known[*key].is_certain);
+    let split = keys.iter().filter(|key| item.known[**key].is_split());
+    fix.split = split.map(|key| (OWNER_NAMES[*key], item.known[*key].values.clone())).collect();
     let inactive = (0..OWNER_NAMES.len()).filter(|key| item.states[*key] == State::NotActivated);
     fix.activations = inactive.filter_map(|key| judge.inactive_key(key)).map(activation).collect();
     fix
 }
 
-/// The value that the facts know.
+/// The value that the facts know, where they know one alone.
 fn value(item: &Item, key: usize, judge: &Judge) -> Option<String> {
-    let known = item.owner.get(key).filter(|value| !value.is_empty());
-    let model = (key == 4).then(|| item.models.first()).flatten();
-    known.and_then(|value| judge.right_value(key, value)).or(model.cloned())
+    let value = item.known[key].value()?;
+    if key == OWNED { Some(value.to_string()) } else { judge.right_value(key, value) }
 }
 
 fn words(words: &[&str]) -> Vec<String> {

@@ -11,6 +11,7 @@ use super::cover::{self, Cover, Money, Summing};
 use super::exempt::Exemptions;
 use super::findings::{self, Finding, Kind, Watchman};
 use super::judge::{self, Bearing, Judge, Verdict};
+use super::known::{self, Known, OWNED, Values};
 use super::owners::{self, Clues};
 use super::{Carrier, Item, fix};
 use crate::clock;
@@ -59,9 +60,6 @@ const TOLD_APART: [&str; 9] = [
     "model_name",
 ];
 
-/// Place of the evidence among them.
-const EVIDENCE: usize = 3;
-
 /// Lines of a carrier, summed.
 #[derive(Default)]
 struct Carried<'a> {
@@ -69,6 +67,9 @@ struct Carried<'a> {
     month: Money,
     wrong: i128,
     models: BTreeSet<&'a str>,
+    /// What its lines say, and the uncompliant cost of the judged days by verdict.
+    values: Values<'a>,
+    debts: BTreeMap<usize, i128>,
     /// The last day, its cost that is not compliant, and its lines: the cost and the verdict on each.
     latest: i32,
     open: i128,
@@ -81,15 +82,18 @@ struct Verdicts<'a> {
     known: HashMap<judge::Line<'a>, usize>,
     bearings: HashMap<&'a str, Bearing>,
     all: Vec<Verdict>,
+    /// Of each verdict, which values of an owner a tag or a rule says.
+    said: Vec<[bool; OWNED]>,
 }
 
 impl<'a> Verdicts<'a> {
     fn of(&mut self, [resource, principal, tags, evidence, .., model]: [&'a str; TOLD_APART.len()]) -> usize {
         let principal = *self.bearings.entry(principal).or_insert_with(|| judge::bearing(principal));
-        let (judge, all) = (self.judge, &mut self.all);
+        let (judge, all, said) = (self.judge, &mut self.all, &mut self.said);
         let line = judge::Line { tags, evidence, resource, principal, model };
         *self.known.entry(line).or_insert_with(|| {
             all.push(judge.verdict(&line));
+            said.push(std::array::from_fn(|key| owners::is_said(evidence, OWNER_NAMES[key])));
             all.len() - 1
         })
     }
@@ -141,7 +145,13 @@ struct Gathering<'a> {
 pub fn gather<'a>(lines: &'a Lines, config: &'a Config, judge: &'a Judge, span: &'a Span) -> Gathered {
     let mut gathering = Gathering {
         span,
-        verdicts: Verdicts { judge, known: HashMap::new(), bearings: HashMap::new(), all: Vec::new() },
+        verdicts: Verdicts {
+            judge,
+            known: HashMap::new(),
+            bearings: HashMap::new(),
+            all: Vec::new(),
+            said: Vec::new(),
+        },
         exemptions: Exemptions::new(config),
         watchman: Watchman::new(config, judge),
         clues: Clues::default(),
@@ -212,7 +222,8 @@ impl<'a> Gathering<'a> {
         self.clues.add(&told, line.money.cost);
         if line.day >= span.first.min(span.month) {
             let held = self.carried.entry(line.key);
-            held.or_insert_with(|| Carried { latest: line.day, ..Carried::default() }).add(&line, span);
+            let held = held.or_insert_with(|| Carried { latest: line.day, ..Carried::default() });
+            held.add(&line, span, self.verdicts.said[line.verdict]);
         }
     }
 
@@ -265,7 +276,9 @@ impl<'a> Gathering<'a> {
         });
         let sorted: BTreeMap<Key<'_>, Carried<'_>> = self.carried.into_iter().collect();
         let (verdicts, clues, exemptions) = (&self.verdicts, &self.clues, &self.exemptions);
-        let items = sorted.into_iter().map(|(key, carried)| carried.item(key, verdicts, clues, exemptions)).collect();
+        let first = self.span.first;
+        let item = |(key, carried): (_, Carried<'_>)| carried.item(key, first, verdicts, clues, exemptions);
+        let items = sorted.into_iter().map(item).collect();
         Gathered { items, cover: self.summing.done(&self.verdicts.all), findings, unknown: self.unknown }
     }
 }
@@ -276,10 +289,12 @@ fn run_out(exemptions: &Exemptions<'_>, at: usize) -> String {
 }
 
 impl<'a> Carried<'a> {
-    fn add(&mut self, line: &Line<'a>, span: &Span) {
+    fn add(&mut self, line: &Line<'a>, span: &Span, said: [bool; OWNED]) {
         if line.day >= span.first {
             self.days.add(&line.money);
+            *self.debts.entry(line.verdict).or_default() += line.money.debt();
         }
+        self.values.add(line.day, owner(&line.texts), said);
         if line.day >= span.month {
             self.month.add(&line.money);
         }
@@ -302,14 +317,11 @@ impl<'a> Carried<'a> {
     fn item(
         self,
         (carrier, id, account, currency): Key<'_>,
+        first: i32,
         verdicts: &Verdicts<'_>,
         clues: &Clues<'_>,
         exemptions: &Exemptions<'_>,
     ) -> Item {
-        let owner = |texts: &[&'a str; TOLD_APART.len()]| {
-            let [_, _, _, _, workload, team, environment, cost_center, _] = *texts;
-            [workload, team, environment, cost_center]
-        };
         // Each dollar is judged; what is shown is the dearest fault of the last day, or, where it has none, its dearest line.
         let shown =
             self.lines.iter().max_by(|(a, (cost_a, verdict_a, exempt_a)), (b, (cost_b, verdict_b, exempt_b))| {
@@ -337,9 +349,8 @@ impl<'a> Carried<'a> {
             by_carrier: verdict.by_carrier,
             models: self.models.iter().map(ToString::to_string).collect(),
             owner: shown.map(|(texts, _)| owner(texts).map(String::from)).unwrap_or_default(),
-            is_said: std::array::from_fn(|key| {
-                shown.is_some_and(|(texts, _)| owners::is_said(texts[EVIDENCE], OWNER_NAMES[key]))
-            }),
+            known: self.known(first, verdicts),
+            faults: self.faults(exemption.is_some(), verdicts),
             likely: if verdict_is_right(&self.lines, verdicts) { None } else { likely },
             exemption: exemption.map(|at| exemptions.all()[at].reason.clone()),
             fix: fix::Fix::default(),
@@ -347,6 +358,34 @@ impl<'a> Carried<'a> {
         item.fix = fix::of(&item, verdicts.judge);
         item
     }
+
+    /// What its lines of the judged days say of each key; of the model, what is billed on the last.
+    fn known(&self, first: i32, verdicts: &Verdicts<'_>) -> [Known; OWNER_NAMES.len()] {
+        std::array::from_fn(|key| {
+            if key == OWNED {
+                let models: BTreeSet<&str> = self.lines.keys().map(|[.., model]| *model).collect();
+                let models = models.into_iter().filter(|model| !model.is_empty());
+                return Known { values: models.map(String::from).collect(), is_certain: true };
+            }
+            let is_certain = self.lines.values().all(|(_, verdict, _)| verdicts.said[*verdict][key]);
+            Known { values: self.values.of(key, first.min(self.latest)), is_certain }
+        })
+    }
+
+    /// Every fault of its last day; those that an exemption lets pass only where it lets all pass.
+    fn faults(&self, is_exempt: bool, verdicts: &Verdicts<'_>) -> Vec<known::Fault> {
+        let lines = self.lines.values().filter(|(_, _, exempt)| is_exempt || exempt.is_none());
+        let wrong = lines.map(|(_, verdict, _)| &verdicts.all[*verdict]).filter(|verdict| !verdict.is_right());
+        let debts = self.debts.iter().map(|(verdict, debt)| (&verdicts.all[*verdict], *debt));
+        known::faults(&wrong.collect::<Vec<_>>(), &debts.collect::<Vec<_>>())
+    }
+}
+
+/// The owner that the facts name on a line.
+fn owner<'a>(
+    [_, _, _, _, workload, team, environment, cost_center, _]: &[&'a str; TOLD_APART.len()],
+) -> [&'a str; OWNED] {
+    [workload, team, environment, cost_center]
 }
 
 /// The resource, where the line's carrier is that.

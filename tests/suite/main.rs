@@ -18,6 +18,7 @@ mod workbook;
 mod audit;
 #[cfg(unix)]
 mod audit_fixes;
+mod audit_owners;
 mod backtest;
 mod bad_input;
 mod bench;

@@ -1,0 +1,73 @@
+//! The audit of what several callers share: no command gives one's value to all, and each fault has its owner and its money.
+
+use serde_json::Value;
+
+use crate::audit::{ingested, leaked, profile, role, tagged, until};
+use crate::bills::Line;
+use crate::harness;
+
+const CONFIG: &str = "[tags]\nallowed = { environment = [\"prod\", \"dev\"] }\n";
+const OWN: &str = "111122223333";
+
+fn items(folder: &tempfile::TempDir) -> Vec<Value> {
+    let text = harness::stdout(folder.path(), &["audit", "--format", "json"]);
+    serde_json::from_str::<Value>(&text).expect("JSON").as_array().expect("rows").clone()
+}
+
+/// The one item whose id ends so.
+fn item(folder: &tempfile::TempDir, end: &str) -> Value {
+    let is_it = |item: &Value| item["id"].as_str().is_some_and(|id| id.ends_with(end));
+    items(folder).into_iter().find(is_it).unwrap_or_else(|| panic!("no {end}"))
+}
+
+fn script(folder: &tempfile::TempDir) -> String {
+    harness::stdout(folder.path(), &["audit", "--fix-script", "-"])
+}
+
+/// A call of a profile by a role.
+fn by(line: Line, name: &str) -> Line {
+    line.text("line_item_iam_principal", leaked(format!("arn:aws:sts::{OWN}:assumed-role/{name}")))
+}
+
+/// Tags of a role in full, with others in their place.
+fn caller(line: Line, workload: &'static str, team: &'static str, environment: &'static str) -> Line {
+    let tags = [("Workload", workload), ("Team", team), ("Environment", environment), ("CostCenter", "cc-1")];
+    tagged(line, "iamPrincipal", &tags)
+}
+
+#[test]
+fn a_shared_profile_is_never_tagged_with_the_value_of_one_caller() {
+    let shared = |name: &str, environment: &'static str| {
+        let line = by(profile(OWN, "z1", &[("Environment", None)]), name);
+        tagged(line, "iamPrincipal", &[("Environment", environment)])
+    };
+    let folder = ingested(&[shared("a", "PROD"), shared("b", "dev").cost(9.0), until(0)], CONFIG);
+    let script = script(&folder);
+    assert!(!script.contains("\nrun aws") && !script.contains("Environment,value=prod"), "{script}");
+    assert!(script.contains("\ntodo aws bedrock tag-resource "), "{script}");
+    assert!(script.contains("differ in environment: \"dev\", \"prod\""), "{script}");
+    assert!(item(&folder, "/z1")["fix"].as_str().is_some_and(|fix| fix.ends_with("# lines differ in environment")));
+    // Callers that mean the same leave nothing to decide.
+    let folder = ingested(&[shared("a", "PROD"), shared("b", "prod"), until(0)], CONFIG);
+    let script = self::script(&folder);
+    assert!(script.contains("\nrun aws bedrock tag-resource ") && script.contains("value=prod"), "{script}");
+}
+
+#[test]
+fn every_fault_of_an_item_is_named_with_its_money() {
+    let lines = [
+        caller(role("shared"), "a", "web", "PROD").cost(35.0),
+        caller(role("shared"), "b", "risk", "qa").cost(20.0),
+        caller(role("shared"), "b", "risk", "prod").cost(7.0),
+        until(0),
+    ];
+    let folder = ingested(&lines, CONFIG);
+    let shared = item(&folder, "/shared");
+    let said = "environment invalid: wrong case: \"PROD\", not \"prod\" (35.00 USD); \
+                environment invalid: \"qa\" is not an allowed value (20.00 USD)";
+    assert_eq!((shared["faults"].as_str(), shared["debt"].as_str()), (Some(said), Some("55")), "{shared}");
+    let script = script(&folder);
+    assert!(script.contains(said) && script.contains("\ntodo aws iam tag-role --role-name shared "), "{script}");
+    let one = ingested(&[caller(role("one"), "a", "web", "PROD"), until(0)], CONFIG);
+    assert_eq!(item(&one, "/one")["faults"], "environment invalid: wrong case: \"PROD\", not \"prod\"");
+}
