@@ -88,7 +88,7 @@ pub fn of(item: &Item, judge: &Judge) -> Fix {
         Fix::default()
     } else {
         match item.carrier {
-            Carrier::Principal => Fix { only_of: item.account.clone(), ..of_principal(&item.id, &tags) },
+            Carrier::Principal => Fix { only_of: account_of(item).to_string(), ..of_principal(&item.id, &tags) },
             Carrier::Account => of_account(&item.account, &tags),
             Carrier::Resource | Carrier::Project | Carrier::Consumer => of_resource(&item.id, &tags),
         }
@@ -100,6 +100,11 @@ pub fn of(item: &Item, judge: &Judge) -> Fix {
     let inactive = (0..OWNER_NAMES.len()).filter(|key| item.states[*key] == State::NotActivated);
     fix.activations = inactive.filter_map(|key| judge.inactive_key(key)).map(activation).collect();
     fix
+}
+
+/// The account that a caller is of, which is another than its usage is billed to where it calls across accounts.
+fn account_of(item: &Item) -> &str {
+    item.id.split(':').nth(4).filter(|account| !account.is_empty()).unwrap_or(&item.account)
 }
 
 /// The value that the facts know, where they know one alone.

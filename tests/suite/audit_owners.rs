@@ -71,3 +71,11 @@ fn every_fault_of_an_item_is_named_with_its_money() {
     let one = ingested(&[caller(role("one"), "a", "web", "PROD"), until(0)], CONFIG);
     assert_eq!(item(&one, "/one")["faults"], "environment invalid: wrong case: \"PROD\", not \"prod\"");
 }
+
+#[test]
+fn a_caller_of_another_account_is_tagged_with_the_credentials_of_its_own() {
+    let call = caller(role("xacct"), "a", "web", "PROD").text("line_item_usage_account_id", "333344445555");
+    let folder = ingested(&[call, until(0)], CONFIG);
+    let script = script(&folder);
+    assert!(script.contains(&format!("\nof {OWN} aws iam tag-role --role-name xacct ")), "{script}");
+}
