@@ -234,10 +234,9 @@ impl<'a> Gathering<'a> {
         if said.is_unknown {
             *self.unknown.entry(line.key.3.to_string()).or_default() += cost;
         }
-        if !said.found.is_empty() && !self.exemptions.of_the_rest(line.place(), line.day) {
-            for (kind, words) in &said.found {
-                *self.found.entry((*kind, words.clone(), line.key)).or_default() += cost;
-            }
+        // What need not be tagged must keep to its policy and environment all the same.
+        for (kind, words) in &said.found {
+            *self.found.entry((*kind, words.clone(), line.key)).or_default() += cost;
         }
         if is_right || line.exempt.is_some() {
             return;

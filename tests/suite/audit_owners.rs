@@ -79,3 +79,19 @@ fn a_caller_of_another_account_is_tagged_with_the_credentials_of_its_own() {
     let script = script(&folder);
     assert!(script.contains(&format!("\nof {OWN} aws iam tag-role --role-name xacct ")), "{script}");
 }
+
+#[test]
+fn what_need_not_be_tagged_must_keep_to_policies_and_environments() {
+    let global = profile(OWN, "a", &[("Team", None)]);
+    let global = global.text("line_item_usage_type", "USE1-NovaLite-input-tokens-cross-region-global");
+    let config = "[accounts.111122223333]\nenvironment = \"dev\"\n\
+                  [policy.prod]\nrouting = [\"regional\"]\nregions = [\"eu-*\"]\n\
+                  [[exempt]]\naccount = \"*\"\nreason = \"r\"\nuntil = \"2027-01-01\"\n";
+    let folder = ingested(&[global, until(0)], config);
+    let found = harness::stdout(folder.path(), &["audit", "--part", "findings", "--format", "csv"]);
+    for kind in ["prod_in_dev", "routing_outside_policy", "region_outside_policy"] {
+        assert!(found.contains(kind), "{found}");
+    }
+    assert_eq!(harness::billtag(folder.path(), &["audit", "--fail-on-findings"]).status.code(), Some(3));
+    assert_eq!(item(&folder, "/a")["debt"], "0");
+}
