@@ -216,10 +216,7 @@ impl<'a> Gathering<'a> {
             self.summing.add(whom, &line.money, line.verdict);
             self.find(&line, is_right);
         }
-        let [resource, principal, _, evidence, workload, team, ..] = line.texts;
-        let resource = own_resource(carrier, resource);
-        let told = owners::Line { resource, principal, account, currency, evidence, workload, team };
-        self.clues.add(&told, line.money.cost);
+        self.clues.add(&told(carrier, account, currency, &line.texts), line.money.cost);
         if line.day >= span.first.min(span.month) {
             let held = self.carried.entry(line.key);
             let held = held.or_insert_with(|| Carried { latest: line.day, ..Carried::default() });
@@ -329,11 +326,8 @@ impl<'a> Carried<'a> {
                 rank_a.cmp(&(is_wrong(verdict_b), exempt_b.is_none(), cost_b, owner(a)))
             });
         let verdict = shown.map(|(_, (_, verdict, _))| verdicts.all[*verdict].clone()).unwrap_or_default();
-        let likely = shown.and_then(|(texts, _)| {
-            let [resource, principal, _, evidence, workload, team, ..] = *texts;
-            let resource = own_resource(carrier, resource);
-            clues.likely(&owners::Line { resource, principal, account, currency, evidence, workload, team })
-        });
+        let likely =
+            shown.and_then(|(texts, _)| clues.likely(&told(carrier, account, currency, texts), &self.beside(verdicts)));
         let exemption = shown.and_then(|(_, (_, _, exempt))| *exempt);
         let mut item = Item {
             carrier,
@@ -348,7 +342,7 @@ impl<'a> Carried<'a> {
             by_carrier: verdict.by_carrier,
             models: self.models.iter().map(ToString::to_string).collect(),
             owner: shown.map(|(texts, _)| owner(texts).map(String::from)).unwrap_or_default(),
-            known: self.known(first, verdicts),
+            known: self.known(first, verdicts, clues),
             faults: self.faults(exemption.is_some(), verdicts),
             likely: if verdict_is_right(&self.lines, verdicts) { None } else { likely },
             exemption: exemption.map(|at| exemptions.all()[at].reason.clone()),
@@ -359,8 +353,8 @@ impl<'a> Carried<'a> {
     }
 
     /// What its lines of the judged days say of each key; of the model, what is billed on the last.
-    fn known(&self, first: i32, verdicts: &Verdicts<'_>) -> [Known; OWNER_NAMES.len()] {
-        std::array::from_fn(|key| {
+    fn known(&self, first: i32, verdicts: &Verdicts<'_>, clues: &Clues<'_>) -> [Known; OWNER_NAMES.len()] {
+        let mut known: [Known; OWNER_NAMES.len()] = std::array::from_fn(|key| {
             if key == OWNED {
                 let models: BTreeSet<&str> = self.lines.keys().map(|[.., model]| *model).collect();
                 let models = models.into_iter().filter(|model| !model.is_empty());
@@ -368,7 +362,35 @@ impl<'a> Carried<'a> {
             }
             let is_certain = self.lines.values().all(|(_, verdict, _)| verdicts.said[*verdict][key]);
             Known { values: self.values.of(key, first.min(self.latest)), is_certain }
-        })
+        });
+        // A team or cost center that nothing says is the one that the same workload has elsewhere.
+        for key in [1, 3] {
+            if known[key].values.is_empty() {
+                let elsewhere = known[0].value().and_then(|workload| clues.of_same_workload(key, workload));
+                known[key].values.extend(elsewhere.map(String::from));
+            }
+        }
+        known
+    }
+
+    /// What its lines say of its owner beside the dearest.
+    fn beside(&self, verdicts: &Verdicts<'_>) -> owners::Beside<'a> {
+        let said = |key: usize| {
+            let wrong = self.lines.iter().filter(|(_, (_, verdict, exempt))| {
+                verdicts.said[*verdict][key] && exempt.is_none() && !verdicts.all[*verdict].is_right()
+            });
+            wrong.map(|(texts, _)| owner(texts)[key]).filter(|value| !value.is_empty()).collect()
+        };
+        let one = |key: usize, day: Option<i32>| {
+            let (values, of) = self.values.said(key)?;
+            let value = if let [value] = &values[..] { value.clone() } else { return None };
+            day.is_none_or(|day| day == of).then_some((value, of))
+        };
+        let earlier = one(0, None).map(|(workload, day)| {
+            let team = one(1, Some(day)).map(|(team, _)| team).unwrap_or_default();
+            (workload, team, clock::day_text(day))
+        });
+        owners::Beside { workloads: said(0), teams: said(1), earlier }
     }
 
     /// Every fault of its last day; those that an exemption lets pass only where it lets all pass.
@@ -385,6 +407,17 @@ fn owner<'a>(
     [_, _, _, _, workload, team, environment, cost_center, _]: &[&'a str; TOLD_APART.len()],
 ) -> [&'a str; OWNED] {
     [workload, team, environment, cost_center]
+}
+
+/// What of a line tells owners.
+fn told<'a>(
+    carrier: Carrier,
+    account: &'a str,
+    currency: &'a str,
+    [resource, principal, _, evidence, workload, team, _, cost_center, _]: &[&'a str; TOLD_APART.len()],
+) -> owners::Line<'a> {
+    let resource = own_resource(carrier, resource);
+    owners::Line { resource, principal, account, currency, evidence, workload, team, cost_center }
 }
 
 /// The resource, where the line's carrier is that.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::audit::{ingested, leaked, profile, role, tagged, until};
+use crate::audit::{ingested, leaked, on, profile, role, tagged, until};
 use crate::bills::Line;
 use crate::harness;
 
@@ -94,4 +94,49 @@ fn what_need_not_be_tagged_must_keep_to_policies_and_environments() {
     }
     assert_eq!(harness::billtag(folder.path(), &["audit", "--fail-on-findings"]).status.code(), Some(3));
     assert_eq!(item(&folder, "/a")["debt"], "0");
+}
+
+fn likely(item: &Value) -> [&str; 4] {
+    ["likely_workload", "likely_team", "owner_confidence", "owner_reason"].map(|name| item[name].as_str().unwrap_or(""))
+}
+
+#[test]
+fn what_lost_its_tags_is_asked_of_whom_they_named() {
+    let named = [("Workload", Some(("Workload", "feed"))), ("Team", Some(("Team", "growth")))];
+    let bare = ["Workload", "Team", "Environment", "CostCenter", "Model"].map(|key| (key, None));
+    let other = on(9, profile(OWN, "o", &[]).cost(90.0));
+    let lines = [on(0, profile(OWN, "q", &named)), on(9, profile(OWN, "q", &bare)), other, until(9)];
+    let folder = ingested(&lines, CONFIG);
+    let lost = item(&folder, "/q");
+    assert_eq!(likely(&lost), ["feed", "growth", "medium", "tags or rules until 2026-11-01"], "{lost}");
+    let script = script(&folder);
+    assert!(script.contains("\ntodo aws") && script.contains("key=Workload,value=feed"), "{script}");
+}
+
+#[test]
+fn a_missing_team_is_the_one_that_the_workload_has_elsewhere() {
+    let folder = ingested(
+        &[profile(OWN, "a", &[("Team", None), ("CostCenter", None)]), profile(OWN, "b", &[]), until(0)],
+        CONFIG,
+    );
+    let bare = item(&folder, "/a");
+    let reason = "its own tags; the team is its workload's elsewhere";
+    assert_eq!(likely(&bare), ["chat", "web", "high", reason], "{bare}");
+    let script = script(&folder);
+    assert!(
+        script.contains("\ntodo aws bedrock") && script.contains("key=Team,value=web key=CostCenter,value=cc-1\n"),
+        "{script}"
+    );
+}
+
+#[test]
+fn callers_that_differ_are_named_together_and_a_caller_is_no_tag_of_ones_own() {
+    let bare = ["Workload", "Team", "Environment", "CostCenter", "Model"].map(|key| (key, None));
+    let first = || caller(by(profile(OWN, "z1", &bare), "svc"), "a", "web", "prod");
+    let second = caller(by(profile(OWN, "z1", &bare), "svc2"), "b", "risk", "prod");
+    let folder = ingested(&[first(), second, until(0)], CONFIG);
+    let reason = "its callers' tags, which differ";
+    assert_eq!(likely(&item(&folder, "/z1")), ["a, b", "risk, web", "low", reason]);
+    let folder = ingested(&[first(), until(0)], CONFIG);
+    assert_eq!(likely(&item(&folder, "/z1")), ["a", "web", "high", "its caller's tags"]);
 }
