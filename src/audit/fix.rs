@@ -136,7 +136,7 @@ fn of_account(account: &str, tags: &[Tag]) -> Fix {
     command.extend(option("--resource-id", account));
     command.push("--tags".into());
     command.extend(pairs(tags, "Key", "Value"));
-    let terraform = terraform("aws_organizations_account", "id", account, tags);
+    let terraform = terraform(Ok("aws_organizations_account"), "id", account, tags);
     Fix { words: command, terraform, ..Fix::default() }
 }
 
@@ -199,29 +199,47 @@ fn of_principal(arn: &str, tags: &[Tag]) -> Fix {
     command.extend(option(name_option, name));
     command.push("--tags".into());
     command.extend(pairs(tags, "Key", "Value"));
-    let terraform = terraform(if is_user { "aws_iam_user" } else { "aws_iam_role" }, "name", name, tags);
+    let terraform = terraform(Ok(if is_user { "aws_iam_user" } else { "aws_iam_role" }), "name", name, tags);
     Fix { words: command, terraform, ..Fix::default() }
 }
 
-/// What Terraform calls a resource; a guess would send people astray, so others keep AWS's own word.
-fn terraform_type<'a>(service: &str, kind: &'a str) -> &'a str {
-    match (service, kind) {
+/// What Terraform's AWS provider calls a resource, or why nothing can be named: a guess would send people astray.
+fn terraform_type(service: &str, kind: &str) -> Result<&'static str, String> {
+    Ok(match (service, kind) {
         ("bedrock", "application-inference-profile") => "aws_bedrock_inference_profile",
         ("bedrock", "provisioned-model") => "aws_bedrock_provisioned_model_throughput",
         ("bedrock", "custom-model") => "aws_bedrock_custom_model",
         ("bedrock", "guardrail") => "aws_bedrock_guardrail",
         ("bedrock", "agent") => "aws_bedrockagent_agent",
+        ("bedrock", "agent-alias") => "aws_bedrockagent_agent_alias",
+        ("bedrock", "flow") => "aws_bedrockagent_flow",
+        ("bedrock", "prompt") => "aws_bedrockagent_prompt",
         ("bedrock", "knowledge-base") => "aws_bedrockagent_knowledge_base",
         ("bedrock-agentcore", "runtime") => "aws_bedrockagentcore_agent_runtime",
-        ("bedrock-mantle", "project") => "AWS::BedrockMantle::Project",
-        _ => kind,
-    }
+        ("bedrock-agentcore", "memory") => "aws_bedrockagentcore_memory",
+        ("bedrock-agentcore", "gateway") => "aws_bedrockagentcore_gateway",
+        ("bedrock-mantle", "project") => {
+            return Err("the AWS provider has no resource type for a project of bedrock-mantle, CloudFormation has \
+                        AWS::BedrockMantle::Project"
+                .into());
+        }
+        ("bedrock", "imported-model") => {
+            return Err("the AWS provider has no resource type for an imported-model".into());
+        }
+        _ => return Err(format!("no resource type of the AWS provider is known for {service} {kind}")),
+    })
 }
 
-/// The tags to merge into a resource of Terraform, in one line.
-fn terraform(kind: &str, by: &str, name: &str, tags: &[Tag]) -> String {
+/// The tags to add to those of a resource of Terraform, in one line: an argument in place of the resource's own
+/// would drop the rest of its tags.
+fn terraform(kind: Result<&str, String>, by: &str, name: &str, tags: &[Tag]) -> String {
     let pairs: Vec<String> = tags.iter().map(|tag| format!("{} = {}", hcl(&tag.key), hcl(&tag.value))).collect();
-    format!("tags = {{ {} }} # {kind} whose {by} is {}", pairs.join(", "), hcl(name))
+    let whose = format!("whose {by} is {}", hcl(name));
+    let add = match kind {
+        Ok(kind) => format!("add to the resource's tags: {kind} {whose}"),
+        Err(none) => format!("add to the resource's tags where it is declared, {whose}: {none}"),
+    };
+    format!("tags = {{ {} }} # {add}", pairs.join(", "))
 }
 
 impl Tag {
@@ -282,6 +300,22 @@ mod tests {
         let last = |value: &str| of(value).words.last().cloned().unwrap_or_default();
         assert_eq!(last("a b"), "Key=Workload,Value=a b");
         assert_eq!(last("a,b=c"), r#"[{"Key":"Workload","Value":"a,b=c"}]"#);
-        assert_eq!(of("x").terraform, r#"tags = { "Workload" = "x" } # aws_iam_role whose name is "app""#);
+        let terraform = r#"tags = { "Workload" = "x" } # add to the resource's tags: aws_iam_role whose name is "app""#;
+        assert_eq!(of("x").terraform, terraform);
+    }
+
+    #[test]
+    fn terraform_names_a_type_of_its_own_or_says_that_there_is_none() {
+        let of = |rest: &str| of_resource(&format!("arn:aws:{rest}"), &tags("x")).terraform;
+        for (rest, said) in [
+            ("bedrock:r:1:agent-alias/a/b", "tags: aws_bedrockagent_agent_alias whose arn is "),
+            ("bedrock:r:1:flow/f", "tags: aws_bedrockagent_flow whose arn is "),
+            ("bedrock-agentcore:r:1:memory/m", "tags: aws_bedrockagentcore_memory whose arn is "),
+            ("bedrock:r:1:imported-model/i", "the AWS provider has no resource type for an imported-model"),
+            ("bedrock-mantle:r:1:project/p", "the AWS provider has no resource type for a project"),
+            ("bedrock:r:1:blueprint/b", "no resource type of the AWS provider is known for bedrock blueprint"),
+        ] {
+            assert!(of(rest).contains(said) && of(rest).contains("# add to the resource's tags"), "{}", of(rest));
+        }
     }
 }
