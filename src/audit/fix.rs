@@ -4,7 +4,7 @@
 use super::judge::Judge;
 use super::known::OWNED;
 use super::shell::{self, hcl};
-use super::state::State;
+use super::state::{State, Why};
 use super::{Carrier, Item};
 use crate::classify;
 use crate::config::OWNER_NAMES;
@@ -94,12 +94,19 @@ pub fn of(item: &Item, judge: &Judge) -> Fix {
         }
     };
     // What only measurements or the account say is nobody's own word: who runs the script must make it theirs.
-    fix.is_open = values.iter().any(Option::is_none) || keys.iter().any(|key| !item.known[*key].is_certain);
+    let is_guess = |key: &usize| !item.known[*key].is_certain || is_case_alone(item, *key, judge);
+    fix.is_open = values.iter().any(Option::is_none) || keys.iter().any(is_guess);
     let split = keys.iter().filter(|key| item.known[**key].is_split());
     fix.split = split.map(|key| (OWNER_NAMES[*key], item.known[*key].values.clone())).collect();
     let inactive = (0..OWNER_NAMES.len()).filter(|key| item.states[*key] == State::NotActivated);
     fix.activations = inactive.filter_map(|key| judge.inactive_key(key)).map(activation).collect();
     fix
+}
+
+/// Whether capitals alone are wrong with a key, and no config says which are right: those of a company may be.
+fn is_case_alone(item: &Item, key: usize, judge: &Judge) -> bool {
+    let mut faults = item.faults.iter().filter(|fault| fault.key == key);
+    !judge.names_values(key) && faults.any(|fault| matches!(fault.state, State::Invalid(Why::Case, _)))
 }
 
 /// The account that a caller is of, which is another than its usage is billed to where it calls across accounts.

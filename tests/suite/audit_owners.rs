@@ -140,3 +140,13 @@ fn callers_that_differ_are_named_together_and_a_caller_is_no_tag_of_ones_own() {
     let folder = ingested(&[first(), until(0)], CONFIG);
     assert_eq!(likely(&item(&folder, "/z1")), ["a", "web", "high", "its caller's tags"]);
 }
+
+#[test]
+fn capitals_alone_are_changed_by_nobody_unless_the_config_says_which_are_right() {
+    let line = || profile(OWN, "a", &[("CostCenter", Some(("CostCenter", "CC-200")))]);
+    let folder = ingested(&[line(), until(0)], CONFIG);
+    let script = script(&folder);
+    assert!(script.contains("\ntodo aws bedrock tag-resource ") && !script.contains("\nrun aws"), "{script}");
+    let folder = ingested(&[line(), until(0)], "[tags]\nallowed = { cost_center = [\"cc-200\"] }\n");
+    assert!(self::script(&folder).contains("\nrun aws bedrock tag-resource "));
+}
