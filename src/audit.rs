@@ -18,6 +18,7 @@ mod findings;
 mod fix;
 mod gather;
 mod judge;
+mod known;
 pub mod note;
 mod owners;
 pub mod script;
@@ -35,6 +36,7 @@ pub use exempt::Exemptions;
 pub use findings::{Finding, Kind};
 pub use fix::Fix;
 pub use judge::{Judge, States};
+pub use known::{Fault, Known};
 pub use owners::{Confidence, Likely};
 pub use show::{PARTS, document, faults, grid, likely, part};
 pub use state::{CARRIERS, Carrier, State, Why};
@@ -84,8 +86,10 @@ pub struct Item {
     pub caller: Option<String>,
     /// Whom the facts name as its owner, by whatever evidence.
     pub owner: [String; 4],
-    /// Of each of these, whether a tag or a rule says so, which is no guess.
-    pub is_said: [bool; 4],
+    /// What its lines say of each owner key, and whether they agree.
+    pub known: [Known; OWNER_NAMES.len()],
+    /// Everything that is wrong with it on its last day.
+    pub faults: Vec<Fault>,
     /// Who should be asked, where something is wrong.
     pub likely: Option<Likely>,
     /// Of each key, whether an exemption lets it be wrong, which is no pass while another key is.

@@ -31,8 +31,6 @@ pub struct Exemption {
     account: Option<WildMatch>,
     cost_category: Option<(Option<String>, WildMatch)>,
     keys: Keys,
-    /// Whether it is about every key, and about findings that are not about tags.
-    covers_all: bool,
     /// Why.
     pub reason: String,
     /// First day on which it no longer holds.
@@ -53,7 +51,6 @@ impl Exemption {
             account: glob(&exempt.account),
             cost_category,
             keys: OWNER_NAMES.map(|name| covers_all || exempt.keys.iter().any(|key| key == name)),
-            covers_all,
             reason: exempt.reason.trim().to_string(),
             until: clock::day_of(exempt.until),
         }
@@ -122,15 +119,6 @@ impl<'a> Exemptions<'a> {
         };
         let first = is_rest_right.then(|| of_all().or_else(of_some)).flatten().copied();
         (excused, first)
-    }
-
-    /// Whether findings that are not about tags pass on a day.
-    pub fn of_the_rest(&mut self, place: Place<'a>, day: i32) -> bool {
-        if self.all.is_empty() {
-            return false;
-        }
-        let matching = self.matching(place).to_vec();
-        matching.into_iter().any(|at| day < self.all[at].until && self.all[at].covers_all)
     }
 
     /// Exemptions that no longer let a line's wrong tags pass, though they did.

@@ -2,8 +2,9 @@
 //! Terraform. billtag never runs it.
 
 use super::judge::Judge;
+use super::known::OWNED;
 use super::shell::{self, hcl};
-use super::state::State;
+use super::state::{State, Why};
 use super::{Carrier, Item};
 use crate::classify;
 use crate::config::OWNER_NAMES;
@@ -15,6 +16,8 @@ pub struct Fix {
     pub words: Vec<String>,
     /// Whether a value is still to be filled in or confirmed.
     pub is_open: bool,
+    /// Keys in which the item's lines differ, with the values that they have: none is right for all.
+    pub split: Vec<(&'static str, Vec<String>)>,
     /// The only account whose credentials may run it, where no word of it names one.
     pub only_of: String,
     /// What to do where no command does it.
@@ -33,13 +36,34 @@ impl Fix {
         }
         let activations = self.activations.iter().map(Vec::as_slice);
         let commands = [self.words.as_slice()].into_iter().chain(activations).filter(|words| !words.is_empty());
-        commands.map(shell::command).collect::<Vec<_>>().join("; ")
+        let text = commands.map(shell::command).collect::<Vec<_>>().join("; ");
+        let keys: Vec<&str> = self.split.iter().map(|(key, _)| *key).collect();
+        if keys.is_empty() { text } else { format!("{text} # lines differ in {}", keys.join(", ")) }
+    }
+
+    /// Why a value is left open that lines have, in words; empty where they agree.
+    pub fn split_words(&self) -> String {
+        let of = |(key, values): &(&str, Vec<String>)| {
+            let shown: Vec<String> = values.iter().take(SHOWN).map(|value| format!("{value:?}")).collect();
+            let more = if values.len() > SHOWN { format!(" and {} more", values.len() - SHOWN) } else { String::new() };
+            format!("{key}: {}{more}", shown.join(", "))
+        };
+        let keys: Vec<String> = self.split.iter().map(of).collect();
+        if keys.is_empty() {
+            return String::new();
+        }
+        format!(
+            "lines differ in {}; callers, sessions or days do not agree, and one value for all would be wrong for some",
+            keys.join("; ")
+        )
     }
 }
 
 /// What mends calls whose principal's tags no line could show.
 pub const HIDDEN: &str =
     "add the column `tags` to the export: without it no line shows the tags of principals and accounts";
+/// Differing values that are named.
+const SHOWN: usize = 4;
 
 /// A tag to set.
 struct Tag {
@@ -52,8 +76,8 @@ pub fn of(item: &Item, judge: &Judge) -> Fix {
     if item.exemption.is_some() {
         return Fix::default();
     }
-    let wrong = |key: &usize| item.states[*key].asks_for_a_tag() && !item.excused[*key];
-    let keys: Vec<usize> = (0..OWNER_NAMES.len()).filter(wrong).collect();
+    let is_wrong = |key: &usize| item.faults.iter().any(|fault| fault.key == *key && fault.state.asks_for_a_tag());
+    let keys: Vec<usize> = (0..OWNER_NAMES.len()).filter(is_wrong).collect();
     let values: Vec<Option<String>> = keys.iter().map(|key| value(item, *key, judge)).collect();
     let tags: Vec<Tag> = keys
         .iter()
@@ -70,14 +94,16 @@ pub fn of(item: &Item, judge: &Judge) -> Fix {
     } else {
         match item.carrier {
             Carrier::Account if item.is_hidden => Fix { advice: HIDDEN.into(), ..Fix::default() },
-            Carrier::Principal => Fix { only_of: item.account.clone(), ..of_principal(&item.id, &tags) },
+            Carrier::Principal => Fix { only_of: account_of(item).to_string(), ..of_principal(&item.id, &tags) },
             Carrier::Account => of_account(&item.account, &tags),
             Carrier::Resource | Carrier::Project | Carrier::Consumer => of_resource(&item.id, &tags),
         }
     };
     // What only measurements or the account say is nobody's own word: who runs the script must make it theirs.
-    let is_guess = |key: &usize| item.is_said.get(*key).is_some_and(|is_said| !is_said);
+    let is_guess = |key: &usize| !item.known[*key].is_certain || is_case_alone(item, *key, judge);
     fix.is_open = values.iter().any(Option::is_none) || keys.iter().any(is_guess);
+    let split = keys.iter().filter(|key| item.known[**key].is_split());
+    fix.split = split.map(|key| (OWNER_NAMES[*key], item.known[*key].values.clone())).collect();
     let inactive = (0..OWNER_NAMES.len()).filter(|key| item.states[*key] == State::NotActivated && !item.excused[*key]);
     fix.activations = inactive.filter_map(|key| judge.inactive_key(key)).map(activation).collect();
     fix
@@ -92,11 +118,21 @@ fn faulty_caller(item: &Item) -> Option<&str> {
     (is_its(first) && there.all(is_its)).then_some(item.caller.as_deref()).flatten()
 }
 
-/// The value that the facts know.
+/// Whether capitals alone are wrong with a key, and no config says which are right: those of a company may be.
+fn is_case_alone(item: &Item, key: usize, judge: &Judge) -> bool {
+    let mut faults = item.faults.iter().filter(|fault| fault.key == key);
+    !judge.names_values(key) && faults.any(|fault| matches!(fault.state, State::Invalid(Why::Case, _)))
+}
+
+/// The account that a caller is of, which is another than its usage is billed to where it calls across accounts.
+fn account_of(item: &Item) -> &str {
+    item.id.split(':').nth(4).filter(|account| !account.is_empty()).unwrap_or(&item.account)
+}
+
+/// The value that the facts know, where they know one alone.
 fn value(item: &Item, key: usize, judge: &Judge) -> Option<String> {
-    let known = item.owner.get(key).filter(|value| !value.is_empty());
-    let model = (key == 4).then(|| item.models.first()).flatten();
-    known.and_then(|value| judge.right_value(key, value)).or(model.cloned())
+    let value = item.known[key].value()?;
+    if key == OWNED { Some(value.to_string()) } else { judge.right_value(key, value) }
 }
 
 fn words(words: &[&str]) -> Vec<String> {
@@ -122,7 +158,7 @@ fn of_account(account: &str, tags: &[Tag]) -> Fix {
     command.extend(option("--resource-id", account));
     command.push("--tags".into());
     command.extend(pairs(tags, "Key", "Value"));
-    let terraform = terraform("aws_organizations_account", "id", account, tags);
+    let terraform = terraform(Ok("aws_organizations_account"), "id", account, tags);
     Fix { words: command, terraform, ..Fix::default() }
 }
 
@@ -172,7 +208,7 @@ fn of_caller(resource: &str, account: &str, tags: &[Tag]) -> Fix {
     if !resource.starts_with("arn:") {
         let mut command = words(&["aws", "ec2", "create-tags", "--resources", resource, "--tags"]);
         command.extend(pairs(tags, "Key", "Value"));
-        let terraform = terraform("aws_instance", "id", resource, tags);
+        let terraform = terraform(Ok("aws_instance"), "id", resource, tags);
         return Fix { words: command, only_of: account.into(), terraform, ..Fix::default() };
     }
     let mut parts = resource.split(':').skip(2);
@@ -189,9 +225,9 @@ fn of_caller(resource: &str, account: &str, tags: &[Tag]) -> Fix {
     command.push("--tags".into());
     command.push(map(tags));
     let kind = match service {
-        "lambda" => "aws_lambda_function",
-        "ec2" => "aws_instance",
-        other => other,
+        "lambda" => Ok("aws_lambda_function"),
+        "ec2" => Ok("aws_instance"),
+        other => Err(format!("no resource type of the AWS provider is known for what calls from {other}")),
     };
     Fix { words: command, terraform: terraform(kind, "arn", &arn, tags), ..Fix::default() }
 }
@@ -220,7 +256,7 @@ fn of_principal(arn: &str, tags: &[Tag]) -> Fix {
     command.extend(option(name_option, name));
     command.push("--tags".into());
     command.extend(pairs(tags, "Key", "Value"));
-    let terraform = terraform(if is_user { "aws_iam_user" } else { "aws_iam_role" }, "name", name, tags);
+    let terraform = terraform(Ok(if is_user { "aws_iam_user" } else { "aws_iam_role" }), "name", name, tags);
     Fix { words: command, terraform, ..Fix::default() }
 }
 
@@ -229,25 +265,43 @@ fn is_service(principal: &str) -> bool {
     !principal.starts_with("arn:") && principal.contains(".amazonaws.com")
 }
 
-/// What Terraform calls a resource; a guess would send people astray, so others keep AWS's own word.
-fn terraform_type<'a>(service: &str, kind: &'a str) -> &'a str {
-    match (service, kind) {
+/// What Terraform's AWS provider calls a resource, or why nothing can be named: a guess would send people astray.
+fn terraform_type(service: &str, kind: &str) -> Result<&'static str, String> {
+    Ok(match (service, kind) {
         ("bedrock", "application-inference-profile") => "aws_bedrock_inference_profile",
         ("bedrock", "provisioned-model") => "aws_bedrock_provisioned_model_throughput",
         ("bedrock", "custom-model") => "aws_bedrock_custom_model",
         ("bedrock", "guardrail") => "aws_bedrock_guardrail",
         ("bedrock", "agent") => "aws_bedrockagent_agent",
+        ("bedrock", "agent-alias") => "aws_bedrockagent_agent_alias",
+        ("bedrock", "flow") => "aws_bedrockagent_flow",
+        ("bedrock", "prompt") => "aws_bedrockagent_prompt",
         ("bedrock", "knowledge-base") => "aws_bedrockagent_knowledge_base",
         ("bedrock-agentcore", "runtime") => "aws_bedrockagentcore_agent_runtime",
-        ("bedrock-mantle", "project") => "AWS::BedrockMantle::Project",
-        _ => kind,
-    }
+        ("bedrock-agentcore", "memory") => "aws_bedrockagentcore_memory",
+        ("bedrock-agentcore", "gateway") => "aws_bedrockagentcore_gateway",
+        ("bedrock-mantle", "project") => {
+            return Err("the AWS provider has no resource type for a project of bedrock-mantle, CloudFormation has \
+                        AWS::BedrockMantle::Project"
+                .into());
+        }
+        ("bedrock", "imported-model") => {
+            return Err("the AWS provider has no resource type for an imported-model".into());
+        }
+        _ => return Err(format!("no resource type of the AWS provider is known for {service} {kind}")),
+    })
 }
 
-/// The tags to merge into a resource of Terraform, in one line.
-fn terraform(kind: &str, by: &str, name: &str, tags: &[Tag]) -> String {
+/// The tags to add to those of a resource of Terraform, in one line: an argument in place of the resource's own
+/// would drop the rest of its tags.
+fn terraform(kind: Result<&str, String>, by: &str, name: &str, tags: &[Tag]) -> String {
     let pairs: Vec<String> = tags.iter().map(|tag| format!("{} = {}", hcl(&tag.key), hcl(&tag.value))).collect();
-    format!("tags = {{ {} }} # {kind} whose {by} is {}", pairs.join(", "), hcl(name))
+    let whose = format!("whose {by} is {}", hcl(name));
+    let add = match kind {
+        Ok(kind) => format!("add to the resource's tags: {kind} {whose}"),
+        Err(none) => format!("add to the resource's tags where it is declared, {whose}: {none}"),
+    };
+    format!("tags = {{ {} }} # {add}", pairs.join(", "))
 }
 
 impl Tag {
@@ -319,6 +373,22 @@ mod tests {
         let last = |value: &str| of(value).words.last().cloned().unwrap_or_default();
         assert_eq!(last("a b"), "Key=Workload,Value=a b");
         assert_eq!(last("a,b=c"), r#"[{"Key":"Workload","Value":"a,b=c"}]"#);
-        assert_eq!(of("x").terraform, r#"tags = { "Workload" = "x" } # aws_iam_role whose name is "app""#);
+        let terraform = r#"tags = { "Workload" = "x" } # add to the resource's tags: aws_iam_role whose name is "app""#;
+        assert_eq!(of("x").terraform, terraform);
+    }
+
+    #[test]
+    fn terraform_names_a_type_of_its_own_or_says_that_there_is_none() {
+        let of = |rest: &str| of_resource(&format!("arn:aws:{rest}"), &tags("x")).terraform;
+        for (rest, said) in [
+            ("bedrock:r:1:agent-alias/a/b", "tags: aws_bedrockagent_agent_alias whose arn is "),
+            ("bedrock:r:1:flow/f", "tags: aws_bedrockagent_flow whose arn is "),
+            ("bedrock-agentcore:r:1:memory/m", "tags: aws_bedrockagentcore_memory whose arn is "),
+            ("bedrock:r:1:imported-model/i", "the AWS provider has no resource type for an imported-model"),
+            ("bedrock-mantle:r:1:project/p", "the AWS provider has no resource type for a project"),
+            ("bedrock:r:1:blueprint/b", "no resource type of the AWS provider is known for bedrock blueprint"),
+        ] {
+            assert!(of(rest).contains(said) && of(rest).contains("# add to the resource's tags"), "{}", of(rest));
+        }
     }
 }

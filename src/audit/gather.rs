@@ -13,7 +13,9 @@ use super::cover::{self, Cover, Money, Summing};
 use super::exempt::{self, Exemptions};
 use super::findings::{self, Finding, Kind, Watchman};
 use super::judge::{self, Bearing, Judge, Verdict};
+use super::known::{self, Known, OWNED, Values};
 use super::owners::{self, Clues};
+use super::state::State;
 use super::{Carrier, Item, fix};
 use crate::clock;
 use crate::config::{Config, OWNER_NAMES};
@@ -71,9 +73,6 @@ const TOLD_APART: [&str; 9] = [
     "model_name",
 ];
 
-/// Place of the evidence among them.
-const EVIDENCE: usize = 3;
-
 /// Lines of a carrier, summed.
 #[derive(Default)]
 struct Carried<'a> {
@@ -81,6 +80,9 @@ struct Carried<'a> {
     month: Money,
     wrong: i128,
     models: BTreeSet<&'a str>,
+    /// What its lines say, and the uncompliant cost of the judged days by verdict.
+    values: Values<'a>,
+    debts: BTreeMap<usize, i128>,
     /// The last day, its cost that is not compliant, and its lines.
     latest: i32,
     open: i128,
@@ -102,6 +104,8 @@ struct Verdicts<'a> {
     known: HashMap<judge::Line<'a>, usize>,
     bearings: HashMap<&'a str, Bearing>,
     all: Vec<Verdict>,
+    /// Of each verdict, which values of an owner a tag or a rule says.
+    said: Vec<[bool; OWNED]>,
 }
 
 impl<'a> Verdicts<'a> {
@@ -111,10 +115,11 @@ impl<'a> Verdicts<'a> {
         // Who is not accused of a tag that the bill cannot show is not there for the judge.
         let principal = if is_hidden { "" } else { principal };
         let principal = *self.bearings.entry(principal).or_insert_with(|| judge::bearing(principal));
-        let (judge, all) = (self.judge, &mut self.all);
+        let (judge, all, said) = (self.judge, &mut self.all, &mut self.said);
         let line = judge::Line { tags, evidence, consumer, resource, principal, model };
         *self.known.entry(line).or_insert_with(|| {
             all.push(judge.verdict(&line));
+            said.push(std::array::from_fn(|key| owners::is_said(evidence, OWNER_NAMES[key])));
             all.len() - 1
         })
     }
@@ -175,7 +180,14 @@ pub fn gather<'a>(
 ) -> Gathered {
     let mut gathering = Gathering {
         span,
-        verdicts: Verdicts { judge, callers, known: HashMap::new(), bearings: HashMap::new(), all: Vec::new() },
+        verdicts: Verdicts {
+            judge,
+            callers,
+            known: HashMap::new(),
+            bearings: HashMap::new(),
+            all: Vec::new(),
+            said: Vec::new(),
+        },
         exemptions: Exemptions::new(config),
         watchman: Watchman::new(config, judge),
         clues: Clues::default(),
@@ -247,13 +259,11 @@ impl<'a> Gathering<'a> {
                 *self.hidden.entry(currency.to_string()).or_default() += line.money.cost;
             }
         }
-        let [resource, principal, _, evidence, workload, team, ..] = line.texts;
-        let resource = own_resource(carrier, resource);
-        let told = owners::Line { resource, principal, account, currency, evidence, workload, team };
-        self.clues.add(&told, line.money.cost);
+        self.clues.add(&told(carrier, account, currency, &line.texts), line.money.cost);
         if line.day >= span.first.min(span.month) {
             let held = self.carried.entry(line.key);
-            held.or_insert_with(|| Carried { latest: line.day, ..Carried::default() }).add(&line, span);
+            let held = held.or_insert_with(|| Carried { latest: line.day, ..Carried::default() });
+            held.add(&line, span, self.verdicts.said[line.verdict]);
         }
     }
 
@@ -264,10 +274,9 @@ impl<'a> Gathering<'a> {
         if said.is_unknown {
             *self.unknown.entry(line.key.3.to_string()).or_default() += cost;
         }
-        if !said.found.is_empty() && !self.exemptions.of_the_rest(line.place(), line.day) {
-            for (kind, words) in &said.found {
-                *self.found.entry((*kind, words.clone(), line.key)).or_default() += cost;
-            }
+        // What need not be tagged must keep to its policy and environment all the same.
+        for (kind, words) in &said.found {
+            *self.found.entry((*kind, words.clone(), line.key)).or_default() += cost;
         }
         if is_right || line.exempt.is_some() {
             return;
@@ -306,17 +315,11 @@ impl<'a> Gathering<'a> {
         });
         let sorted: BTreeMap<Key<'_>, Carried<'_>> = self.carried.into_iter().collect();
         let (verdicts, clues, exemptions) = (&self.verdicts, &self.clues, &self.exemptions);
-        let items = sorted
-            .into_iter()
-            .map(|(key, carried)| carried.item(key, verdicts, clues, exemptions, self.span))
-            .collect();
-        Gathered {
-            items,
-            cover: self.summing.done(&self.verdicts.all),
-            findings,
-            unknown: self.unknown,
-            hidden: self.hidden,
-        }
+        let span = self.span;
+        let item = |(key, carried): (_, Carried<'_>)| carried.item(key, span, verdicts, clues, exemptions);
+        let items = sorted.into_iter().map(item).collect();
+        let cover = self.summing.done(&self.verdicts.all);
+        Gathered { items, cover, findings, unknown: self.unknown, hidden: self.hidden }
     }
 }
 
@@ -326,10 +329,12 @@ fn run_out(exemptions: &Exemptions<'_>, at: usize) -> String {
 }
 
 impl<'a> Carried<'a> {
-    fn add(&mut self, line: &Line<'a>, span: &Span) {
+    fn add(&mut self, line: &Line<'a>, span: &Span, said: [bool; OWNED]) {
         if line.day >= span.first {
             self.days.add(&line.money);
+            *self.debts.entry(line.verdict).or_default() += line.money.debt();
         }
+        self.values.add(line.day, owner(&line.texts), said);
         if line.day >= span.month {
             self.month.add(&line.money);
         }
@@ -354,26 +359,19 @@ impl<'a> Carried<'a> {
     fn item(
         self,
         (carrier, id, account, currency): Key<'_>,
+        span: &Span,
         verdicts: &Verdicts<'_>,
         clues: &Clues<'_>,
         exemptions: &Exemptions<'_>,
-        span: &Span,
     ) -> Item {
-        let owner = |texts: &[&'a str; TOLD_APART.len()]| {
-            let [_, _, _, _, workload, team, environment, cost_center, _] = *texts;
-            [workload, team, environment, cost_center]
-        };
         // Each dollar is judged; what is shown is the dearest fault of the last day, or, where it has none, its dearest line.
         let shown = self.lines.iter().max_by(|(a, held_a), (b, held_b)| {
             let rank = |held: &Held| (!verdicts.all[held.verdict].is_right(), held.exempt.is_none(), held.cost);
             (rank(held_a), owner(b)).cmp(&(rank(held_b), owner(a)))
         });
         let verdict = shown.map(|(_, held)| verdicts.all[held.verdict].clone()).unwrap_or_default();
-        let likely = shown.and_then(|(texts, _)| {
-            let [resource, principal, _, evidence, workload, team, ..] = *texts;
-            let resource = own_resource(carrier, resource);
-            clues.likely(&owners::Line { resource, principal, account, currency, evidence, workload, team })
-        });
+        let likely =
+            shown.and_then(|(texts, _)| clues.likely(&told(carrier, account, currency, texts), &self.beside(verdicts)));
         let exemption = shown.and_then(|(_, held)| held.exempt);
         let mut item = Item {
             carrier,
@@ -388,11 +386,15 @@ impl<'a> Carried<'a> {
             by_carrier: verdict.by_carrier,
             models: self.models.iter().map(ToString::to_string).collect(),
             is_hidden: shown.is_some_and(|(texts, _)| is_hidden(carrier, *texts, self.latest, span)),
-            caller: shown.and_then(|(texts, _)| callers::resource(texts[EVIDENCE])).map(String::from),
+            caller: shown
+                .and_then(|(texts, _)| {
+                    let [_, _, _, evidence, ..] = *texts;
+                    callers::resource(evidence)
+                })
+                .map(String::from),
             owner: shown.map(|(texts, _)| owner(texts).map(String::from)).unwrap_or_default(),
-            is_said: std::array::from_fn(|key| {
-                shown.is_some_and(|(texts, _)| owners::is_said(texts[EVIDENCE], OWNER_NAMES[key]))
-            }),
+            known: self.known(span.first, verdicts, clues),
+            faults: self.faults(exemption.is_some(), verdicts),
             likely: if verdict_is_right(&self.lines, verdicts) { None } else { likely },
             excused: shown.map(|(_, held)| held.excused).unwrap_or_default(),
             exemption: exemption.map(|at| exemptions.all()[at].reason.clone()),
@@ -401,6 +403,79 @@ impl<'a> Carried<'a> {
         item.fix = fix::of(&item, verdicts.judge);
         item
     }
+
+    /// What its lines of the judged days say of each key; of the model, what is billed on the last.
+    fn known(&self, first: i32, verdicts: &Verdicts<'_>, clues: &Clues<'_>) -> [Known; OWNER_NAMES.len()] {
+        let mut known: [Known; OWNER_NAMES.len()] = std::array::from_fn(|key| {
+            if key == OWNED {
+                let models: BTreeSet<&str> = self.lines.keys().map(|[.., model]| *model).collect();
+                let models = models.into_iter().filter(|model| !model.is_empty());
+                return Known { values: models.map(String::from).collect(), is_certain: true };
+            }
+            let is_certain = self.lines.values().all(|held| verdicts.said[held.verdict][key]);
+            Known { values: self.values.of(key, first.min(self.latest)), is_certain }
+        });
+        // A team or cost center that nothing says is the one that the same workload has elsewhere.
+        for key in [1, 3] {
+            if known[key].values.is_empty() {
+                let elsewhere = known[0].value().and_then(|workload| clues.of_same_workload(key, workload));
+                known[key].values.extend(elsewhere.map(String::from));
+            }
+        }
+        known
+    }
+
+    /// What its lines say of its owner beside the dearest.
+    fn beside(&self, verdicts: &Verdicts<'_>) -> owners::Beside<'a> {
+        let said = |key: usize| {
+            let wrong = self.lines.iter().filter(|(_, held)| {
+                verdicts.said[held.verdict][key] && held.exempt.is_none() && !verdicts.all[held.verdict].is_right()
+            });
+            wrong.map(|(texts, _)| owner(texts)[key]).filter(|value| !value.is_empty()).collect()
+        };
+        let one = |key: usize, day: Option<i32>| {
+            let (values, of) = self.values.said(key)?;
+            let value = if let [value] = &values[..] { value.clone() } else { return None };
+            day.is_none_or(|day| day == of).then_some((value, of))
+        };
+        let earlier = one(0, None).map(|(workload, day)| {
+            let team = one(1, Some(day)).map(|(team, _)| team).unwrap_or_default();
+            (workload, team, clock::day_text(day))
+        });
+        owners::Beside { workloads: said(0), teams: said(1), earlier }
+    }
+
+    /// Every fault of its last day; what exemptions let pass only where they let all pass.
+    fn faults(&self, is_exempt: bool, verdicts: &Verdicts<'_>) -> Vec<known::Fault> {
+        let lines = self.lines.values().filter(|held| is_exempt || held.exempt.is_none());
+        let wrong = lines.map(|held| {
+            let mut states = verdicts.all[held.verdict].states.clone();
+            let excused = states.iter_mut().zip(held.excused).filter(|(_, is_excused)| *is_excused && !is_exempt);
+            excused.for_each(|(state, _)| *state = State::NotApplicable);
+            states
+        });
+        let wrong = wrong.filter(|states| !states.iter().all(State::is_right));
+        let debts = self.debts.iter().map(|(verdict, debt)| (&verdicts.all[*verdict], *debt));
+        known::faults(&wrong.collect::<Vec<_>>(), &debts.collect::<Vec<_>>())
+    }
+}
+
+/// The owner that the facts name on a line.
+fn owner<'a>(
+    [_, _, _, _, workload, team, environment, cost_center, _]: &[&'a str; TOLD_APART.len()],
+) -> [&'a str; OWNED] {
+    [workload, team, environment, cost_center]
+}
+
+/// What of a line tells owners.
+fn told<'a>(
+    carrier: Carrier,
+    account: &'a str,
+    currency: &'a str,
+    [resource, principal, _, evidence, workload, team, _, cost_center, _]: &[&'a str; TOLD_APART.len()],
+) -> owners::Line<'a> {
+    let resource = own_resource(carrier, resource);
+    owners::Line { resource, principal, account, currency, evidence, workload, team, cost_center }
 }
 
 /// Whether a line is left to its account although it has a principal, whose tags the bill cannot show.

@@ -150,6 +150,11 @@ impl Judge {
         self.spellings[key].first().map_or(PROPER[key], String::as_str)
     }
 
+    /// Whether the config names the only right values of a key.
+    pub fn names_values(&self, key: usize) -> bool {
+        !self.allowed[key].is_empty()
+    }
+
     /// A canonical value as it ought to be tagged; `None` where it is not allowed.
     pub fn right_value(&self, key: usize, value: &str) -> Option<String> {
         let allowed = &self.allowed[key];

@@ -5,11 +5,15 @@
 //! | rule | confidence |
 //! |---|---|
 //! | the facts name it by its own tags, its caller's, or a rule of the config | high |
+//! | tags or rules that it had earlier in the month, until the day that is named | medium |
 //! | its principal has one owner everywhere else | medium |
 //! | its own or its principal's name holds one known workload, as whole words | medium |
 //! | the facts name it by measured tokens | medium |
 //! | the facts name it by its account | low |
 //! | one team has four fifths of what is named in its account, in its currency | low |
+//!
+//! Where the tags of its callers or sessions name several workloads, the evidence is split: up to three are
+//! named, with low confidence. A team that is not said is the one that the same workload has elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,10 +74,25 @@ pub struct Line<'a> {
     pub workload: &'a str,
     /// Team.
     pub team: &'a str,
+    /// Cost center.
+    pub cost_center: &'a str,
+}
+
+/// What else its lines say of an item's owner.
+#[derive(Debug, Default)]
+pub struct Beside<'a> {
+    /// Workloads and teams that tags or rules name on the wrong lines of its last day.
+    pub workloads: BTreeSet<&'a str>,
+    /// Their teams.
+    pub teams: BTreeSet<&'a str>,
+    /// Workload and team that tags or rules named last, and until which day.
+    pub earlier: Option<(String, String, String)>,
 }
 
 /// A team that has this share of an account's named cost speaks for the rest: four of five.
 const MOST: (i128, i128) = (4, 5);
+/// Workloads that split evidence may name: more are nobody's.
+const SPLIT: usize = 3;
 /// Names shorter than this are found in too many others.
 const SHORT: usize = 4;
 
@@ -84,8 +103,8 @@ pub struct Clues<'a> {
     by_principal: HashMap<&'a str, BTreeSet<(&'a str, &'a str)>>,
     /// Named cost by team, by account and currency.
     teams: HashMap<(&'a str, &'a str), BTreeMap<&'a str, i128>>,
-    /// Teams by workload.
-    workloads: BTreeMap<&'a str, BTreeSet<&'a str>>,
+    /// Teams and cost centers by workload.
+    workloads: BTreeMap<&'a str, [BTreeSet<&'a str>; 2]>,
 }
 
 impl<'a> Clues<'a> {
@@ -95,7 +114,13 @@ impl<'a> Clues<'a> {
         if line.workload.is_empty() || rung == "account_tag" {
             return;
         }
-        self.workloads.entry(line.workload).or_default().extend((!line.team.is_empty()).then_some(line.team));
+        let held = self.workloads.entry(line.workload).or_default();
+        for ((held, value), key) in held.iter_mut().zip([line.team, line.cost_center]).zip(["team", "cost_center"]) {
+            // What an account says of all that is in it, says nothing of the workload.
+            if !value.is_empty() && rung_of(line.evidence, key) != "account_tag" {
+                held.insert(value);
+            }
+        }
         // A role that a rule or measured tokens name may call for others too.
         if !line.principal.is_empty() && rung != "token_metric" {
             let role = principal::without_session(line.principal);
@@ -107,15 +132,35 @@ impl<'a> Clues<'a> {
         }
     }
 
-    /// Who probably owns a line.
-    pub fn likely(&self, line: &Line<'_>) -> Option<Likely> {
+    /// The team or cost center of a workload, where it has one alone wherever that is said.
+    pub fn of_same_workload(&self, key: usize, workload: &str) -> Option<&'a str> {
+        let held = &self.workloads.get(workload)?[key.checked_sub(1)? / 2];
+        held.first().filter(|_| held.len() == 1).copied()
+    }
+
+    /// Who probably owns an item, by its dearest wrong line and what its lines say beside that.
+    pub fn likely(&self, line: &Line<'_>, beside: &Beside<'_>) -> Option<Likely> {
+        let is_shared = !line.resource.is_empty();
+        if beside.workloads.len() > 1 {
+            let joined = |names: &BTreeSet<&str>| names.iter().copied().collect::<Vec<_>>().join(", ");
+            let is_few = beside.workloads.len() <= SPLIT;
+            let whose = if is_shared { "its callers'" } else { "its sessions'" };
+            return is_few.then(|| Likely {
+                workload: joined(&beside.workloads),
+                team: joined(&beside.teams),
+                confidence: Confidence::Low,
+                reason: format!("{whose} tags, which differ"),
+            });
+        }
         let rung = rung_of(line.evidence, if line.workload.is_empty() { "team" } else { "workload" });
         let by_facts = |confidence: Confidence, reason: &str| {
-            let (workload, team) = (line.workload.to_string(), line.team.to_string());
-            let reason = reason.to_string();
+            let elsewhere = line.team.is_empty().then(|| self.of_same_workload(1, line.workload)).flatten();
+            let (workload, team) = (line.workload.to_string(), elsewhere.unwrap_or(line.team).to_string());
+            let reason = format!("{reason}{}", elsewhere.map_or("", |_| "; the team is its workload's elsewhere"));
             (!workload.is_empty() || !team.is_empty()).then_some(Likely { workload, team, confidence, reason })
         };
         let by_own = || match rung {
+            "principal_tag" if is_shared => by_facts(Confidence::High, "its caller's tags"),
             "resource_tag" | "principal_tag" => by_facts(Confidence::High, "its own tags"),
             "consumer_tag" => by_facts(Confidence::High, "the tags of what called it"),
             "owner_rule" => by_facts(Confidence::High, "a rule of the config"),
@@ -123,7 +168,13 @@ impl<'a> Clues<'a> {
         };
         let by_tokens = || (rung == "token_metric").then(|| by_facts(Confidence::Medium, "measured tokens")).flatten();
         let by_account = || (rung == "account_tag").then(|| by_facts(Confidence::Low, "its account")).flatten();
+        let by_earlier = || {
+            let (workload, team, until) = beside.earlier.clone()?;
+            let reason = format!("tags or rules until {until}");
+            Some(Likely { workload, team, confidence: Confidence::Medium, reason })
+        };
         by_own()
+            .or_else(by_earlier)
             .or_else(|| self.by_role(line.principal))
             .or_else(|| self.by_name(line))
             .or_else(by_tokens)
@@ -165,8 +216,7 @@ impl<'a> Clues<'a> {
     }
 
     fn of_workload(&self, workload: &str, reason: &str) -> Likely {
-        let teams = self.workloads.get(workload).map(|teams| teams.iter().collect::<Vec<_>>()).unwrap_or_default();
-        let team = if let [team] = teams[..] { (*team).to_string() } else { String::new() };
+        let team = self.of_same_workload(1, workload).unwrap_or_default().to_string();
         Likely { workload: workload.into(), team, confidence: Confidence::Medium, reason: reason.into() }
     }
 }
@@ -192,15 +242,23 @@ fn name_of(arn: &str) -> &str {
 mod tests {
     use super::*;
 
-    const EMPTY: Line<'static> =
-        Line { resource: "", principal: "", account: "1", currency: "USD", evidence: "", workload: "", team: "" };
+    const EMPTY: Line<'static> = Line {
+        resource: "",
+        principal: "",
+        account: "1",
+        currency: "USD",
+        evidence: "",
+        workload: "",
+        team: "",
+        cost_center: "",
+    };
 
     fn role(name: &str) -> String {
         format!("arn:aws:sts::1:assumed-role/{name}")
     }
 
     fn told(clues: &Clues<'_>, line: &Line<'_>) -> Option<(String, String, &'static str)> {
-        clues.likely(line).map(|likely| (likely.workload, likely.team, likely.confidence.name()))
+        clues.likely(line, &Beside::default()).map(|likely| (likely.workload, likely.team, likely.confidence.name()))
     }
 
     #[test]

@@ -77,6 +77,10 @@ fn part(audit: &Audit, item: &Item, number: usize) -> String {
     if item.states.contains(&State::CannotBeTagged) {
         note("finer than the account: an application inference profile, a project or a role of its own, tagged");
     }
+    let split = item.fix.split_words();
+    if !split.is_empty() {
+        note(&split);
+    }
     if !item.fix.terraform.is_empty() {
         note(&format!("Terraform: {}", item.fix.terraform));
     }

@@ -3,7 +3,7 @@
 use super::cover::{self, Scope};
 use super::owners::Likely;
 use super::state::{Carrier, STATES, State};
-use super::{Audit, Item};
+use super::{Audit, Fault, Item};
 use crate::clock;
 use crate::config::{Config, OWNER_NAMES};
 use crate::metrics::{Cell, Grid};
@@ -12,6 +12,9 @@ use crate::report::{Block, Column, Document, Look, Table, words};
 
 /// Rows of each currency shown to people; data formats hold all.
 const SHOWN: usize = 25;
+
+/// Faults of an item that are named.
+const FAULTS: usize = 6;
 
 /// Places among [`STATES`] of money whose tag is there, right or wrong, and of money that no tag is asked of.
 const THERE: [usize; 3] = [0, 2, 5];
@@ -385,12 +388,19 @@ fn fixes(audit: &Audit) -> Table {
     table
 }
 
-/// What is wrong with an item, in words.
+/// What is wrong with an item, in words; where its lines differ, the dearest faults, each with its money.
 pub fn faults(item: &Item) -> String {
-    // What is exempt is no fault beside others that are.
-    let is_fault = |key: &usize| !item.states[*key].is_right() && (item.exemption.is_some() || !item.excused[*key]);
-    let wrong = (0..OWNER_NAMES.len()).filter(is_fault).map(|key| (OWNER_NAMES[key], &item.states[key]));
-    wrong.map(|(name, state)| format!("{name} {}", state.words())).collect::<Vec<_>>().join("; ")
+    let of = |fault: &Fault| {
+        let cost = fault
+            .cost
+            .map_or(String::new(), |cost| format!(" ({} {})", words::amount(cost), words::currency(&item.currency)));
+        format!("{} {}{cost}", OWNER_NAMES[fault.key], fault.state.words())
+    };
+    let mut said: Vec<String> = item.faults.iter().take(FAULTS).map(of).collect();
+    if item.faults.len() > FAULTS {
+        said.push(format!("and {} more", item.faults.len() - FAULTS));
+    }
+    said.join("; ")
 }
 
 /// The audit as a plain table: everything that pays, a column for each key.
@@ -424,6 +434,7 @@ pub fn grid(audit: &Audit) -> Grid {
             "owner_confidence",
             "owner_reason",
             "terraform",
+            "faults",
         ]
         .map(String::from),
     );
@@ -457,6 +468,7 @@ fn item_cells(item: &Item) -> Vec<Cell> {
     row.push(likely.map_or(Cell::Null, |likely| text(likely.confidence.name())));
     row.push(likely.map_or(Cell::Null, |likely| text(&likely.reason)));
     row.push(or_null(&item.fix.terraform));
+    row.push(or_null(&faults(item)));
     row
 }
 

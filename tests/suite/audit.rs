@@ -70,7 +70,7 @@ pub fn until(day: i64) -> Line {
     on(day + 1, nova().text("line_item_product_code", "AmazonEC2").cost(0.0))
 }
 
-fn on(day: i64, mut line: Line) -> Line {
+pub fn on(day: i64, mut line: Line) -> Line {
     line.start = NOVEMBER + day * 86_400;
     line.end = line.start + 3_600;
     line

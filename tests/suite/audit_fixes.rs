@@ -102,7 +102,7 @@ fn what_names_no_account_is_run_by_credentials_of_its_own_alone() {
     };
     let folder = ingested(
         &[of("111122223333", "ours"), of("222233334444", "theirs"), until(0)],
-        "[tags]\nrequired = [\"workload\", \"environment\"]\n",
+        "[tags]\nrequired = [\"workload\", \"environment\"]\nallowed = { environment = [\"prod\"] }\n",
     );
     harness::stdout(folder.path(), &["audit", "--fix-script", "fix.sh"]);
     let bin = folder.path().join("bin");

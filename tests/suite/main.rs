@@ -20,6 +20,7 @@ mod audit;
 mod audit_carriers;
 #[cfg(unix)]
 mod audit_fixes;
+mod audit_owners;
 mod backtest;
 mod bad_input;
 mod bench;
