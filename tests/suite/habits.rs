@@ -18,16 +18,19 @@ fn spent(day: i64, cost: f64) -> Line {
     on(day, nova().cost(cost).tag("resourceTags/Workload", "checkout"))
 }
 
-/// What is listed of the last day of some lines: rule and severity. The bill reaches to its end.
+/// What is listed of the last day of some lines: its first rule and severity. The bill reaches to its end.
 fn found(lines: &[Line], last: i64) -> Vec<(String, String)> {
+    let text = |finding: &Value, key: &str| finding[key].as_str().unwrap_or_default().to_string();
+    listed(lines, last).iter().map(|finding| (text(finding, "rule"), text(finding, "severity"))).collect()
+}
+
+fn listed(lines: &[Line], last: i64) -> Vec<Value> {
     let until = on(last + 1, nova().text("line_item_product_code", "AmazonEC2").cost(0.0));
     let folder = bills::world(&batch(&[lines, &[until]].concat()));
     harness::ingest_folder(folder.path());
     let day = billtag::clock::day_text((NOVEMBER / DAY + last) as i32);
     let text = harness::stdout(folder.path(), &["alert", "--from", &day, "--format", "json"]);
-    let found: Vec<Value> = serde_json::from_str(&text).expect("an array");
-    let text = |finding: &Value, key: &str| finding[key].as_str().unwrap_or_default().to_string();
-    found.iter().map(|finding| (text(finding, "rule"), text(finding, "severity"))).collect()
+    serde_json::from_str(&text).expect("an array")
 }
 
 fn severity(found: &[(String, String)]) -> &str {
@@ -111,4 +114,46 @@ fn a_model_that_takes_over_is_noted_and_one_on_top_is_told() {
     };
     assert_eq!(of(1.0, 101.0), "new_model note");
     assert!(of(100.0, 45.0).ends_with("warn"), "{}", of(100.0, 45.0));
+}
+
+#[test]
+fn a_ramp_outgrows_the_weeks_before_it_and_is_not_made_of_some_dear_days() {
+    let rules = |cost: &dyn Fn(i64) -> f64| {
+        let lines: Vec<Line> = (-98..=13).map(|day| spent(day, cost(day))).collect();
+        let listed = listed(&lines, 13);
+        let rules = listed.iter().filter_map(|finding| finding["rules"].as_array()).flatten();
+        rules.map(|rule| rule.as_str().unwrap_or_default().to_string()).collect::<Vec<String>>()
+    };
+    let uneven = |day: i64| [1.0, 1.03, 0.98][day.rem_euclid(3) as usize];
+    // Three weeks, each half again above the one before.
+    let weeks = |day: i64| (day + 8).max(0) as f64 / 7.0;
+    assert!(rules(&|day| 100.0 * uneven(day) * 1.5_f64.powf(weeks(day))).contains(&"ramp".into()));
+    // A growth of a seventh a week, as in all the weeks before.
+    assert_eq!(rules(&|day| 10.0 * uneven(day) * 1.15_f64.powf((day + 98) as f64 / 7.0)), [""; 0]);
+    // Ordinary days, each a little below the one before, of which some in the last two weeks were dear.
+    let dear = |day: i64| match day {
+        3 => 500.0,
+        9 | 10 => 800.0,
+        12 | 13 => 140.0,
+        _ => 100.0 - 0.1 * day as f64,
+    };
+    let found = rules(&dear);
+    assert!(!found.contains(&"ramp".into()), "{found:?}");
+}
+
+#[test]
+fn dearer_tokens_on_a_cheap_day_wait_for_the_morning() {
+    let bought = |day: i64, tokens: f64, cost: f64| {
+        let line = nova().number("line_item_usage_amount", tokens).cost(cost);
+        on(day, line.tag("resourceTags/Workload", "checkout"))
+    };
+    let of = |tokens: f64, cost: f64| {
+        let uneven = |day: i64| 1.0 + 0.01 * day.rem_euclid(3) as f64;
+        let usual = (-90..5).map(|day| bought(day, 10_000.0 * uneven(day), 1_000.0 * uneven(day)));
+        let lines: Vec<Line> = usual.chain([bought(5, tokens, cost)]).collect();
+        found(&lines, 5)
+    };
+    let told = |rule: &str, severity: &str| vec![(rule.to_string(), severity.to_string())];
+    assert_eq!(of(5_000.0, 900.0), told("cost_per_token", "warn"), "no more than usual");
+    assert_eq!(of(6_000.0, 1_100.0), told("cost_per_token", "page"), "more than usual");
 }
